@@ -1,0 +1,130 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a checked configuration: every value is within its bounds, every
+// name it mentions exists, and nothing is left to be parsed later. It is made
+// by [Load], [Parse] or [FromFlags] and never half-filled.
+type Config struct {
+	// Path is the file it was read from; empty when it came from flags alone.
+	Path string
+	// Node is what concerns this machine only. Set by [Config.Apply].
+	Node Node
+	// Nodes holds the file's [node.NAME] tables, by name.
+	Nodes map[string]Node
+
+	Cluster   Cluster
+	VIPs      []VIP      // in the order of the file; may be empty
+	Frontends []Frontend // in the order of the file; may be empty
+	Pools     []Pool     // sorted by name
+	Control   Control
+	Proxy     Proxy
+}
+
+// Node is what differs between the balancers of one cluster.
+type Node struct {
+	Name      string     // host name unless overridden; at most 63 letters, digits, dots and dashes
+	Interface string     // of VIPs that name none; empty: found from the VIP's subnet
+	Priority  uint8      // 1 to 254, default 100; higher is preferred
+	Advertise netip.Addr // address told to the others; invalid: found out
+}
+
+// Cluster is how balancers and apps find and trust each other.
+type Cluster struct {
+	Join           []string       // seeds as host, host:port, address or address:port; own address is harmless
+	Gossip         netip.AddrPort // gossip is bound here, UDP and TCP; an invalid Addr means all addresses
+	GossipKeys     [][]byte       // 16, 24 or 32 bytes each; the first one encrypts, all decrypt; nil: unencrypted
+	BalancerKeys   [][]byte       // the same for adverts, held by balancers only; nil: unauthenticated
+	AdvertPort     uint16         // adverts (UDP) and keeper state (TCP); default 7947
+	AdvertInterval time.Duration  // 5 ms to 10 s, default 20 ms
+}
+
+// VIP is one address that the active balancer of its group holds.
+type VIP struct {
+	Name      string     // default: the address
+	Address   netip.Addr // unicast, never 4-in-6, without zone
+	Interface string     // empty: the node's, or found from the subnet
+	Group     string     // VIPs of one group move together; default "default"
+	Preempt   bool       // the same for all VIPs of a group
+}
+
+// Frontend accepts clients on one address and port and sends their requests
+// to one pool.
+type Frontend struct {
+	Name           string         // default: the listen address as it stands in the file
+	Listen         netip.AddrPort // an invalid Addr means all addresses of both families
+	Pool           string         // names a member of Config.Pools
+	HeaderTimeout  time.Duration  // from the first byte of a request to the end of its head
+	IdleTimeout    time.Duration  // a keep-alive connection without a request, or a client that neither sends nor takes
+	MaxHeaderBytes int            // request line and header fields together; more is answered 431
+	MaxConnections int            // at once; further ones wait in the kernel's queue
+}
+
+// Pool is a named set of backends with a policy and a check.
+type Pool struct {
+	Name           string
+	Policy         string // "roundrobin"
+	Check          Check
+	Backends       []netip.AddrPort // static ones; those announced by gossip stand beside them
+	ConnectTimeout time.Duration    // for a connection to a backend
+	ServerTimeout  time.Duration    // a backend that sends nothing while its answer is awaited
+	Retries        int              // on other backends, of what was provably not received
+	Allow          []netip.Prefix   // networks whose agents may announce backends; nil: all
+}
+
+// CheckKind says how a backend is asked whether it is up.
+type CheckKind string
+
+// The kinds of checks.
+const (
+	CheckTCP  CheckKind = "tcp"  // a connection is accepted
+	CheckHTTP CheckKind = "http" // GET Path is answered with a status between StatusMin and StatusMax
+)
+
+// Check is the active check of a pool's backends.
+type Check struct {
+	Kind      CheckKind
+	Path      string // HTTP only; begins with "/"
+	Host      string // HTTP only; empty: the backend's address and port
+	StatusMin int    // HTTP only; lowest status that counts as success
+	StatusMax int    // HTTP only; highest
+	Interval  time.Duration
+	Timeout   time.Duration
+	Rise      int // successes in a row that bring a down backend up
+	Fall      int // failures in a row that take an up backend down
+}
+
+// Control is the control process: the operator's side.
+type Control struct {
+	Socket string // unix socket of the admin API; an absolute path
+}
+
+// Proxy is the proxy process.
+type Proxy struct {
+	Loops      int           // event loops; 0: one per CPU
+	OrphanTime time.Duration // how long it serves without a keeper before it drains
+	Timeout    time.Duration // a loop without progress for so long counts as hung
+}
+
+// Frontend returns the frontend of that name, or nil.
+func (c *Config) Frontend(name string) *Frontend {
+	for i := range c.Frontends {
+		if c.Frontends[i].Name == name {
+			return &c.Frontends[i]
+		}
+	}
+	return nil
+}
+
+// Pool returns the pool of that name, or nil.
+func (c *Config) Pool(name string) *Pool {
+	for i := range c.Pools {
+		if c.Pools[i].Name == name {
+			return &c.Pools[i]
+		}
+	}
+	return nil
+}
