@@ -1,0 +1,143 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// queueLen bounds the messages that wait to be sent. A process reads its orders in
+	// microseconds; one that is this far behind is stuck.
+	queueLen = 256
+	// sendTimeout bounds one write. The kernel's buffer takes what is usual at once.
+	sendTimeout = 5 * time.Second
+)
+
+// ErrBacklog says that the other process has not read for a long time: the message was
+// not queued.
+var ErrBacklog = errors.New("ipc: the other process does not read its messages")
+
+// Conn is one end of a pair. [Conn.Send] may be called from any goroutine and never
+// blocks; Run must be called once.
+type Conn struct {
+	sock  *net.UnixConn
+	queue chan outgoing
+}
+
+type outgoing struct {
+	m     Message
+	files []*os.File
+}
+
+// Pair makes two connected ends, to be given to [New] in this process or, as a
+// descriptor, to another one.
+func Pair() (a, b *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ipc: socketpair: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), "ipc-a"), os.NewFile(uintptr(fds[1]), "ipc-b"), nil
+}
+
+// New makes a Conn of one end of a pair. It takes f over and closes it.
+func New(f *os.File) (*Conn, error) {
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("ipc: %w", err)
+	}
+	sock, ok := c.(*net.UnixConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("ipc: descriptor is a %T, not a unix socket", c)
+	}
+	return &Conn{sock: sock, queue: make(chan outgoing, queueLen)}, nil
+}
+
+// Send queues m, and copies of the files' descriptors, for the other process. The caller
+// keeps its files. It fails with [ErrBacklog] when the queue is full.
+func (c *Conn) Send(m Message, files ...*os.File) error {
+	out := outgoing{m: m}
+	for _, f := range files {
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			closeAll(out.files)
+			return fmt.Errorf("ipc: copy descriptor: %w", err)
+		}
+		out.files = append(out.files, os.NewFile(uintptr(fd), f.Name()))
+	}
+	select {
+	case c.queue <- out:
+		return nil
+	default:
+		closeAll(out.files)
+		return ErrBacklog
+	}
+}
+
+// Run sends what is queued and calls handle, in one goroutine and in order, with each
+// message received; the files of a message belong to handle. It returns nil when ctx
+// ends, io.EOF when the other process is gone, and closes the connection either way.
+func (c *Conn) Run(ctx context.Context, handle func(Message, []*os.File)) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return c.receive(handle) })
+	g.Go(func() error { return c.send(gctx) })
+	g.Go(func() error {
+		<-gctx.Done()
+		return c.sock.Close()
+	})
+	err := g.Wait()
+	c.dropQueue()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Close ends the connection at once; a Run under way returns.
+func (c *Conn) Close() error { return c.sock.Close() }
+
+func (c *Conn) receive(handle func(Message, []*os.File)) error {
+	for {
+		m, files, err := readFrame(c.sock)
+		if err != nil {
+			return err
+		}
+		handle(m, files)
+	}
+}
+
+func (c *Conn) send(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case out := <-c.queue:
+			c.sock.SetWriteDeadline(time.Now().Add(sendTimeout))
+			err := writeFrame(c.sock, out.m, out.files)
+			closeAll(out.files)
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// dropQueue closes the descriptors of messages that will never be sent.
+func (c *Conn) dropQueue() {
+	for {
+		select {
+		case out := <-c.queue:
+			closeAll(out.files)
+		default:
+			return
+		}
+	}
+}

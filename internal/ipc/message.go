@@ -1,0 +1,271 @@
+package ipc
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Kind numbers the messages on the wire. Keeper and children are always the same binary,
+// so the numbers may change from version to version.
+type Kind uint16
+
+const (
+	_ Kind = iota // zero is no message
+	kindControlStart
+	kindProxyStart
+	kindLink
+	kindStop
+	kindReady
+	kindKeeperState
+	kindCluster
+	kindPools
+	kindProxyState
+)
+
+// Message is one of the types of this file.
+type Message interface{ kind() Kind }
+
+func newMessage(k Kind) Message {
+	switch k {
+	case kindControlStart:
+		return new(ControlStart)
+	case kindProxyStart:
+		return new(ProxyStart)
+	case kindLink:
+		return new(Link)
+	case kindStop:
+		return new(Stop)
+	case kindReady:
+		return new(Ready)
+	case kindKeeperState:
+		return new(KeeperState)
+	case kindCluster:
+		return new(Cluster)
+	case kindPools:
+		return new(Pools)
+	case kindProxyState:
+		return new(ProxyState)
+	}
+	return nil
+}
+
+// ControlStart is the keeper's first message to the control process. With it comes one
+// descriptor: the listening admin socket.
+type ControlStart struct {
+	Node       string         `json:"node"`
+	Version    string         `json:"version"`
+	Gossip     netip.AddrPort `json:"gossip"`
+	Advertise  netip.Addr     `json:"advertise,omitzero"`
+	AdvertPort uint16         `json:"advert_port"`
+	Join       []string       `json:"join,omitempty"`
+	GossipKeys [][]byte       `json:"gossip_keys,omitempty"` // first encrypts, all decrypt
+	Pools      []StaticPool   `json:"pools"`
+	LogLevel   int            `json:"log_level"` // of log/slog
+}
+
+// StaticPool is what the configuration says of a pool's membership.
+type StaticPool struct {
+	Name     string           `json:"name"`
+	Backends []netip.AddrPort `json:"backends,omitempty"`
+	Allow    []netip.Prefix   `json:"allow,omitempty"` // networks that may register; none: any
+}
+
+// ProxyStart is the keeper's first message to the proxy process. With it come the
+// descriptors: one memfd for the progress counters (a 64-bit word a loop), then each
+// frontend's listening sockets, Loops of them, in the order of Frontends.
+type ProxyStart struct {
+	Loops      int           `json:"loops"`
+	OrphanTime time.Duration `json:"orphan_time"` // how long to serve on without a keeper
+	Frontends  []Frontend    `json:"frontends"`
+	Pools      []PoolPolicy  `json:"pools"`
+	LogLevel   int           `json:"log_level"`
+}
+
+// Frontend is one address that clients connect to.
+type Frontend struct {
+	Name          string        `json:"name"`
+	Pool          string        `json:"pool"`
+	HeaderTimeout time.Duration `json:"header_timeout"`
+	IdleTimeout   time.Duration `json:"idle_timeout"`
+	ClientTimeout time.Duration `json:"client_timeout"`
+	MaxHead       int           `json:"max_head"` // bytes of a request's head
+}
+
+// PoolPolicy is how a pool behaves; who is in it comes from control, in [Pools].
+type PoolPolicy struct {
+	Name           string        `json:"name"`
+	Policy         string        `json:"policy"`
+	Check          Check         `json:"check"`
+	ConnectTimeout time.Duration `json:"connect_timeout"`
+	ServerTimeout  time.Duration `json:"server_timeout"`
+	Retries        int           `json:"retries"`
+}
+
+// Check is how a backend's health is asked for.
+type Check struct {
+	Kind      string        `json:"kind"` // tcp or http
+	Path      string        `json:"path,omitempty"`
+	Host      string        `json:"host,omitempty"`
+	Interval  time.Duration `json:"interval"`
+	Timeout   time.Duration `json:"timeout"`
+	Rise      int           `json:"rise"`
+	Fall      int           `json:"fall"`
+	StatusMin int           `json:"status_min,omitempty"`
+	StatusMax int           `json:"status_max,omitempty"`
+}
+
+// Link brings one descriptor: an end of a fresh pair between control and proxy. The
+// keeper sends one to each whenever either of them was started.
+type Link struct{}
+
+// Stop asks the process to end in good order: control leaves the cluster, the proxy lets
+// requests in flight end. The keeper waits for the end of the socket, within its bound.
+type Stop struct {
+	Grace time.Duration `json:"grace"`
+}
+
+// Ready says that a child does its work: the proxy reads all its listening sockets,
+// control has joined or is trying.
+type Ready struct{}
+
+// KeeperState is what the keeper knows, for status and the page. It is sent on every
+// change and once a second.
+type KeeperState struct {
+	Node      string        `json:"node"`
+	Since     time.Time     `json:"since"`
+	Secured   bool          `json:"secured"` // adverts are authenticated
+	Groups    []GroupState  `json:"groups"`
+	Processes []Process     `json:"processes"`
+	Adverts   AdvertCounts  `json:"adverts"`
+	Interval  time.Duration `json:"advert_interval"`
+}
+
+// GroupState is one VIP group as this node sees it.
+type GroupState struct {
+	Name       string       `json:"name"`
+	VIPs       []netip.Addr `json:"vips"`
+	Interface  string       `json:"interface"`
+	State      string       `json:"state"`
+	Since      time.Time    `json:"since"`
+	Reason     string       `json:"reason"`
+	Active     string       `json:"active,omitempty"` // node believed active, empty when unknown
+	Epoch      uint64       `json:"epoch"`
+	Priority   uint8        `json:"priority"`
+	Fitness    uint8        `json:"fitness"`
+	Holding    []netip.Addr `json:"holding,omitempty"`    // VIPs on the interface, read back from the kernel
+	LeaseUntil time.Time    `json:"lease_until,omitzero"` // when the kernel drops them unless renewed
+	Peers      []Peer       `json:"peers"`
+}
+
+// Peer is another balancer as heard by its adverts.
+type Peer struct {
+	Node     string        `json:"node"`
+	Addr     netip.Addr    `json:"addr"`
+	State    string        `json:"state"`
+	Priority uint8         `json:"priority"`
+	Epoch    uint64        `json:"epoch"`
+	Fitness  uint8         `json:"fitness"`
+	HeardAgo time.Duration `json:"heard_ago"`
+}
+
+// AdvertCounts counts datagrams since the keeper's start.
+type AdvertCounts struct {
+	Sent    uint64            `json:"sent"`
+	Heard   uint64            `json:"heard"`
+	Refused map[string]uint64 `json:"refused,omitempty"` // by reason
+	// WorstLate is the sender's greatest lateness beyond its interval in the last minute.
+	WorstLate time.Duration `json:"worst_late"`
+}
+
+// Process is one of the three, with what the kernel says about its rights.
+type Process struct {
+	Name      string    `json:"name"` // keeper, control or proxy
+	PID       int       `json:"pid"`
+	Since     time.Time `json:"since"`
+	Restarts  int       `json:"restarts"`
+	Ready     bool      `json:"ready"`
+	UID       int       `json:"uid"`
+	OwnUser   bool      `json:"own_user"` // runs under a uid that no other of the three has
+	UserNote  string    `json:"user_note,omitempty"`
+	CapEff    string    `json:"cap_eff"` // as in /proc/PID/status, hexadecimal
+	CapBnd    string    `json:"cap_bnd"`
+	NoNewPriv bool      `json:"no_new_privs"`
+	RSSBytes  int64     `json:"rss_bytes"`
+}
+
+// Cluster is what gossip tells the keeper: where the other balancers' adverts go, and
+// whether each seed has been tried once (the election's cold start waits for it).
+type Cluster struct {
+	SeedsTried bool             `json:"seeds_tried"`
+	Balancers  []netip.AddrPort `json:"balancers"`
+}
+
+// Pools is every pool's whole list, gossiped and static backends together.
+type Pools struct {
+	Pools []PoolBackends `json:"pools"`
+}
+
+// PoolBackends is the whole list of one pool.
+type PoolBackends struct {
+	Name     string    `json:"name"`
+	Backends []Backend `json:"backends"`
+}
+
+// Backend is one running app.
+type Backend struct {
+	ID     string         `json:"id"`
+	Addr   netip.AddrPort `json:"addr"`
+	Weight int            `json:"weight"`
+	Drain  bool           `json:"drain,omitempty"`
+}
+
+// ProxyState is the proxy's snapshot: to control for status, and with the lists left out
+// to the keeper, which needs the shares only.
+type ProxyState struct {
+	Up        int             `json:"up"`    // backends up, over all pools
+	Total     int             `json:"total"` // backends known
+	Frontends []FrontendState `json:"frontends,omitempty"`
+	Pools     []PoolState     `json:"pools,omitempty"`
+}
+
+// FrontendState counts what one frontend has done since the proxy's start.
+type FrontendState struct {
+	Name        string            `json:"name"`
+	Connections uint64            `json:"connections"`
+	Current     int64             `json:"current"`
+	Requests    uint64            `json:"requests"`
+	Status      map[string]uint64 `json:"status"` // 1xx … 5xx
+	BytesIn     uint64            `json:"bytes_in"`
+	BytesOut    uint64            `json:"bytes_out"`
+}
+
+// PoolState is one pool and all its backends.
+type PoolState struct {
+	Name     string         `json:"name"`
+	Policy   string         `json:"policy"`
+	Backends []BackendState `json:"backends"`
+}
+
+// BackendState is one backend with its health and counters.
+type BackendState struct {
+	ID       string         `json:"id"`
+	Addr     netip.AddrPort `json:"addr"`
+	State    string         `json:"state"`
+	Since    time.Time      `json:"since"`
+	Reason   string         `json:"reason"`
+	Weight   int            `json:"weight"`
+	Current  int64          `json:"current"`
+	Requests uint64         `json:"requests"`
+	Errors   uint64         `json:"errors"`
+	Retries  uint64         `json:"retries"`
+}
+
+func (*ControlStart) kind() Kind { return kindControlStart }
+func (*ProxyStart) kind() Kind   { return kindProxyStart }
+func (*Link) kind() Kind         { return kindLink }
+func (*Stop) kind() Kind         { return kindStop }
+func (*Ready) kind() Kind        { return kindReady }
+func (*KeeperState) kind() Kind  { return kindKeeperState }
+func (*Cluster) kind() Kind      { return kindCluster }
+func (*Pools) kind() Kind        { return kindPools }
+func (*ProxyState) kind() Kind   { return kindProxyState }
