@@ -1,0 +1,44 @@
+package lab
+
+import "os"
+
+// preflight is what TestMain found; Need reports it.
+var preflight error
+
+// TestMain runs a package's tests inside a lab's namespaces: call it as
+//
+//	func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
+//
+// When no lab can be built here the tests run outside, and those that call Need skip.
+func TestMain(m interface{ Run() int }) int {
+	Init()
+	if preflight = Preflight(); preflight != nil {
+		return m.Run()
+	}
+	inside, code, err := Enter()
+	if inside {
+		return m.Run()
+	}
+	if preflight = err; err != nil {
+		return m.Run()
+	}
+	return code
+}
+
+// Need skips the test with one line, the cause and the remedy, when no lab can be built here.
+// With TANDEM_TEST_REQUIRE=all in the environment it fails it.
+func Need(t interface {
+	Helper()
+	Skip(args ...any)
+	Fatal(args ...any)
+},
+) {
+	t.Helper()
+	switch {
+	case preflight == nil:
+	case os.Getenv("TANDEM_TEST_REQUIRE") == "all":
+		t.Fatal(preflight)
+	default:
+		t.Skip(preflight)
+	}
+}
