@@ -1,0 +1,93 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+const (
+	clientTimeout = 10 * time.Second
+	maxAnswer     = 64 << 20
+)
+
+// ErrUnreachable says that no balancer answers on the socket.
+var ErrUnreachable = errors.New("no balancer answers")
+
+// Client talks to one balancer.
+type Client struct {
+	socket string
+	http   http.Client
+}
+
+// NewClient makes a client for the socket at path. Nothing is connected before a call.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return &Client{
+		socket: path,
+		http: http.Client{
+			Timeout:   clientTimeout,
+			Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
+		},
+	}
+}
+
+// Status asks for everything the balancer knows.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	return s, c.get(ctx, "/v1/status", &s)
+}
+
+// Members asks for the cluster's members.
+func (c *Client) Members(ctx context.Context) ([]Member, error) {
+	var m []Member
+	return m, c.get(ctx, "/v1/members", &m)
+}
+
+func (c *Client) get(ctx context.Context, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://tandem"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the balancer's answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		e := new(Error)
+		if json.Unmarshal(body, e) != nil || e.Message == "" {
+			e.Message = fmt.Sprintf("%s answered %s to GET %s", c.socket, resp.Status, path)
+		}
+		return e
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("the answer of %s to GET %s is not what this version of tandem expects: %w", c.socket, path, err)
+	}
+	return nil
+}
+
+// explain names the socket and the next step for each way of not reaching it.
+func (c *Client) explain(err error) error {
+	remedy := "look at the balancer's log"
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		remedy = "start one with 'tandem lb', or name its socket with --socket"
+	case errors.Is(err, fs.ErrPermission):
+		remedy = "use sudo, or join the group that owns the socket"
+	}
+	return fmt.Errorf("%w on %s (%w); %s", ErrUnreachable, c.socket, err, remedy)
+}

@@ -1,0 +1,14 @@
+// Package api is the admin API of a balancer: HTTP with JSON bodies on a unix socket
+// (default [DefaultSocket]), served by the control process, used by the commands of
+// tandem and by whoever likes to.
+//
+//	GET /v1/status    Status     this node: election, processes, frontends, pools, members
+//	GET /v1/members   []Member   the cluster as gossip sees it
+//
+// The socket's file mode is the access control: 0660, owned by the user that started the
+// balancer. Every path carries the version; an answer never loses or renames a field
+// within one version. Errors are [Error] objects with a remedy. Durations are
+// nanoseconds, times are RFC 3339.
+//
+// A [Server] answers from a snapshot function; it owns no state and asks nobody.
+package api

@@ -1,0 +1,138 @@
+package api
+
+import (
+	"net/netip"
+	"time"
+)
+
+// DefaultSocket is where a balancer serves the API unless told otherwise.
+const DefaultSocket = "/run/tandem/control.sock"
+
+// Status is all that one balancer knows. Parts that have not been reported yet are empty.
+type Status struct {
+	Node           string        `json:"node"`
+	Version        string        `json:"version"`
+	At             time.Time     `json:"at"`
+	KeeperAge      time.Duration `json:"keeper_age"` // age of what the keeper reported: its heartbeat is 1 s
+	ProxyAge       time.Duration `json:"proxy_age"`
+	Since          time.Time     `json:"since"`
+	Authenticated  bool          `json:"authenticated"` // adverts carry the balancer key
+	Encrypted      bool          `json:"encrypted"`     // gossip carries the gossip key
+	AdvertInterval time.Duration `json:"advert_interval"`
+	Adverts        Adverts       `json:"adverts"`
+	Groups         []Group       `json:"groups"`
+	Processes      []Process     `json:"processes"`
+	Frontends      []Frontend    `json:"frontends"`
+	Pools          []Pool        `json:"pools"`
+	Members        []Member      `json:"members"`
+}
+
+// Group is one VIP group: addresses that one balancer holds together.
+type Group struct {
+	Name       string       `json:"name"`
+	VIPs       []netip.Addr `json:"vips"`
+	Interface  string       `json:"interface"`
+	State      string       `json:"state"` // init, backup, active, draining or fault
+	Since      time.Time    `json:"since"`
+	Reason     string       `json:"reason"` // why this node is in that state
+	Active     string       `json:"active,omitempty"`
+	Epoch      uint64       `json:"epoch"` // counts claims of the group
+	Priority   uint8        `json:"priority"`
+	Fitness    uint8        `json:"fitness"`
+	Holding    []netip.Addr `json:"holding,omitempty"`
+	LeaseUntil time.Time    `json:"lease_until,omitzero"`
+	Peers      []Peer       `json:"peers"`
+}
+
+// Peer is another balancer, as its adverts say.
+type Peer struct {
+	Node     string        `json:"node"`
+	Addr     netip.Addr    `json:"addr"`
+	State    string        `json:"state"`
+	Priority uint8         `json:"priority"`
+	Epoch    uint64        `json:"epoch"`
+	Fitness  uint8         `json:"fitness"`
+	HeardAgo time.Duration `json:"heard_ago"`
+}
+
+// Adverts counts the election's datagrams since the keeper started.
+type Adverts struct {
+	Sent      uint64            `json:"sent"`
+	Heard     uint64            `json:"heard"`
+	Refused   map[string]uint64 `json:"refused,omitempty"` // by reason
+	WorstLate time.Duration     `json:"worst_late"`        // in the last minute, beyond the interval
+}
+
+// Process is one of keeper, control and proxy, with the rights that the kernel says it has.
+type Process struct {
+	Name      string    `json:"name"`
+	PID       int       `json:"pid"`
+	Since     time.Time `json:"since"`
+	Restarts  int       `json:"restarts"`
+	Ready     bool      `json:"ready"`
+	UID       int       `json:"uid"`
+	OwnUser   bool      `json:"own_user"`
+	UserNote  string    `json:"user_note,omitempty"` // why not, when OwnUser is false
+	CapEff    string    `json:"cap_eff"`
+	CapBnd    string    `json:"cap_bnd"`
+	NoNewPriv bool      `json:"no_new_privs"`
+	RSSBytes  int64     `json:"rss_bytes"`
+}
+
+// Frontend counts since the proxy started.
+type Frontend struct {
+	Name        string            `json:"name"`
+	Connections uint64            `json:"connections"`
+	Current     int64             `json:"current"`
+	Requests    uint64            `json:"requests"`
+	Status      map[string]uint64 `json:"status"`
+	BytesIn     uint64            `json:"bytes_in"`
+	BytesOut    uint64            `json:"bytes_out"`
+}
+
+// Pool is a named set of backends.
+type Pool struct {
+	Name     string    `json:"name"`
+	Policy   string    `json:"policy"`
+	Backends []Backend `json:"backends"`
+}
+
+// Backend is one running app. State is up, down, drain or maint.
+type Backend struct {
+	ID       string         `json:"id"`
+	Addr     netip.AddrPort `json:"addr"`
+	State    string         `json:"state"`
+	Since    time.Time      `json:"since"`
+	Reason   string         `json:"reason"`
+	Weight   int            `json:"weight"`
+	Current  int64          `json:"current"`
+	Requests uint64         `json:"requests"`
+	Errors   uint64         `json:"errors"`
+	Retries  uint64         `json:"retries"`
+}
+
+// Member is one process in the gossip cluster: a balancer or an agent.
+type Member struct {
+	Name   string         `json:"name"`
+	Role   string         `json:"role"`
+	State  string         `json:"state"` // alive, suspect, failed or left
+	Addr   netip.AddrPort `json:"addr"`
+	Since  time.Time      `json:"since"`
+	Pool   string         `json:"pool,omitempty"`
+	App    netip.AddrPort `json:"app,omitzero"`
+	Weight int            `json:"weight,omitempty"`
+	Drain  bool           `json:"drain,omitempty"`
+}
+
+// Error is the body of every answer that is not 200.
+type Error struct {
+	Message string `json:"error"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+func (e *Error) Error() string {
+	if e.Remedy == "" {
+		return e.Message
+	}
+	return e.Message + "; " + e.Remedy
+}
