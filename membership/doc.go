@@ -1,0 +1,34 @@
+// Package membership says who is there: which balancers and which apps, at which addresses, and since when.
+// It wraps hashicorp/memberlist (SWIM with Lifeguard) once, so that nothing else in Tandem imports it.
+//
+// It promises:
+//   - The start order never matters, and a partition heals by itself: [Cluster.Run] tries the seeds and the members it
+//     has known for ever (memberlist alone never rejoins after a partition).
+//   - [Cluster.Events] are ordered and none is lost; see there how they are bounded.
+//   - A change of meta reaches every balancer directly over TCP, and everybody by gossip as the second path.
+//   - A member that is re-created under its old name, at its old or at a new address, is the same member and no
+//     conflict. Two live members of one name are a conflict, reported by an Event and an error in the log of both.
+//   - What a hostile or newer member says never crashes this one: what cannot be decoded is counted and ignored.
+//
+// Use:
+//
+//	c, err := membership.Open(membership.Config{Name: "lb1", Seeds: []string{"192.168.42.12"}, Meta: meta})
+//	if err != nil { … }
+//	defer c.Close()
+//	go c.Run(ctx)                        // rejoins, delivers Events and Messages until ctx ends
+//	for ev := range c.Events() { … }     // or look at c.Members() whenever one arrives
+//	c.Leave(ctx)                         // say goodbye, then Close
+//
+// # Goroutines
+//
+// Open binds the sockets and starts memberlist, whose goroutines belong to memberlist and end with Close. All
+// goroutines of this package belong to Run, which returns only when they have ended. Without Run a Cluster can be
+// joined by others, but it joins nobody and delivers nothing.
+//
+// # Names on the wire
+//
+// memberlist knows a node by its name alone and refuses a known name at a new address until the old one was found
+// dead. So each run of a member has a name of its own on the wire, "s1#<start in ms, base 36><random>", and this
+// package maps the runs of one name to one [Member]. A restart is thereby seen at once, never mixed up with what is
+// still gossiped about the run before, and needs no reclaim time.
+package membership
