@@ -1,0 +1,52 @@
+package election
+
+import (
+	"net/netip"
+	"time"
+)
+
+// MaxDatagram bounds a sealed advert in bytes, so that it crosses any path unfragmented.
+const MaxDatagram = 1200
+
+// MaxGroups bounds the groups of one advert.
+const MaxGroups = 16
+
+// Advert is one datagram: what a node says about itself and about each of its VIP groups.
+type Advert struct {
+	Node     string        // 1 to MaxNameLen bytes
+	Boot     uint64        // the sender's boot id, never 0
+	Session  uint64        // the session this datagram belongs to; 0 until sessions are agreed
+	Seq      uint64        // grows with each datagram of a boot
+	Addr     netip.Addr    // the sender's own address (tie-breaker)
+	Interval time.Duration // MinAdvertInterval to MaxAdvertInterval, in microseconds on the wire
+	Late     time.Duration // how late beyond Interval the sender has been of late, in microseconds on the wire
+	Hearing  Hearing
+	Groups   []GroupAdvert // at most MaxGroups, names different
+}
+
+// Hearing is what a node hears on the VIP's segment.
+type Hearing struct {
+	Gateway  bool  // the default gateway
+	Peer     bool  // another balancer
+	Stations uint8 // hosts heard in the last minute, 255 for more
+}
+
+// GroupAdvert is what a node says about one VIP group. Machine.Advert makes it.
+type GroupAdvert struct {
+	Name     string
+	State    State
+	Claiming bool   // Backup only: a claim is under way, with Epoch
+	Priority uint8  // 0: yield, this node does not hold the VIP (any more) and does not want it
+	Fitness  uint8  // 0: cannot serve
+	Epoch    uint64 // of its claim when it holds or claims the VIP, else the highest seen
+}
+
+// Heard returns the event for the named group's machine; false if the advert does not speak of that group.
+func (a *Advert) Heard(group string) (Heard, bool) {
+	for _, g := range a.Groups {
+		if g.Name == group {
+			return Heard{Node: a.Node, Boot: a.Boot, Addr: a.Addr, Interval: a.Interval, Late: a.Late, Group: g}, true
+		}
+	}
+	return Heard{}, false
+}
