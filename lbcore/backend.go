@@ -1,0 +1,133 @@
+package lbcore
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// Backend is one running app of a pool. It lives from the Pool.Set that brings
+// its ID and address until its last request after the Set that leaves it out.
+type Backend struct {
+	id   string
+	addr netip.AddrPort
+	pool *Pool
+
+	weight  atomic.Int32
+	drain   atomic.Bool
+	retired atomic.Bool // left out of the set: keep no connection to it
+	status  atomic.Pointer[status]
+
+	// slots has one entry per loop, written by that loop alone, and a last one
+	// for Pool.Acquire, guarded by Pool.mu.
+	slots []backendSlot
+
+	// suspect brings failed connections from loops to the checker. One place:
+	// what is not heard while one waits is the same news.
+	suspect chan error
+	stop    func() // ends the checker
+}
+
+// status is what a checker last found out.
+type status struct {
+	up      bool
+	since   time.Time // of up
+	reason  string
+	checked time.Time
+	took    time.Duration
+}
+
+// backendSlot is a loop's own part of a backend.
+type backendSlot struct {
+	credit int       // RoundRobin's
+	idle   idleConns // kept connections, newest first
+	count  backendCounts
+	_      [64]byte // the next slot is another core's
+}
+
+// backendCounts are written by one loop and read by Snapshot.
+type backendCounts struct {
+	requests, connects, reused, bytesIn, bytesOut atomic.Uint64
+	responses                                     [6]atomic.Uint64
+	current, conns                                atomic.Int64
+
+	errConnect, errDied, errResponse, errTimeout atomic.Uint64
+}
+
+func newBackend(p *Pool, c BackendConfig, slots int, now time.Time) *Backend {
+	b := &Backend{
+		id:      c.ID,
+		addr:    c.Addr,
+		pool:    p,
+		slots:   make([]backendSlot, slots),
+		suspect: make(chan error, 1),
+	}
+	b.status.Store(&status{since: now, reason: "not checked yet"})
+	b.configure(c)
+	return b
+}
+
+func (b *Backend) configure(c BackendConfig) {
+	b.weight.Store(int32(c.Weight))
+	b.drain.Store(c.Drain)
+}
+
+// ID returns the ID given to Pool.Set.
+func (b *Backend) ID() string { return b.id }
+
+// Addr returns the address given to Pool.Set.
+func (b *Backend) Addr() netip.AddrPort { return b.addr }
+
+// Weight returns its current share, 1 to MaxWeight.
+func (b *Backend) Weight() int { return int(b.weight.Load()) }
+
+// State returns its current state.
+func (b *Backend) State() State {
+	switch {
+	case !b.status.Load().up:
+		return StateDown
+	case b.drain.Load():
+		return StateDrain
+	}
+	return StateUp
+}
+
+// available says whether it is given new requests.
+func (b *Backend) available() bool { return b.State() == StateUp }
+
+// failed tells the checker that a connection attempt failed. It never blocks.
+func (b *Backend) failed(err error) {
+	select {
+	case b.suspect <- err:
+	default:
+	}
+}
+
+func (b *Backend) snapshot() BackendSnapshot {
+	st := b.status.Load()
+	s := BackendSnapshot{
+		ID: b.id, Addr: b.addr, Weight: b.Weight(), State: b.State(),
+		Since: st.since, Reason: st.reason, CheckedAt: st.checked, CheckTook: st.took,
+	}
+	for i := range b.slots {
+		s.Counters.add(&b.slots[i].count)
+	}
+	return s
+}
+
+func (c *BackendCounters) add(n *backendCounts) {
+	c.Requests += n.requests.Load()
+	c.Connects += n.connects.Load()
+	c.Reused += n.reused.Load()
+	c.BytesIn += n.bytesIn.Load()
+	c.BytesOut += n.bytesOut.Load()
+	c.Current += n.current.Load()
+	c.Conns += n.conns.Load()
+	for i := range n.responses {
+		c.Responses[i] += n.responses[i].Load()
+	}
+	c.Errors.Connect += n.errConnect.Load()
+	c.Errors.Died += n.errDied.Load()
+	c.Errors.Response += n.errResponse.Load()
+	c.Errors.Timeout += n.errTimeout.Load()
+}

@@ -1,0 +1,175 @@
+package lbcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/http1"
+)
+
+// Checker asks a backend whether it is well. Check is called from one goroutine
+// per backend, returns nil for well, and must end when ctx does.
+type Checker interface {
+	Check(ctx context.Context, addr netip.AddrPort) error
+}
+
+// TCPCheck is well if a connection can be made.
+type TCPCheck struct{}
+
+// HTTPCheck is well if GET Path is answered with a status from StatusMin to
+// StatusMax.
+type HTTPCheck struct {
+	Path, Host           string
+	StatusMin, StatusMax int
+}
+
+var (
+	_ Checker = TCPCheck{}
+	_ Checker = HTTPCheck{}
+)
+
+// Check implements Checker.
+func (TCPCheck) Check(ctx context.Context, addr netip.AddrPort) error {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+// Check implements Checker.
+func (h HTTPCheck) Check(ctx context.Context, addr netip.AddrPort) error {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	status, err := h.ask(c, addr)
+	if ctx.Err() != nil {
+		return fmt.Errorf("GET %s: no answer in time: %w", h.Path, context.Cause(ctx))
+	}
+	if err != nil {
+		return fmt.Errorf("GET %s: %w", h.Path, err)
+	}
+	if status < h.StatusMin || status > h.StatusMax {
+		return fmt.Errorf("GET %s: status %d, want %d to %d", h.Path, status, h.StatusMin, h.StatusMax)
+	}
+	return nil
+}
+
+// ask sends the request and returns the status of the final answer.
+func (h HTTPCheck) ask(c net.Conn, addr netip.AddrPort) (int, error) {
+	host := h.Host
+	if host == "" {
+		host = addr.String()
+	}
+	_, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tandem-check\r\nConnection: close\r\n\r\n", h.Path, host)
+	if err != nil {
+		return 0, err
+	}
+	var resp http1.Response
+	buf := make([]byte, 0, http1.DefaultLimits.Head)
+	for {
+		head, perr := resp.Parse(buf, nil, false)
+		switch {
+		case perr != nil:
+			return 0, perr
+		case head > 0 && !resp.Interim():
+			return resp.Status, nil
+		case head > 0:
+			buf = append(buf[:0], buf[head:]...)
+			continue
+		case len(buf) == cap(buf):
+			return 0, errors.New("the answer's head is too long")
+		}
+		n, err := c.Read(buf[len(buf):cap(buf)])
+		if n == 0 && err != nil {
+			return 0, fmt.Errorf("connection ended before an answer: %w", err)
+		}
+		buf = buf[:len(buf)+n]
+	}
+}
+
+func (c CheckConfig) checker() Checker {
+	switch {
+	case c.Checker != nil:
+		return c.Checker
+	case c.Kind == CheckHTTP:
+		return HTTPCheck{c.Path, c.Host, c.StatusMin, c.StatusMax}
+	}
+	return TCPCheck{}
+}
+
+// recheckGap keeps failed connections from turning into a storm of checks.
+const recheckGap = 10 * time.Millisecond
+
+// keepChecking is the goroutine that owns the health of b. It checks at once,
+// then every interval, and soon after a loop has reported a failed connection.
+func (b *Backend) keepChecking(ctx context.Context) {
+	var h health
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		cfg := b.pool.view.Load().cfg.Check
+		h.rise, h.fall = cfg.Rise, cfg.Fall
+		select {
+		case <-ctx.Done():
+			return
+		case err := <-b.suspect:
+			b.learn(&h, err, 0)
+			timer.Reset(recheckGap)
+		case <-timer.C:
+			start := time.Now()
+			err := checkOnce(ctx, cfg, b.addr)
+			if ctx.Err() != nil {
+				return
+			}
+			b.learn(&h, err, time.Since(start))
+			timer.Reset(max(cfg.Interval-time.Since(start), recheckGap))
+		}
+	}
+}
+
+func checkOnce(ctx context.Context, cfg CheckConfig, addr netip.AddrPort) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, cfg.Timeout, fmt.Errorf("timeout of %v", cfg.Timeout))
+	defer cancel()
+	return cfg.checker().Check(ctx, addr)
+}
+
+// learn takes the result of a check, or of a request's connection attempt, for
+// which took is 0.
+func (b *Backend) learn(h *health, err error, took time.Duration) {
+	var turned bool
+	if err == nil {
+		turned = h.good()
+	} else {
+		turned = h.bad()
+	}
+	old := b.status.Load()
+	st := *old
+	st.up, st.reason, st.checked = h.up, "", time.Now()
+	if err != nil {
+		st.reason = err.Error()
+	}
+	if took > 0 {
+		st.took = took
+	}
+	if turned {
+		st.since = st.checked
+	}
+	b.status.Store(&st)
+	if turned {
+		b.pool.turned(b, &st, old.since)
+	}
+}
+
+func isDialError(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
+}

@@ -1,0 +1,318 @@
+package lbcore
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"time"
+)
+
+// Bounds of Config and of the sets.
+const (
+	MaxLoops       = 64
+	MaxWeight      = 256
+	DefaultWeight  = 100
+	DefaultRetries = 3
+)
+
+// Config is what a Proxy is made of; it cannot change later.
+type Config struct {
+	// Loops is the number of event loops, 1 to MaxLoops. 0 means one per CPU.
+	Loops int
+	// Progress, if not nil, has one word per loop, possibly in shared memory.
+	// Each loop increments its word atomically at least every 100 ms, idle or
+	// not, so that a stuck loop can be told from an idle one.
+	Progress []uint64
+	// MaxConns bounds the client connections of one loop; beyond it a
+	// connection waits in the kernel's accept queue. 0 means 50,000.
+	MaxConns int
+	// Log receives what an operator should know. nil means slog.Default().
+	Log *slog.Logger
+}
+
+// FrontendConfig is one address clients connect to.
+type FrontendConfig struct {
+	// Name identifies the frontend across SetFrontends.
+	Name string
+	// Listeners are descriptors of TCP sockets that already listen, one per
+	// loop (listener i is served by loop i modulo Loops), made with
+	// SO_REUSEPORT when there is more than one. The Proxy makes none itself.
+	// It owns them from the moment SetFrontends succeeds: it sets O_NONBLOCK
+	// and TCP_NODELAY, and closes each that a later set leaves out, after it
+	// has accepted what was queued on it.
+	Listeners []int
+	// Pool names the pool that serves the requests. A name without a pool is
+	// answered with 503.
+	Pool     string
+	Limits   Limits
+	Timeouts FrontendTimeouts
+}
+
+// Limits bound one request. The zero value means the defaults.
+type Limits struct {
+	// Head is the size of request line and header fields together, in bytes;
+	// more is answered with 431, a request line of more than half of it with
+	// 414. It bounds the heads of answers as well (502). 1024 to 65535, default
+	// 16384.
+	Head int
+	// Body is the size of a request body, in bytes; more is answered with 413.
+	// 0 means no limit.
+	Body int64
+}
+
+// FrontendTimeouts bound the phases of a client connection. Zero means the
+// default. All are exact to about 100 ms.
+type FrontendTimeouts struct {
+	// Header runs from the first byte of a request, or from accept, to the end
+	// of its head (default 10 s); then 408, or silence if nothing had come.
+	Header time.Duration
+	// Idle runs while a kept connection waits for its next request (default
+	// 60 s); then the connection is closed.
+	Idle time.Duration
+	// Client bounds each wait for the client to send more of a body or to take
+	// more of an answer (default 30 s).
+	Client time.Duration
+	// HalfClose is how long a client that closed its sending side may still
+	// wait for its answer to begin (default 2 s).
+	HalfClose time.Duration
+}
+
+// PoolConfig is a named set of backends with one policy and one check.
+type PoolConfig struct {
+	// Name identifies the pool across SetPools.
+	Name string
+	// Policy is "roundrobin" (smooth weighted; the default).
+	Policy   string
+	Check    CheckConfig
+	Timeouts PoolTimeouts
+	// Retries bounds how often one request is sent again, 0 to 10.
+	// nil means DefaultRetries.
+	Retries *int
+	// MaxIdle bounds the idle connections kept per loop and backend, 1 to
+	// 10,000. 0 means 256.
+	MaxIdle int
+}
+
+// PoolTimeouts bound the phases of a backend connection. Zero means the default.
+type PoolTimeouts struct {
+	// Connect bounds the TCP handshake (default 1 s: a SYN lost once is sent
+	// again just in time, while another backend is tried before a user gives
+	// up). It is TCP_USER_TIMEOUT's floor as well.
+	Connect time.Duration
+	// Server bounds the wait for the answer to begin, and each later wait for
+	// more of it (default 30 s); then 504, or a cut answer.
+	Server time.Duration
+	// Idle is how long an unused connection is kept (default 4 s: less than
+	// the 5 s after which Node's HTTP server closes, so that we close first).
+	Idle time.Duration
+}
+
+// CheckKind is how a backend is asked whether it is well.
+type CheckKind string
+
+// The kinds of checks.
+const (
+	CheckTCP  CheckKind = "tcp"  // connects (the default)
+	CheckHTTP CheckKind = "http" // connects, sends GET, reads the status
+)
+
+// CheckConfig is the active check of a pool. The zero value is a TCP check with
+// the defaults.
+type CheckConfig struct {
+	Kind CheckKind
+	// Path (default "/") and Host (default the backend's address) of an HTTP check.
+	Path, Host string
+	// StatusMin and StatusMax are the good statuses, inclusive (default 200 to 399).
+	StatusMin, StatusMax int
+	// Interval from the start of one check to the start of the next (default 1 s,
+	// 10 ms to 1 h).
+	Interval time.Duration
+	// Timeout of one check (default 1 s, at most 1 min).
+	Timeout time.Duration
+	// Rise is how many good checks in a row bring a backend up that was down
+	// (default 2). A new backend needs one.
+	Rise int
+	// Fall is how many bad ones in a row take it down (default 3). A failed
+	// connection attempt of a request counts as one.
+	Fall int
+	// Checker replaces Kind by an own check, if not nil.
+	Checker Checker
+}
+
+// BackendConfig is one running app.
+type BackendConfig struct {
+	// ID identifies the backend across Pool.Set: the same ID keeps health and
+	// counters. A new Addr under the same ID is a new app: it is checked anew.
+	ID   string
+	Addr netip.AddrPort
+	// Weight is its share of the requests, 1 to MaxWeight. 0 means DefaultWeight.
+	Weight int
+	// Drain lets requests in flight end and gives it no new ones.
+	Drain bool
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Loops == 0 {
+		c.Loops = min(runtime.NumCPU(), MaxLoops)
+	}
+	if c.MaxConns == 0 {
+		c.MaxConns = 50_000
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	var errs []error
+	if c.Loops < 1 || c.Loops > MaxLoops {
+		errs = append(errs, fmt.Errorf("loops %d: want 1 to %d", c.Loops, MaxLoops))
+	}
+	if c.Progress != nil && len(c.Progress) < c.Loops {
+		errs = append(errs, fmt.Errorf("progress has %d words: want one for each of %d loops", len(c.Progress), c.Loops))
+	}
+	if c.MaxConns < 1 {
+		errs = append(errs, fmt.Errorf("maxconns %d: want 1 or more", c.MaxConns))
+	}
+	return c, errors.Join(errs...)
+}
+
+func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
+	var errs []error
+	bad := func(format string, a ...any) {
+		errs = append(errs, fmt.Errorf("frontend %q: "+format, append([]any{c.Name}, a...)...))
+	}
+	if c.Name == "" {
+		bad("has no name")
+	}
+	if len(c.Listeners) == 0 {
+		bad("has no listener")
+	}
+	if c.Limits.Head == 0 {
+		c.Limits.Head = 16 << 10
+	}
+	if c.Limits.Head < 1<<10 || c.Limits.Head > 1<<16-1 {
+		bad("head limit %d: want 1024 to 65535 bytes", c.Limits.Head)
+	}
+	if c.Limits.Body < 0 {
+		bad("body limit %d is negative", c.Limits.Body)
+	}
+	t := &c.Timeouts
+	orDefault(&t.Header, 10*time.Second)
+	orDefault(&t.Idle, 60*time.Second)
+	orDefault(&t.Client, 30*time.Second)
+	orDefault(&t.HalfClose, 2*time.Second)
+	if min(t.Header, t.Idle, t.Client, t.HalfClose) < 0 {
+		bad("a timeout is negative: %+v", *t)
+	}
+	return c, errors.Join(errs...)
+}
+
+func (c PoolConfig) withDefaults() (PoolConfig, error) {
+	var errs []error
+	bad := func(format string, a ...any) {
+		errs = append(errs, fmt.Errorf("pool %q: "+format, append([]any{c.Name}, a...)...))
+	}
+	if c.Name == "" {
+		bad("has no name")
+	}
+	if c.Policy == "" {
+		c.Policy = "roundrobin"
+	}
+	if c.Policy != "roundrobin" {
+		bad("policy %q: want \"roundrobin\"", c.Policy)
+	}
+	if c.Retries == nil {
+		n := DefaultRetries
+		c.Retries = &n
+	}
+	if *c.Retries < 0 || *c.Retries > 10 {
+		bad("retries %d: want 0 to 10", *c.Retries)
+	}
+	if c.MaxIdle == 0 {
+		c.MaxIdle = 256
+	}
+	if c.MaxIdle < 1 || c.MaxIdle > 10_000 {
+		bad("maxidle %d: want 1 to 10000", c.MaxIdle)
+	}
+	t := &c.Timeouts
+	orDefault(&t.Connect, time.Second)
+	orDefault(&t.Server, 30*time.Second)
+	orDefault(&t.Idle, 4*time.Second)
+	if min(t.Connect, t.Server, t.Idle) < 0 {
+		bad("a timeout is negative: %+v", *t)
+	}
+	c.Check = c.Check.withDefaults(bad)
+	return c, errors.Join(errs...)
+}
+
+func (c CheckConfig) withDefaults(bad func(string, ...any)) CheckConfig {
+	if c.Kind == "" {
+		c.Kind = CheckTCP
+	}
+	if c.Kind != CheckTCP && c.Kind != CheckHTTP {
+		bad("check kind %q: want %q or %q", c.Kind, CheckTCP, CheckHTTP)
+	}
+	if c.Path == "" {
+		c.Path = "/"
+	}
+	if c.Path[0] != '/' || !visible(c.Path) || !visible(c.Host) {
+		bad("check of path %q, host %q: want visible ASCII, and a path that begins with /", c.Path, c.Host)
+	}
+	if c.StatusMin == 0 && c.StatusMax == 0 {
+		c.StatusMin, c.StatusMax = 200, 399
+	}
+	if c.StatusMin < 100 || c.StatusMax > 599 || c.StatusMin > c.StatusMax {
+		bad("check status %d to %d: want a range within 100 to 599", c.StatusMin, c.StatusMax)
+	}
+	orDefault(&c.Interval, time.Second)
+	orDefault(&c.Timeout, time.Second)
+	if c.Interval < 10*time.Millisecond || c.Interval > time.Hour {
+		bad("check interval %v: want 10ms to 1h", c.Interval)
+	}
+	if c.Timeout < time.Millisecond || c.Timeout > time.Minute {
+		bad("check timeout %v: want 1ms to 1m", c.Timeout)
+	}
+	if c.Rise == 0 {
+		c.Rise = 2
+	}
+	if c.Fall == 0 {
+		c.Fall = 3
+	}
+	if min(c.Rise, c.Fall) < 1 || max(c.Rise, c.Fall) > 100 {
+		bad("check rise %d, fall %d: want 1 to 100", c.Rise, c.Fall)
+	}
+	return c
+}
+
+// valid repairs nothing: a backend that breaks the rules is refused by Pool.Set.
+func (c BackendConfig) withDefaults() (BackendConfig, error) {
+	if c.Weight == 0 {
+		c.Weight = DefaultWeight
+	}
+	switch {
+	case c.ID == "":
+		return c, fmt.Errorf("backend %v has no id", c.Addr)
+	case !c.Addr.IsValid() || c.Addr.Port() == 0 || c.Addr.Addr().IsUnspecified():
+		return c, fmt.Errorf("backend %q: address %v: want an IP address and a port", c.ID, c.Addr)
+	case c.Weight < 1 || c.Weight > MaxWeight:
+		return c, fmt.Errorf("backend %q: weight %d: want 1 to %d", c.ID, c.Weight, MaxWeight)
+	}
+	return c, nil
+}
+
+func orDefault(d *time.Duration, def time.Duration) {
+	if *d == 0 {
+		*d = def
+	}
+}
+
+// visible reports whether s is free of what could break out of a request line
+// or header field.
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,57 @@
+// Package lbcore is the proxy core: it takes HTTP/1.1 requests from listening
+// sockets that somebody else made, picks a backend, and streams the answer
+// back.
+//
+// # What it promises
+//
+//   - Run to completion. Each [Config].Loops is one locked OS thread with its
+//     own epoll, listeners, client and backend sockets, buffers, timers and
+//     counters. Loops share nothing that is written per request, take no
+//     contended lock and allocate nothing per request in steady state.
+//   - Bounded memory. An idle connection holds no buffer; a stalled one holds
+//     at most one per direction. Bodies of any size are streamed both ways, and
+//     who writes faster than the other side reads is not read from.
+//   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
+//     refused (400, 413, 414, 431, 501, 505) and the connection closed.
+//   - A request is sent again only when no backend can have acted upon it, or
+//     when it may be repeated (RFC 9110, 9.2.2): see retry.go.
+//   - A set is whole. [Proxy.SetFrontends], [Proxy.SetPools] and [Pool.Set] take
+//     all there is; what stays keeps its state, what left ends its requests in
+//     flight first. Each may be called at any time, also before Run.
+//
+// # How to use it
+//
+//	p, err := lbcore.New(lbcore.Config{Log: log})
+//	err = p.SetPools([]lbcore.PoolConfig{{Name: "web"}})
+//	err = p.SetFrontends([]lbcore.FrontendConfig{{Name: "http", Listeners: fds, Pool: "web"}})
+//	p.Pool("web").Set([]lbcore.BackendConfig{{ID: "s1", Addr: addr}})
+//	err = p.Run(ctx) // until ctx ends
+//
+// GOMAXPROCS must be at least Loops+1, since each loop occupies a thread;
+// Run raises it when it is lower.
+//
+// # Who owns what
+//
+// [Proxy.Run] starts one goroutine per loop and one per backend (its checker),
+// and returns when all have ended. A loop owns its connections and is told
+// everything else by message. A checker owns the health of its backend; loops
+// only report to it. What a loop reads about a pool is an immutable view behind
+// one atomic pointer.
+//
+// # Choices
+//
+//   - Expect: 100-continue is forwarded to the backend, whose interim answers
+//     (every 1xx but 101) are forwarded to the client: only the backend knows
+//     whether it wants the body. A backend that never answers it gets the body
+//     when the client sends it anyway (RFC 9110, 10.1.1).
+//   - Upgrade is not forwarded: the backend sees an ordinary request.
+//   - A client that closes its sending side while it waits is given
+//     [FrontendTimeouts].HalfClose to be answered (tools such as `nc` do
+//     that), then its request is taken as aborted and the backend's connection
+//     is closed. A reset aborts at once.
+//   - Trailers are dropped. A body that ends with the backend's connection is
+//     re-framed as chunked for HTTP/1.1 clients.
+//
+// The engine needs Linux. Elsewhere the package compiles, its pure parts work,
+// and [New] returns an error.
+package lbcore

@@ -1,0 +1,22 @@
+//go:build !linux
+
+package lbcore
+
+import (
+	"context"
+	"errors"
+)
+
+// idleConns is Linux's.
+type idleConns struct{}
+
+// engine is Linux's: New fails elsewhere, so nothing below is ever called.
+type engine struct{}
+
+func newEngine(Config) (*engine, error) {
+	return nil, errors.New("lbcore needs Linux (epoll); run it on a Linux host, in a VM or a container")
+}
+
+func (*engine) run(context.Context) error           { return nil }
+func (*engine) setListeners([]listenerConfig) error { return nil }
+func (*engine) backendDown(*Backend)                {}

@@ -1,0 +1,85 @@
+package lbcore
+
+import (
+	"sync/atomic"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/http1"
+)
+
+// frontend is one configured frontend, from the SetFrontends that brings its
+// name until its last connection after the one that leaves it out.
+type frontend struct {
+	name    string
+	view    atomic.Pointer[frontendView]
+	retired atomic.Bool // answers carry Connection: close
+	slots   []frontendSlot
+}
+
+// frontendView is immutable.
+type frontendView struct {
+	cfg    FrontendConfig
+	limits http1.Limits
+	pool   *Pool // nil: no such pool
+}
+
+// frontendSlot is a loop's own part of a frontend.
+type frontendSlot struct {
+	accepted, requests, retries, bytesIn, bytesOut atomic.Uint64
+	responses                                      [6]atomic.Uint64
+	current                                        atomic.Int64
+
+	badRequest, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
+
+	_ [64]byte // the next slot is another core's
+}
+
+func newFrontend(name string, slots int) *frontend {
+	return &frontend{name: name, slots: make([]frontendSlot, slots)}
+}
+
+func (f *frontend) configure(cfg FrontendConfig, pool *Pool) {
+	f.view.Store(&frontendView{
+		cfg:  cfg,
+		pool: pool,
+		limits: http1.Limits{
+			Head:   cfg.Limits.Head,
+			Line:   cfg.Limits.Head / 2,
+			Fields: http1.DefaultLimits.Fields,
+			Body:   cfg.Limits.Body,
+		},
+	})
+}
+
+func (f *frontend) snapshot() FrontendSnapshot {
+	s := FrontendSnapshot{Name: f.name, Pool: f.view.Load().cfg.Pool}
+	for i := range f.slots {
+		s.Counters.add(&f.slots[i])
+	}
+	return s
+}
+
+func (c *FrontendCounters) add(n *frontendSlot) {
+	c.Accepted += n.accepted.Load()
+	c.Current += n.current.Load()
+	c.Requests += n.requests.Load()
+	c.Retries += n.retries.Load()
+	c.BytesIn += n.bytesIn.Load()
+	c.BytesOut += n.bytesOut.Load()
+	for i := range n.responses {
+		c.Responses[i] += n.responses[i].Load()
+	}
+	c.Errors.BadRequest += n.badRequest.Load()
+	c.Errors.NoBackend += n.noBackend.Load()
+	c.Errors.BadGateway += n.badGateway.Load()
+	c.Errors.Timeout += n.timeout.Load()
+	c.Errors.HeaderTime += n.headerTime.Load()
+	c.Errors.Aborted += n.aborted.Load()
+	c.Errors.Cut += n.cut.Load()
+}
+
+// listenerConfig tells the engine which loop serves which descriptor.
+type listenerConfig struct {
+	fd       int
+	loop     int
+	frontend *frontend
+}

@@ -1,0 +1,236 @@
+package lbcore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrNoBackend is returned by Pool.Acquire when no backend that was not tried
+// is up.
+var ErrNoBackend = errors.New("lbcore: no backend is up")
+
+// Pool is a named set of backends with one policy and one check.
+type Pool struct {
+	name  string
+	proxy *Proxy
+	view  atomic.Pointer[poolView] // what loops read
+
+	mu       sync.Mutex // guards the fields below, and the last slot of backends and policies
+	cfg      *PoolConfig
+	policies []Policy // one per slot
+	backends []*Backend
+	closed   bool
+}
+
+// poolView is immutable.
+type poolView struct {
+	cfg      *PoolConfig
+	policies []Policy
+	avail    []*Backend
+}
+
+func newPool(p *Proxy, cfg PoolConfig) *Pool {
+	pool := &Pool{name: cfg.Name, proxy: p, cfg: &cfg}
+	for slot := range p.slots() {
+		pool.policies = append(pool.policies, RoundRobin{slot})
+	}
+	pool.publish()
+	return pool
+}
+
+// Name returns the name given to SetPools.
+func (p *Pool) Name() string { return p.name }
+
+// Set makes backends the whole set: new ones are checked at once and used after
+// one good check; those with the same ID and address keep health and counters;
+// those left out get no new request and end those in flight. Duplicate IDs and
+// invalid backends are all reported, and then nothing is changed.
+func (p *Pool) Set(backends []BackendConfig) error {
+	set := make([]BackendConfig, len(backends))
+	seen := make(map[string]bool, len(backends))
+	var errs []error
+	for i, c := range backends {
+		var err error
+		if set[i], err = c.withDefaults(); err != nil {
+			errs = append(errs, err)
+		}
+		if seen[c.ID] {
+			errs = append(errs, fmt.Errorf("backend %q is given twice", c.ID))
+		}
+		seen[c.ID] = true
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("lbcore: pool %q: %w", p.name, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return fmt.Errorf("lbcore: pool %q was removed", p.name)
+	}
+	p.replace(set)
+	return nil
+}
+
+// replace is called with p.mu held.
+func (p *Pool) replace(set []BackendConfig) {
+	old := make(map[string]*Backend, len(p.backends))
+	for _, b := range p.backends {
+		old[b.id] = b
+	}
+	next := make([]*Backend, 0, len(set))
+	for _, c := range set {
+		b := old[c.ID]
+		if b == nil || b.addr != c.Addr {
+			b = newBackend(p, c, p.proxy.slots(), time.Now())
+			p.proxy.startChecker(b)
+		} else {
+			b.configure(c)
+			delete(old, c.ID)
+		}
+		next = append(next, b)
+	}
+	for _, b := range old {
+		b.retired.Store(true)
+		b.stop()
+	}
+	p.backends = next
+	p.publish()
+	p.proxy.changed()
+}
+
+// publish shows loops the current state. It is called with p.mu held, or
+// before the pool is shared.
+func (p *Pool) publish() {
+	v := &poolView{cfg: p.cfg, policies: p.policies}
+	for _, b := range p.backends {
+		if b.available() {
+			v.avail = append(v.avail, b)
+		}
+	}
+	p.view.Store(v)
+}
+
+// refresh is called by checkers after a state has changed.
+func (p *Pool) refresh() {
+	p.mu.Lock()
+	p.publish()
+	p.mu.Unlock()
+	p.proxy.changed()
+}
+
+// reconfigure changes policy, check and timeouts; running checks take them up
+// at their next round.
+func (p *Pool) reconfigure(cfg PoolConfig) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cfg = &cfg
+	p.publish()
+}
+
+// close ends the pool: its requests in flight end, its checkers stop.
+func (p *Pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.replace(nil)
+	p.closed = true
+}
+
+// Lease is the right to send one request to one backend.
+type Lease struct {
+	b    *Backend
+	done atomic.Bool
+}
+
+// Backend returns the backend to use.
+func (l *Lease) Backend() *Backend { return l.b }
+
+// Done ends the lease; err tells how the request went. An error that says
+// that the connection could not be made counts as a failed check. Calls after
+// the first do nothing.
+func (l *Lease) Done(err error) {
+	if l.done.Swap(true) {
+		return
+	}
+	c := &l.b.slots[len(l.b.slots)-1].count
+	c.current.Add(-1)
+	switch {
+	case err == nil:
+	case errors.Is(err, context.DeadlineExceeded):
+		c.errTimeout.Add(1)
+	case isDialError(err):
+		c.errConnect.Add(1)
+		l.b.failed(err)
+	default:
+		c.errDied.Add(1)
+	}
+}
+
+// Acquire picks a backend that is up and was not tried, for a caller outside
+// the loops; key is what a sticky policy goes by. The error is ErrNoBackend.
+// It may be called from any goroutine.
+func (p *Pool) Acquire(key uint64, tried ...*Backend) (*Lease, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slot := p.proxy.slots() - 1
+	b := p.view.Load().pick(slot, key, tried, nil)
+	if b == nil {
+		return nil, fmt.Errorf("pool %q: %w", p.name, ErrNoBackend)
+	}
+	c := &b.slots[slot].count
+	c.requests.Add(1)
+	c.current.Add(1)
+	return &Lease{b: b}, nil
+}
+
+// pick returns a backend that was not tried, or nil. scratch is the caller's
+// memory for the rare case that something was.
+func (v *poolView) pick(slot int, key uint64, tried, scratch []*Backend) *Backend {
+	avail := v.avail
+	if len(tried) > 0 {
+		avail = scratch[:0]
+		for _, b := range v.avail {
+			if !contains(tried, b) {
+				avail = append(avail, b)
+			}
+		}
+	}
+	if len(avail) == 0 {
+		return nil
+	}
+	return v.policies[slot].Pick(avail, key)
+}
+
+func contains(list []*Backend, b *Backend) bool {
+	for _, x := range list {
+		if x == b {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Pool) snapshot() PoolSnapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := PoolSnapshot{Name: p.name, Policy: p.cfg.Policy, Up: len(p.view.Load().avail)}
+	for _, b := range p.backends {
+		s.Backends = append(s.Backends, b.snapshot())
+	}
+	return s
+}
+
+// turned is called by a checker after its backend went up or down.
+func (p *Pool) turned(b *Backend, st *status, since time.Time) {
+	p.refresh()
+	attrs := []any{"pool", p.name, "backend", b.id, "addr", b.addr, "after", st.since.Sub(since).Round(time.Millisecond)}
+	if st.up {
+		p.proxy.log.Info("backend up", attrs...)
+		return
+	}
+	p.proxy.log.Warn("backend down", append(attrs, "reason", st.reason)...)
+	p.proxy.engine.backendDown(b)
+}

@@ -1,0 +1,98 @@
+package lbcore
+
+import (
+	"net/netip"
+	"time"
+)
+
+// State of a backend.
+type State string
+
+// The states of a backend. Only an up one is given new requests.
+const (
+	StateUp    State = "up"
+	StateDown  State = "down"
+	StateDrain State = "drain"
+)
+
+// Snapshot is everything there is to see, at about one moment: counters are
+// read one after the other while loops go on.
+type Snapshot struct {
+	Frontends []FrontendSnapshot // by name
+	Pools     []PoolSnapshot     // by name
+}
+
+// FrontendSnapshot is one frontend as its clients see it.
+type FrontendSnapshot struct {
+	Name, Pool string
+	Counters   FrontendCounters
+}
+
+// PoolSnapshot is one pool with all its backends.
+type PoolSnapshot struct {
+	Name     string
+	Policy   string
+	Up       int               // backends that are given requests
+	Backends []BackendSnapshot // in the order of Pool.Set
+}
+
+// BackendSnapshot is one backend.
+type BackendSnapshot struct {
+	ID     string
+	Addr   netip.AddrPort
+	Weight int
+	State  State
+	Since  time.Time // of State
+	// Reason of the last check or failed connection; "" after a good one.
+	Reason string
+	// CheckedAt is when the last check ended; zero before the first.
+	CheckedAt time.Time
+	// CheckTook is how long it took.
+	CheckTook time.Duration
+	Counters  BackendCounters
+}
+
+// FrontendCounters only grow, except those named current.
+type FrontendCounters struct {
+	Accepted uint64 // connections
+	Current  int64  // current: connections
+	Requests uint64
+	// Responses by class: [1] is 1xx … [5] is 5xx, our own errors included.
+	Responses [6]uint64
+	Retries   uint64 // attempts beyond the first
+	BytesIn   uint64 // received from clients
+	BytesOut  uint64 // sent to clients
+	Errors    FrontendErrors
+}
+
+// FrontendErrors counts by kind.
+type FrontendErrors struct {
+	BadRequest uint64 // refused by the codec or a limit
+	NoBackend  uint64 // 503
+	BadGateway uint64 // 502
+	Timeout    uint64 // 504
+	HeaderTime uint64 // 408, and silent closes of idle or slow connections
+	Aborted    uint64 // client went away during a request
+	Cut        uint64 // answer cut off after it had begun
+}
+
+// BackendCounters only grow, except those named current.
+type BackendCounters struct {
+	Requests  uint64    // attempts
+	Responses [6]uint64 // by class, as in FrontendCounters
+	Current   int64     // current: requests in flight
+	Conns     int64     // current: connections, idle ones included
+	Connects  uint64    // connections made
+	Reused    uint64    // attempts on a kept connection
+	BytesIn   uint64    // received from the backend
+	BytesOut  uint64    // sent to the backend
+	Errors    BackendErrors
+}
+
+// BackendErrors counts by kind.
+type BackendErrors struct {
+	Connect  uint64 // refused, unreachable or timed out
+	Died     uint64 // connection ended before any byte of an answer
+	Response uint64 // malformed, or cut off
+	Timeout  uint64 // no answer, or no more of it, in time
+}
