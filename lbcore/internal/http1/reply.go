@@ -1,25 +1,61 @@
 package http1
 
-// Reply says how a response goes on to the client.
+import "strconv"
+
+// Reply says how a response goes on to the client. All text is written as it is: it must not hold CR or LF.
 type Reply struct {
 	Minor     int    // the client's: 0 or 1, from Request.Minor
-	HeadOnly  bool   // answers a HEAD
 	KeepAlive bool   // the client's connection stays open after this response
 	Date      []byte // IMF-fixdate to add where the backend gave no Date (RFC 9110, 6.6.1); empty: none is added
-	Via       []byte // our pseudonym; empty: left out
+	Via       []byte // our pseudonym, appended as in Forward; empty: left out
 }
 
 // Framing is how the body of r must be framed for the client: as it came, but chunked and UntilClose bodies become
 // Chunked for HTTP/1.1 and UntilClose for HTTP/1.0 clients. With UntilClose the connection must be closed at
 // the end; AppendResponse says Connection: close then whatever KeepAlive is.
-func (p *Reply) Framing(r *Response) Body { panic("coming") }
+func (p *Reply) Framing(r *Response) Body {
+	switch {
+	case r.Body.Kind < Chunked:
+		return r.Body
+	case p.Minor == 0:
+		return Body{Kind: UntilClose}
+	}
+	return Body{Kind: Chunked}
+}
 
-// AppendResponse appends the head to send to the client, always HTTP/1.1 (RFC 9110, 2.5), without hop-by-hop fields, framed as
-// Framing says. An interim response is dropped for HTTP/1.0 clients: nothing is appended.
-func AppendResponse(dst []byte, r *Response, p *Reply) []byte { panic("coming") }
+// AppendResponse appends the head to send to the client, always as HTTP/1.1 (RFC 9110, 2.5), without hop-by-hop fields
+// and those that Connection names, framed as Framing says. An interim response is nothing to a HTTP/1.0 client (RFC 9110, 15.2): nothing is appended then.
+func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
+	if r.Interim() && p.Minor == 0 {
+		return dst
+	}
+	dst = append(dst, "HTTP/1.1 "...)
+	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, r.Reason...)
+	dst = append(dst, "\r\n"...)
+	dst = r.appendFields(dst, hopByHop|1<<fieldContentLength)
+	if r.Interim() {
+		return append(dst, "\r\n"...)
+	}
+	if len(p.Date) > 0 && !r.seen.has(fieldDate) {
+		dst = appendField(dst, "Date: ", p.Date)
+	}
+	dst = appendVia(dst, r.Minor, p.Via)
 
-// AppendChunkHeader appends the line that begins a chunk of size > 0 bytes; ChunkEnd goes behind its content.
-func AppendChunkHeader(dst []byte, size int) []byte { panic("coming") }
+	body := p.Framing(r)
+	if body.Kind == None && r.ContentLength >= 0 && !r.noContent() { // HEAD and 304: RFC 9110, 8.6
+		dst = appendFraming(dst, Body{Kind: Length, Length: r.ContentLength})
+	}
+	dst = appendFraming(dst, body)
+	switch {
+	case !p.KeepAlive || body.Kind == UntilClose:
+		dst = append(dst, "Connection: close\r\n"...)
+	case p.Minor == 0:
+		dst = append(dst, "Connection: keep-alive\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
 
 // ChunkEnd follows the content of each chunk; LastChunk ends a chunked body (no trailers).
 const (
@@ -27,13 +63,18 @@ const (
 	LastChunk = "0\r\n\r\n"
 )
 
-// AppendChunk appends a whole chunk; nothing if data is empty.
-func AppendChunk(dst, data []byte) []byte { panic("coming") }
+// AppendChunkHeader appends the line that begins a chunk of size > 0 bytes; ChunkEnd goes behind its content.
+func AppendChunkHeader(dst []byte, size int) []byte {
+	dst = strconv.AppendUint(dst, uint64(size), 16)
+	return append(dst, "\r\n"...)
+}
 
-// AppendError appends a whole small response with a text body (left out if headOnly), for statuses
-// 400 403 404 408 411 413 414 417 421 429 431 500 501 502 503 504 505; others become 500.
-// closeConn adds Connection: close.
-func AppendError(dst []byte, status int, closeConn, headOnly bool) []byte { panic("coming") }
-
-// Continue is the interim response 100 (Continue), whole.
-const Continue = "HTTP/1.1 100 Continue\r\n\r\n"
+// AppendChunk appends a whole chunk; nothing if data is empty, as an empty chunk would end the body.
+func AppendChunk(dst, data []byte) []byte {
+	if len(data) == 0 {
+		return dst
+	}
+	dst = AppendChunkHeader(dst, len(data))
+	dst = append(dst, data...)
+	return append(dst, ChunkEnd...)
+}

@@ -9,19 +9,137 @@ type Response struct {
 	Reason        []byte // may be empty
 	Body          Body   // what follows on the wire: None for 1xx, 204, 304 and answers to HEAD
 	ContentLength int64  // value of Content-Length, -1 if absent; says something even where Body is None
-	KeepAlive     bool   // the backend connection may be used again after this message (never after an interim one alone)
+	KeepAlive     bool   // the backend's connection may be used again once this, the final response, has been read
+
+	reason span
 }
 
 // Parse reads the head of a response at the start of buf, as Request.Parse does; headOnly says that it
 // answers a HEAD. Every error has Status 502. Interim responses (1xx) are reported like others: see Interim.
 // 101 is an error, as this package never forwards Upgrade.
-func (r *Response) Parse(buf []byte, lim *Limits, headOnly bool) (n int, err *Error) { panic("coming") }
+func (r *Response) Parse(buf []byte, lim *Limits, headOnly bool) (n int, err *Error) {
+	if r.state == stateStart || r.state == stateEnd {
+		r.Reset()
+	}
+	done, c := r.parse(buf, lim.orDefault(), headOnly)
+	switch {
+	case c != ok:
+		r.state = stateEnd
+		return 0, &badGateway[c]
+	case !done:
+		return 0, nil
+	}
+	r.state = stateEnd
+	return r.at, nil
+}
 
 // Interim says that another response to the same request follows (1xx).
 func (r *Response) Interim() bool { return r.Status < 200 }
 
 // Reset abandons a half-parsed message.
-func (r *Response) Reset() { panic("coming") }
+func (r *Response) Reset() {
+	r.head.reset()
+	*r = Response{head: r.head}
+}
 
 // Rebase points all slices into buf, which starts with a copy of the head that Parse read.
-func (r *Response) Rebase(buf []byte) { panic("coming") }
+func (r *Response) Rebase(buf []byte) {
+	r.buf = buf
+	r.Reason = buf[r.reason.start:r.reason.end]
+}
+
+func (r *Response) parse(buf []byte, lim *Limits, headOnly bool) (done bool, c code) {
+	buf = buf[:min(len(buf), lim.Head, MaxHead)]
+	r.buf = buf
+	if r.state < stateField {
+		bound := lim.Line + len("\r\n")
+		line := buf[:min(len(buf), bound)]
+		if done, c = r.statusLine(line); !done {
+			if c == ok && (len(line) == bound || len(line) == min(lim.Head, MaxHead)) {
+				c = longLine
+			}
+			return false, c
+		}
+	}
+	if done, c = r.scanFields(buf, min(lim.Fields, MaxFields)); !done {
+		if c == ok && len(buf) == min(lim.Head, MaxHead) {
+			c = largeHead
+		}
+		return false, c
+	}
+	return true, r.finish(headOnly)
+}
+
+const statusStart = "HTTP/1.1 200"
+
+// statusLine goes on reading the status line (RFC 9112, 4). The space behind the code may be missing where the reason is.
+func (r *Response) statusLine(b []byte) (done bool, c code) {
+	if r.state == stateStart {
+		for i := range min(len(b), len(statusStart)) {
+			isDigits := i == 7 || i >= 9
+			switch {
+			case isDigits && class[b[i]]&isDigit == 0, !isDigits && b[i] != statusStart[i]:
+				return false, badStatusLine
+			case i == 7 && b[i] > '1':
+				return false, otherVersion
+			case i == 9 && b[i] == '0':
+				return false, badStatus
+			}
+		}
+		if len(b) <= len(statusStart) {
+			return false, ok
+		}
+		r.Minor = int(b[7] - '0')
+		r.Status = int(b[9]-'0')*100 + int(b[10]-'0')*10 + int(b[11]-'0')
+		r.at, r.state = len(statusStart), stateReason
+		switch b[r.at] {
+		case ' ':
+			r.at++
+		case '\r':
+		default:
+			return false, badStatusLine
+		}
+		r.mark = r.at
+	}
+	r.at = skipText(b, r.at)
+	end, c := lineEnd(b, r.at)
+	if !end {
+		return false, c
+	}
+	r.reason = span{r.mark, r.at}
+	r.at, r.state = r.at+2, stateField
+	return true, ok
+}
+
+func (r *Response) finish(headOnly bool) code {
+	r.Reason = r.buf[r.reason.start:r.reason.end]
+	if r.Status == 101 {
+		return switching
+	}
+	body, c := r.framing(r.Minor)
+	if c != ok {
+		return c
+	}
+	if c := r.connectionOptions(); c != ok {
+		return c
+	}
+	r.ContentLength = -1
+	if body.Kind == Length {
+		r.ContentLength = body.Length
+	}
+	r.KeepAlive = r.persistent(r.Minor)
+	switch {
+	case r.noContent():
+		// RFC 9110, 8.6: such a response must not announce content. If it does, some may follow.
+		r.KeepAlive = r.KeepAlive && body.Kind != Chunked && body.Length == 0
+	case headOnly || r.Status == 304:
+	case body.Kind == None:
+		r.Body, r.KeepAlive = Body{Kind: UntilClose}, false
+	default:
+		r.Body = body
+	}
+	return ok
+}
+
+// noContent is true for 1xx and 204: neither content nor framing fields.
+func (r *Response) noContent() bool { return r.Status < 200 || r.Status == 204 }
