@@ -10,8 +10,9 @@ import "time"
 // and each is answered, always and once, by Probed, Claimed or Released with its Token. The machine never
 // waits longer than Config.AnswerTimeout for an answer, and works without it.
 //
-// Claim comes after the Send that tells the peers of it. Announce comes only while the VIP is held. When a
-// Send follows a Released, the VIP is gone BEFORE the peers are told to claim.
+// Claim comes after the Send that tells the peers of it. Announce comes only while the VIP is held. The Send
+// that asks the peers to claim comes as the answer to Released: the VIP is gone BEFORE they hear of it.
+// Changed comes last, so that no log or hook delays what matters.
 type Action interface{ action() }
 
 // Send: advertise now. The shell composes one datagram of all groups' Advert() and sends it to each known

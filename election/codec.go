@@ -1,27 +1,236 @@
 package election
 
-import "errors"
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"net/netip"
+	"time"
+)
 
-// Why a datagram is refused, or an advert cannot be sent. Each is counted by name.
+// The datagram, big-endian. What stands in brackets occurs once per group.
+//
+//	magic "TA" · version 1 · flags 1 · boot 8 · session 8 · sequence 8 · address 16
+//	interval 4 (µs) · lateness 4 (µs) · hearing 1 · stations 1 · node (length 1, name) · number of groups 1
+//	[ state 1 · flags 1 · priority 1 · fitness 1 · epoch 8 · name (length 1, name) ]
+//	tag 16, if flagSealed
+//
+// Unknown flags are refused, so a bit that gains a meaning needs no new version only if old nodes may
+// refuse those who use it.
+const (
+	wireVersion = 1
+	flagSealed  = 1 << 0 // datagram flags: a tag follows the groups
+
+	hearGateway = 1 << 0 // hearing
+	hearPeer    = 1 << 1
+
+	groupClaiming = 1 << 0 // group flags
+
+	headLen = 2 + 1 + 1 // magic, version, flags
+)
+
+var wireMagic = [2]byte{'T', 'A'}
+
+// Why a datagram is refused, or an advert cannot be sent. Each has its name, to be counted by.
 var (
-	ErrShort    = errors.New("advert too short")
+	ErrShort    = errors.New("advert cut short")
 	ErrLong     = errors.New("advert too long")
 	ErrMagic    = errors.New("not an advert")
 	ErrVersion  = errors.New("advert of another version")
 	ErrFlags    = errors.New("advert with unknown flags")
-	ErrName     = errors.New("advert with a bad name")
+	ErrName     = errors.New("advert with a node's or group's name that is empty or too long")
 	ErrBoot     = errors.New("advert without a boot id")
-	ErrAddr     = errors.New("advert with a bad address")
+	ErrAddr     = errors.New("advert without its sender's address")
 	ErrInterval = errors.New("advert with an interval out of bounds")
+	ErrLate     = errors.New("advert with a lateness out of bounds")
 	ErrState    = errors.New("advert with an unknown state")
-	ErrGroups   = errors.New("advert with too many groups, or one twice")
+	ErrEpoch    = errors.New("advert with an epoch out of bounds")
+	ErrGroups   = errors.New("advert with too many groups, or one of them twice")
 	ErrSealed   = errors.New("sealed advert, but this node has no key")
 	ErrUnsealed = errors.New("advert without authentication, but this node has a key")
-	ErrTag      = errors.New("advert sealed with another key")
+	ErrTag      = errors.New("advert sealed with another key, or altered")
 )
 
-// AppendAdvert appends the unsealed datagram of a to dst. The error is one of the Err… above.
-func AppendAdvert(dst []byte, a *Advert) ([]byte, error) { return dst, nil }
+// AppendAdvert appends the unsealed datagram of a to dst. Intervals are cut to microseconds. The error is
+// one of the Err… above, and dst is then returned as it was.
+func AppendAdvert(dst []byte, a *Advert) ([]byte, error) { return appendAdvert(dst, a, 0, 0) }
 
-// ParseAdvert reads an unsealed datagram. A sealed one is refused with ErrSealed: Open is for those.
-func ParseAdvert(b []byte) (Advert, error) { return Advert{}, ErrShort }
+// ParseAdvert reads an unsealed datagram and trusts it. A sealed one is refused with ErrSealed: Open is for
+// what comes from a network.
+func ParseAdvert(b []byte) (Advert, error) {
+	flags, err := parseHead(b)
+	if err != nil {
+		return Advert{}, err
+	}
+	if flags&flagSealed != 0 {
+		return Advert{}, ErrSealed
+	}
+	return parseBody(b[headLen:])
+}
+
+// check returns why a cannot be sent, or must not be believed.
+func (a *Advert) check() error {
+	switch {
+	case !nameOK(a.Node):
+		return ErrName
+	case a.Boot == 0:
+		return ErrBoot
+	case !a.Addr.IsValid() || a.Addr.IsUnspecified() || a.Addr.Zone() != "":
+		return ErrAddr
+	case a.Interval < MinAdvertInterval || a.Interval > MaxAdvertInterval:
+		return ErrInterval
+	case a.Late < 0 || a.Late/time.Microsecond > math.MaxUint32:
+		return ErrLate
+	case len(a.Groups) > MaxGroups:
+		return ErrGroups
+	}
+	for i, g := range a.Groups {
+		switch {
+		case !nameOK(g.Name):
+			return ErrName
+		case g.State >= numStates:
+			return ErrState
+		case g.Epoch > maxEpoch:
+			return ErrEpoch
+		}
+		for _, other := range a.Groups[:i] {
+			if other.Name == g.Name {
+				return ErrGroups
+			}
+		}
+	}
+	return nil
+}
+
+func nameOK(s string) bool { return s != "" && len(s) <= MaxNameLen }
+
+// appendAdvert leaves room bytes free below MaxDatagram, for a tag.
+func appendAdvert(dst []byte, a *Advert, flags byte, room int) ([]byte, error) {
+	if err := a.check(); err != nil {
+		return dst, err
+	}
+	addr := a.Addr.As16()
+	b := append(dst, wireMagic[0], wireMagic[1], wireVersion, flags)
+	b = binary.BigEndian.AppendUint64(b, a.Boot)
+	b = binary.BigEndian.AppendUint64(b, a.Session)
+	b = binary.BigEndian.AppendUint64(b, a.Seq)
+	b = append(b, addr[:]...)
+	b = binary.BigEndian.AppendUint32(b, uint32(a.Interval/time.Microsecond))
+	b = binary.BigEndian.AppendUint32(b, uint32(a.Late/time.Microsecond))
+	b = append(b, bit(a.Hearing.Gateway, hearGateway)|bit(a.Hearing.Peer, hearPeer), a.Hearing.Stations)
+	b = appendName(b, a.Node)
+	b = append(b, byte(len(a.Groups)))
+	for _, g := range a.Groups {
+		b = append(b, byte(g.State), bit(g.Claiming, groupClaiming), g.Priority, g.Fitness)
+		b = binary.BigEndian.AppendUint64(b, g.Epoch)
+		b = appendName(b, g.Name)
+	}
+	if len(b)-len(dst)+room > MaxDatagram {
+		return dst, ErrLong
+	}
+	return b, nil
+}
+
+func bit(set bool, mask byte) byte {
+	if set {
+		return mask
+	}
+	return 0
+}
+
+func appendName(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }
+
+// parseHead returns the flags of a datagram that may be one of ours.
+func parseHead(b []byte) (flags byte, err error) {
+	switch {
+	case len(b) > MaxDatagram:
+		return 0, ErrLong
+	case len(b) < headLen:
+		return 0, ErrShort
+	case [2]byte(b) != wireMagic:
+		return 0, ErrMagic
+	case b[2] != wireVersion:
+		return 0, ErrVersion
+	case b[3]&^flagSealed != 0:
+		return 0, ErrFlags
+	}
+	return b[3], nil
+}
+
+// parseBody reads all between head and tag.
+func parseBody(b []byte) (Advert, error) {
+	r := reader{b: b}
+	a := Advert{Boot: r.uint64(), Session: r.uint64(), Seq: r.uint64()}
+	a.Addr = netip.AddrFrom16([16]byte(r.bytes(16))).Unmap()
+	a.Interval = time.Duration(r.uint32()) * time.Microsecond
+	a.Late = time.Duration(r.uint32()) * time.Microsecond
+	hearing := r.flags(hearGateway | hearPeer)
+	a.Hearing = Hearing{Gateway: hearing&hearGateway != 0, Peer: hearing&hearPeer != 0, Stations: r.byte()}
+	a.Node = r.name()
+	n := int(r.byte())
+	if r.err == nil && n > MaxGroups {
+		return Advert{}, ErrGroups
+	}
+	for range n {
+		g := GroupAdvert{State: State(r.byte()), Claiming: r.flags(groupClaiming)&groupClaiming != 0}
+		g.Priority, g.Fitness, g.Epoch, g.Name = r.byte(), r.byte(), r.uint64(), r.name()
+		if r.err != nil {
+			break
+		}
+		a.Groups = append(a.Groups, g)
+	}
+	if r.err == nil && len(r.b) > 0 {
+		r.err = ErrLong
+	}
+	if r.err == nil {
+		r.err = a.check()
+	}
+	if r.err != nil {
+		return Advert{}, r.err
+	}
+	return a, nil
+}
+
+// reader takes values off b. After the first error it returns zeros.
+type reader struct {
+	b   []byte
+	err error
+}
+
+var zeros [MaxNameLen]byte
+
+func (r *reader) bytes(n int) []byte {
+	if r.err == nil && len(r.b) < n {
+		r.err = ErrShort
+	}
+	if r.err != nil {
+		return zeros[:n]
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) byte() byte     { return r.bytes(1)[0] }
+func (r *reader) uint32() uint32 { return binary.BigEndian.Uint32(r.bytes(4)) }
+func (r *reader) uint64() uint64 { return binary.BigEndian.Uint64(r.bytes(8)) }
+
+// flags refuses all bits but the known ones.
+func (r *reader) flags(known byte) byte {
+	v := r.byte()
+	if r.err == nil && v&^known != 0 {
+		r.err = ErrFlags
+	}
+	return v
+}
+
+func (r *reader) name() string {
+	n := int(r.byte())
+	if r.err == nil && n > MaxNameLen {
+		r.err = ErrName
+	}
+	if r.err != nil {
+		return ""
+	}
+	return string(r.bytes(n))
+}

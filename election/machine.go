@@ -2,17 +2,65 @@ package election
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 )
 
-// Machine decides for one VIP group on one node. It is a plain value behind a pointer: one goroutine owns it.
+// Machine decides for one VIP group on one node. One goroutine owns it; its methods never block.
 type Machine struct {
-	cfg      Config
-	state    State
-	since    time.Time
-	deadline time.Time
+	cfg  Config
+	now  time.Time // the latest handed in
+	acts []Action  // of the Step or Tick under way
+	news []Action  // its transitions: they come last
+
+	state       State
+	since       time.Time
+	reason      Reason
+	transitions uint64
+
+	peers      []*peer // sorted by name, at most MaxPeers
+	epoch      uint64  // highest seen, own claims included
+	claim      uint64  // epoch of the own claim, while claiming, Active or Draining
+	fitness    uint8
+	serving    bool
+	notServing string
+	foreign    string // MAC of the last foreign claimant
+
+	deadline time.Time // as last returned
+	nextSend time.Time
+	late     time.Duration // worst lateness of Sends of late; decays
+	yielding bool          // adverts say priority 0: the VIP is off this node, somebody else shall have it
+
+	token     uint64    // of the last request; none is used twice
+	pending   request   // what the shell is doing that we wait for
+	answerBy  time.Time // when pending has failed
+	mustProbe bool      // no active was ever known: ask the wire before a claim (E11)
+
+	settled  bool      // Backup: the active-down interval has begun
+	settleBy time.Time // Backup: it begins then at the latest
+	floor    time.Time // Backup: no claim before, whoever holds the VIP
+	lost     Reason    // Backup: why a claim would be made
+	pardoned bool      // Backup: has discarded the silence of its own sleep once
+
+	betterSince time.Time // Active: since when a clearly better peer is there; zero for none
+	defended    time.Time // Active: last announcement against a foreign claimant
+
+	next      State     // Draining: Backup, or Init for a shutdown
+	yieldBy   time.Time // Draining: yields then even if the Release has not been answered
+	farewells int       // Draining: adverts still to be sent before the end
+
+	held    bool      // Fault: the VIP may still be on this node, Release first
+	retryAt time.Time // Fault
 }
+
+// request is what the shell has been asked to do and the machine waits for.
+type request uint8
+
+const (
+	nothing request = iota
+	probing
+	claiming
+	releasing
+)
 
 // New returns a machine in Init whose Deadline is now: the first Tick starts it. The error names every
 // fault of cfg at once.
@@ -21,55 +69,241 @@ func New(cfg Config, now time.Time) (*Machine, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("election of group %q: %w", cfg.Group, err)
 	}
-	return &Machine{cfg: cfg, since: now, deadline: now}, nil
+	return &Machine{
+		cfg: cfg, now: now, since: now, deadline: now,
+		fitness: 255, serving: true, mustProbe: true,
+		lost: Reason{Why: WhyNoActive},
+	}, nil
 }
 
 // Step takes in what happened at now and returns what to do. Time alone never passes in Step: when Deadline
 // is not after now, the shell calls Tick next.
-func (m *Machine) Step(now time.Time, ev Event) []Action { return nil }
+func (m *Machine) Step(now time.Time, ev Event) []Action {
+	m.begin(now)
+	if m.ended() {
+		return nil
+	}
+	switch ev := ev.(type) {
+	case Heard:
+		m.heard(ev)
+	case SeedsTried:
+		m.settle()
+	case Probed:
+		m.probed(ev)
+	case Claimed:
+		m.claimed(ev)
+	case Released:
+		m.released(ev)
+	case Conflict:
+		m.conflict(ev.MAC)
+	case PeerGone:
+		m.peerGone(ev.Node)
+	case Fitness:
+		m.fitness = ev.Value
+		m.fitnessChanged()
+	case Serving:
+		m.serving, m.notServing = ev.OK, ev.Reason
+		m.fitnessChanged()
+	case Shutdown:
+		m.shutdown()
+	default:
+		panic(fmt.Sprintf("election: unknown event %T", ev))
+	}
+	return m.end()
+}
 
 // Tick lets time pass: the shell calls it when Deadline has come, AFTER it has handed in what was received
-// until now. Too early is harmless.
-func (m *Machine) Tick(now time.Time) []Action { return nil }
+// until now. Too early is harmless; far too late is noticed (E13).
+func (m *Machine) Tick(now time.Time) []Action {
+	m.begin(now)
+	if m.ended() {
+		return nil
+	}
+	slept := m.now.Sub(m.deadline)
+	switch m.state {
+	case Init:
+		m.becomeBackup(Reason{Why: WhyStarted})
+	case Backup:
+		m.tickBackup(slept)
+	case Active:
+		m.tickActive()
+	case Draining:
+		m.tickDraining()
+	case Fault:
+		m.tickFault()
+	}
+	if m.state != Init && m.due(m.nextSend) {
+		m.sendOnTime()
+	}
+	return m.end()
+}
 
 // Deadline returns when Tick is wanted next; the zero time means never.
 func (m *Machine) Deadline() time.Time { return m.deadline }
 
-// Advert returns what this machine says about its group at this moment.
-func (m *Machine) Advert() GroupAdvert { return GroupAdvert{Name: m.cfg.Group, State: m.state} }
-
-// Status returns a snapshot as of the last Step or Tick.
-func (m *Machine) Status() Status { return Status{State: m.state, Since: m.since} }
-
-// Status is a snapshot of a Machine.
-type Status struct {
-	Group, Node string
-	State       State
-	Since       time.Time // of State
-	Reason      Reason    // of the last transition
-	Active      string    // name of the node believed active, this one's or a peer's; "" for none
-	Epoch       uint64    // highest seen
-	Transitions uint64
-	Priority    uint8
-	Fitness     uint8
-	Serving     bool
-	NotServing  string    // why not, for people
-	Foreign     string    // MAC of the last foreign claimant of the VIP heard of; "" for none
-	HoldDown    time.Time // no preemption before; zero for none
-	Peers       []Peer    // sorted by name
+// begin opens a Step or Tick. A clock that went backwards stands still.
+func (m *Machine) begin(now time.Time) {
+	m.now = later(now, m.now)
+	m.acts, m.news = nil, nil
 }
 
-// Peer is what is known about another node.
-type Peer struct {
-	Node     string
-	Boot     uint64
-	Addr     netip.Addr
-	State    State
-	Claiming bool
-	Priority uint8
-	Fitness  uint8
-	Epoch    uint64
-	Interval time.Duration
-	Heard    time.Time // its last advert
-	Silent   bool      // not heard for its active-down interval
+// end closes a Step or Tick.
+func (m *Machine) end() []Action {
+	m.deadline = m.nextDeadline()
+	return append(m.acts, m.news...)
+}
+
+func (m *Machine) nextDeadline() time.Time {
+	switch m.state {
+	case Backup:
+		return earliest(m.nextSend, m.settleBy, m.answerBy, m.claimAt())
+	case Active:
+		return earliest(m.nextSend, m.preemptAt())
+	case Draining:
+		return earliest(m.nextSend, m.answerBy, m.yieldBy)
+	case Fault:
+		if m.pending != nothing {
+			return earliest(m.nextSend, m.answerBy)
+		}
+		return earliest(m.nextSend, m.retryAt)
+	}
+	if m.ended() {
+		return time.Time{}
+	}
+	return m.since
+}
+
+func (m *Machine) due(t time.Time) bool { return !t.IsZero() && !t.After(m.now) }
+
+func (m *Machine) do(a Action) { m.acts = append(m.acts, a) }
+
+// ask requests something slow of the shell.
+func (m *Machine) ask(r request) {
+	m.token++
+	m.pending, m.answerBy = r, m.now.Add(m.cfg.AnswerTimeout)
+	switch r {
+	case probing:
+		m.do(Probe{Token: m.token})
+	case claiming:
+		m.do(Claim{Token: m.token, Epoch: m.claim})
+	case releasing:
+		m.do(Release{Token: m.token})
+	}
+}
+
+// answered reports whether token answers what is pending as r, which it then no longer is.
+func (m *Machine) answered(r request, token uint64) bool {
+	if m.pending != r || m.token != token {
+		return false
+	}
+	m.forgetRequest()
+	return true
+}
+
+func (m *Machine) forgetRequest() { m.pending, m.answerBy = nothing, time.Time{} }
+
+// send advertises now, once per Step or Tick.
+func (m *Machine) send() {
+	for _, a := range m.acts {
+		if _, ok := a.(Send); ok {
+			return
+		}
+	}
+	m.nextSend = m.now.Add(m.cfg.AdvertInterval)
+	m.do(Send{Late: m.late})
+}
+
+// sendOnTime is the advert of each interval. It keeps the beat, and measures how late it was (E13).
+func (m *Machine) sendOnTime() {
+	was := m.nextSend
+	late := m.now.Sub(was)
+	m.late -= m.late / 16 // half of it is forgotten within 11 adverts
+	if late <= longestJitter(m.cfg.AdvertInterval) {
+		m.late = max(m.late, late)
+	}
+	m.send()
+	if late < m.cfg.AdvertInterval {
+		m.nextSend = was.Add(m.cfg.AdvertInterval)
+	}
+}
+
+func (m *Machine) ended() bool { return m.state == Init && m.reason.Why == WhyShutdown }
+
+// fit: this node could serve.
+func (m *Machine) fit() bool { return m.effectiveFitness() > 0 }
+
+// effectiveFitness is 0 while the proxy does not serve, whatever else is well.
+func (m *Machine) effectiveFitness() uint8 {
+	if !m.serving {
+		return 0
+	}
+	return m.fitness
+}
+
+func (m *Machine) rank() rank {
+	return rank{fitnessBucket(m.effectiveFitness()), m.cfg.Priority, m.cfg.Addr, m.cfg.Node, m.cfg.Boot}
+}
+
+func (m *Machine) claimRank() claimRank { return claimRank{m.claim, m.rank()} }
+
+// heard takes in what a peer says; what follows from it depends on the state.
+func (m *Machine) heard(h Heard) {
+	if h.Group.Name != m.cfg.Group || h.Node == m.cfg.Node && h.Boot == m.cfg.Boot {
+		return
+	}
+	p := m.peerOf(h.Node)
+	if p == nil {
+		return
+	}
+	was := *p
+	p.Heard, p.at, p.until = h, m.now, m.now.Add(patience(h.Interval, h.Late))
+	m.epoch = max(m.epoch, min(h.Group.Epoch, maxEpoch))
+	if p.active() {
+		m.mustProbe = false // the VIP is known to be ours: whoever answers for it is one of us
+	}
+	switch m.state {
+	case Backup:
+		m.heardInBackup(p, was)
+	case Active:
+		m.heardInActive(p, was)
+	case Draining:
+		m.heardInDraining(p)
+	}
+}
+
+// conflict: a host that is no balancer claims the VIP.
+func (m *Machine) conflict(mac string) {
+	m.foreign = mac
+	switch {
+	case m.state == Active:
+		m.defend()
+	case m.state == Backup && m.pending == probing:
+		m.becomeFault(Reason{Why: WhyForeignOwner, Detail: mac})
+	default:
+		m.mustProbe = true
+	}
+}
+
+// fitnessChanged draws the consequence of a Fitness or Serving (E3).
+func (m *Machine) fitnessChanged() {
+	switch m.state {
+	case Backup:
+		if m.pending != nothing && !m.fit() {
+			m.withdraw("")
+		}
+	case Active:
+		m.considerYield()
+	}
+}
+
+// shutdown: whoever may have the VIP releases it first; a second request waits for nothing.
+func (m *Machine) shutdown() {
+	switch {
+	case m.state == Draining && m.next != Init:
+		m.next = Init
+	case m.state == Active, m.state == Backup && m.pending == claiming, m.state == Fault && m.held:
+		m.becomeDraining(Reason{Why: WhyShutdown}, Init)
+	default:
+		m.becomeInit()
+	}
 }

@@ -1,0 +1,84 @@
+package election
+
+import "time"
+
+func (m *Machine) heardInActive(p *peer, was peer) {
+	rival := p.rival
+	p.rival = p.mayHold()
+	switch {
+	case p.active():
+		m.contest(p)
+		if m.state != Active {
+			return
+		}
+	case p.claiming():
+		// It does not hear us, or not in time. Told now, it withdraws before it has the VIP.
+		if !was.claiming() || was.Group.Epoch != p.Group.Epoch {
+			m.send()
+		}
+	case rival && !p.rival:
+		// It has let go. Those who took the VIP to be there learn better (E14).
+		m.do(Announce{})
+	}
+	m.considerYield()
+}
+
+// contest settles a meeting of two actives: the higher (epoch, rank) stays and announces again, the other
+// goes (E8). Both compare the same two values, so they agree.
+func (m *Machine) contest(p *peer) {
+	if p.claimRank().compare(m.claimRank()) > 0 {
+		m.becomeDraining(Reason{Why: WhyConflictLost, Node: p.Node}, Backup)
+		return
+	}
+	if m.now.Sub(p.contested) < activeDown(m.cfg.AdvertInterval) {
+		return
+	}
+	p.contested = m.now
+	m.do(Announce{})
+	m.send()
+}
+
+// considerYield hands the VIP to a peer that can serve when this node cannot (E3), and notes since when a
+// clearly better one is there. With no fit peer an unfit active keeps the VIP: half a service beats none.
+func (m *Machine) considerYield() {
+	p := m.successor()
+	if p != nil && !m.fit() {
+		m.becomeDraining(Reason{Why: WhyNotServing, Node: p.Node, Detail: m.notServing}, Backup)
+		return
+	}
+	switch {
+	case !m.cfg.Preempt || p == nil || p.rank().compareMerit(m.rank()) <= 0:
+		m.betterSince = time.Time{}
+	case m.betterSince.IsZero():
+		m.betterSince = m.now
+	}
+}
+
+// preemptAt returns when this active yields to a better peer, zero if there is none. Neither may the peer's
+// advantage be younger than the hold-down, nor this node's reign (E9).
+func (m *Machine) preemptAt() time.Time {
+	if m.betterSince.IsZero() {
+		return time.Time{}
+	}
+	return later(m.betterSince, m.since).Add(m.cfg.HoldDown)
+}
+
+func (m *Machine) tickActive() {
+	if !m.due(m.preemptAt()) {
+		return
+	}
+	m.considerYield() // the better peer may have fallen silent meanwhile
+	if m.due(m.preemptAt()) {
+		m.becomeDraining(Reason{Why: WhyPreempted, Node: m.successor().Node}, Backup)
+	}
+}
+
+// defend answers a foreign claimant, at most once per DEFEND_INTERVAL: the VIP is configured to be ours, so
+// it is never given up to a stranger (RFC 5227, 2.4 (c)).
+func (m *Machine) defend() {
+	if !m.defended.IsZero() && m.now.Sub(m.defended) < defendInterval {
+		return
+	}
+	m.defended = m.now
+	m.do(Announce{})
+}

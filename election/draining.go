@@ -1,0 +1,101 @@
+package election
+
+import "time"
+
+// released: the VIP is off this node, or may not be.
+func (m *Machine) released(ev Released) {
+	if !m.answered(releasing, ev.Token) {
+		return
+	}
+	switch {
+	case m.state == Draining && m.next == Init:
+		m.sayFarewell()
+	case ev.Err != nil:
+		m.releaseFailed(ev.Err.Error())
+	case m.state == Draining:
+		m.relieved()
+	default:
+		m.held = false
+		if m.retryAt.IsZero() {
+			m.becomeBackup(Reason{Why: WhyRetry})
+		}
+	}
+}
+
+// relieved goes back to Backup. Whoever drained in favour of a peer says so in the same breath, and goes
+// on saying it until somebody is active or its own turn has come.
+func (m *Machine) relieved() {
+	m.yielding = m.reason.Why == WhyNotServing || m.reason.Why == WhyPreempted
+	m.becomeBackup(m.reason)
+}
+
+// releaseFailed: a node that may still have the VIP must not take part; it tries again to get rid of it.
+func (m *Machine) releaseFailed(detail string) {
+	if m.state == Draining {
+		m.becomeFault(Reason{Why: WhyReleaseFailed, Detail: detail})
+	}
+	m.held = true
+	m.retryAt = m.now.Add(m.cfg.RetryInterval)
+}
+
+// sayFarewell yields for good: a few adverts, in case one is lost, then the end.
+func (m *Machine) sayFarewell() {
+	m.yielding, m.yieldBy = true, time.Time{}
+	m.send()
+	m.farewells = farewells - 1
+	m.nextSend = m.now.Add(min(m.cfg.AdvertInterval, maxFarewellInterval))
+	if m.successor() == nil {
+		m.becomeInit()
+	}
+}
+
+// heardInDraining: once a peer takes over, or never let go, there is nothing left to say.
+func (m *Machine) heardInDraining(p *peer) {
+	if m.farewells > 0 && (p.active() || p.claiming()) {
+		m.becomeInit()
+	}
+}
+
+func (m *Machine) tickDraining() {
+	switch {
+	case m.farewells > 0:
+		if !m.due(m.nextSend) {
+			return
+		}
+		if m.farewells--; m.farewells == 0 {
+			m.becomeInit()
+			return
+		}
+		m.send()
+		m.nextSend = m.now.Add(min(m.cfg.AdvertInterval, maxFarewellInterval))
+	case m.due(m.answerBy):
+		m.forgetRequest()
+		if m.next == Init {
+			m.sayFarewell()
+			return
+		}
+		m.releaseFailed("no answer within " + m.cfg.AnswerTimeout.String())
+	case m.due(m.yieldBy):
+		// A Release that hangs must not keep the peers from claiming longer than silence would.
+		m.yieldBy = time.Time{}
+		m.yielding = true
+		m.send()
+	}
+}
+
+// tickFault tries again: first to get rid of the VIP, if it may still be here, then to take part.
+func (m *Machine) tickFault() {
+	if m.pending == releasing && m.due(m.answerBy) {
+		m.forgetRequest()
+		m.releaseFailed("no answer within " + m.cfg.AnswerTimeout.String())
+	}
+	if m.pending == releasing || !m.due(m.retryAt) {
+		return
+	}
+	if m.held {
+		m.retryAt = time.Time{}
+		m.ask(releasing)
+		return
+	}
+	m.becomeBackup(Reason{Why: WhyRetry})
+}

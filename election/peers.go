@@ -1,0 +1,109 @@
+package election
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// peer is the last thing another node said.
+type peer struct {
+	Heard
+	at    time.Time // when it was heard
+	until time.Time // from then on its silence means that it is gone
+
+	rival     bool      // it may have held the VIP while we did: announce once more when it has let go
+	contested time.Time // when we last told it so
+}
+
+func (p *peer) rank() rank {
+	return rank{fitnessBucket(p.Group.Fitness), p.Group.Priority, p.Addr, p.Node, p.Boot}
+}
+
+func (p *peer) claimRank() claimRank { return claimRank{p.Group.Epoch, p.rank()} }
+
+// active: it has the VIP and serves.
+func (p *peer) active() bool { return p.Group.Priority > 0 && p.Group.State == Active }
+
+// claiming: it is about to be active.
+func (p *peer) claiming() bool {
+	return p.Group.Priority > 0 && p.Group.State == Backup && p.Group.Claiming
+}
+
+// holds: nobody else may claim. A draining node counts until it says that the VIP is off (priority 0).
+func (p *peer) holds() bool {
+	return p.active() || p.claiming() || p.Group.Priority > 0 && p.Group.State == Draining
+}
+
+// mayHold: the VIP may be there, wanted or not.
+func (p *peer) mayHold() bool {
+	return p.Group.State == Active || p.Group.State == Draining || p.Group.State == Backup && p.Group.Claiming
+}
+
+// candidate: it could take the VIP over.
+func (p *peer) candidate() bool {
+	return p.Group.Priority > 0 && p.Group.Fitness > 0 && p.Group.State == Backup && !p.Group.Claiming
+}
+
+// findPeer returns the place of the node in m.peers, which is sorted by name, and whether it is there.
+func (m *Machine) findPeer(node string) (int, bool) {
+	return slices.BinarySearchFunc(m.peers, node, func(p *peer, node string) int { return strings.Compare(p.Node, node) })
+}
+
+// peerOf returns the record of a node, a new one if need be; nil when the table is full of nodes that live.
+func (m *Machine) peerOf(node string) *peer {
+	i, ok := m.findPeer(node)
+	if ok {
+		return m.peers[i]
+	}
+	if len(m.peers) >= MaxPeers {
+		m.peers = slices.DeleteFunc(m.peers, func(p *peer) bool { return !p.until.After(m.now) })
+		if len(m.peers) >= MaxPeers {
+			return nil
+		}
+		i, _ = m.findPeer(node)
+	}
+	p := &peer{}
+	m.peers = slices.Insert(m.peers, i, p)
+	return p
+}
+
+// peerGone forgets a node that is silent as well; adverts are better evidence than gossip.
+func (m *Machine) peerGone(node string) {
+	if i, ok := m.findPeer(node); ok && !m.peers[i].until.After(m.now) {
+		m.peers = slices.Delete(m.peers, i, i+1)
+	}
+}
+
+// activePeer returns the peer believed active, the one that would win if there were two; nil for none.
+func (m *Machine) activePeer() *peer {
+	var best *peer
+	for _, p := range m.peers {
+		if p.active() && p.until.After(m.now) && (best == nil || p.claimRank().compare(best.claimRank()) > 0) {
+			best = p
+		}
+	}
+	return best
+}
+
+// successor returns the best candidate heard of late, nil for none.
+func (m *Machine) successor() *peer {
+	var best *peer
+	for _, p := range m.peers {
+		if p.candidate() && p.until.After(m.now) && (best == nil || p.rank().compare(best.rank()) > 0) {
+			best = p
+		}
+	}
+	return best
+}
+
+// rankAt returns how many candidates alive at t are better than this node: 0 claims first.
+func (m *Machine) rankAt(t time.Time) int {
+	n, own := 0, m.rank()
+	for _, p := range m.peers {
+		if p.candidate() && p.until.After(t) && p.rank().compare(own) > 0 {
+			n++
+		}
+	}
+	return n
+}

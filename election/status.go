@@ -1,0 +1,85 @@
+package election
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Status is a snapshot of a Machine.
+type Status struct {
+	Group, Node string
+	State       State
+	Since       time.Time // of State
+	Reason      Reason    // of the last transition
+	Active      string    // name of the node believed active, this one's or a peer's; "" for none
+	Epoch       uint64    // highest seen
+	Transitions uint64
+	Priority    uint8
+	Fitness     uint8 // 0 while not serving
+	Serving     bool
+	NotServing  string    // why not, for people
+	Foreign     string    // MAC of the last foreign claimant of the VIP heard of; "" for none
+	PreemptAt   time.Time // when this active yields to a better peer; zero when none is there
+	Peers       []Peer    // sorted by name, at most MaxPeers
+}
+
+// Peer is what is known about another node.
+type Peer struct {
+	Node     string
+	Boot     uint64
+	Addr     netip.Addr
+	State    State
+	Claiming bool
+	Priority uint8
+	Fitness  uint8
+	Epoch    uint64
+	Interval time.Duration
+	Heard    time.Time // its last advert
+	Silent   bool      // not heard for its active-down interval
+}
+
+// Status returns a snapshot as of the last Step or Tick.
+func (m *Machine) Status() Status {
+	s := Status{
+		Group: m.cfg.Group, Node: m.cfg.Node,
+		State: m.state, Since: m.since, Reason: m.reason,
+		Epoch: m.epoch, Transitions: m.transitions,
+		Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Serving: m.serving, NotServing: m.notServing,
+		Foreign: m.foreign, PreemptAt: m.preemptAt(),
+	}
+	if m.state == Active {
+		s.Active = m.cfg.Node
+	} else if p := m.activePeer(); p != nil {
+		s.Active = p.Node
+	}
+	for _, p := range m.peers {
+		s.Peers = append(s.Peers, Peer{
+			Node: p.Node, Boot: p.Boot, Addr: p.Addr, State: p.Group.State, Claiming: p.Group.Claiming,
+			Priority: p.Group.Priority, Fitness: p.Group.Fitness, Epoch: p.Group.Epoch,
+			Interval: p.Interval, Heard: p.at, Silent: !p.until.After(m.now),
+		})
+	}
+	return s
+}
+
+// Advert returns what this machine says about its group at this moment.
+func (m *Machine) Advert() GroupAdvert {
+	g := GroupAdvert{
+		Name: m.cfg.Group, State: m.state, Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Epoch: m.epoch,
+	}
+	switch m.state {
+	case Backup:
+		g.Claiming = m.pending != nothing
+		if g.Claiming {
+			g.Epoch = m.claim
+		}
+	case Active, Draining:
+		g.Epoch = m.claim
+	case Init, Fault:
+		g.Priority = 0
+	}
+	if m.yielding {
+		g.Priority = 0
+	}
+	return g
+}

@@ -1,0 +1,68 @@
+package election
+
+import "time"
+
+// Protocol constants: changing one changes the protocol.
+const (
+	// missedAdverts is how many adverts in a row must be missing before an active is given up. VRRP says 3
+	// (RFC 9568, 6.1); one more costs 20 ms and keeps a single lost datagram during a late one harmless.
+	missedAdverts = 4
+
+	// minSkew keeps two claims further apart than a loaded machine wakes up late, whatever the interval.
+	minSkew = 10 * time.Millisecond
+
+	// defendInterval is DEFEND_INTERVAL of RFC 5227, 1.1: announcements in defence come no faster.
+	defendInterval = 10 * time.Second
+
+	// farewells is how many adverts tell of a yield at shutdown: the sender is gone afterwards, and one may be lost.
+	farewells = 3
+
+	// maxFarewellInterval bounds the time between farewells for those who advertise seldom.
+	maxFarewellInterval = 20 * time.Millisecond
+
+	// maxEpoch bounds epochs, so that one forged advert in a cluster without keys cannot make them wrap.
+	maxEpoch = 1 << 62
+)
+
+// activeDown returns the active-down interval without skew: how long the silence of a node that advertises
+// each interval is no sign of its loss (E4).
+func activeDown(interval time.Duration) time.Duration { return missedAdverts * interval }
+
+// skew returns how much later than the best candidate the rank-th one claims (E4); 0 is the best.
+func skew(rank int, interval time.Duration) time.Duration {
+	return time.Duration(rank) * max(interval/2, minSkew)
+}
+
+// patience is activeDown stretched for a sender that says that it has been late (E13): a node under load is
+// given the time that it needed of late, within bounds.
+func patience(interval, late time.Duration) time.Duration {
+	return min(max(activeDown(interval), interval+3*late), max(longestJitter(interval), activeDown(interval)))
+}
+
+// longestJitter returns the longest lateness that counts as jitter; a longer one is a pause (E13).
+func longestJitter(interval time.Duration) time.Duration { return max(time.Second, 10*interval) }
+
+// overslept returns from which delay on a node must take it that it slept itself, and that what it has not
+// heard meanwhile proves nothing. It is what a busy machine does not exceed by itself.
+func overslept(interval time.Duration) time.Duration {
+	return min(max(interval, 10*time.Millisecond), 100*time.Millisecond)
+}
+
+// earliest returns the earliest of the times that are set, or the zero time.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
