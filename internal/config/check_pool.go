@@ -1,0 +1,134 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+func (c *checker) pool(name string, raw *rawPool) Pool {
+	c.name(text{V: name, Set: true, At: raw.Key}, "the pool's name")
+	p := Pool{
+		Name: name, Policy: raw.Policy.V, Check: c.healthCheck(&raw.Check),
+		ConnectTimeout: raw.ConnectTimeout.V, ServerTimeout: raw.ServerTimeout.V, Retries: raw.Retries.V,
+	}
+	seen := map[netip.AddrPort]place{}
+	for _, t := range raw.Backends.V {
+		ap, err := netip.ParseAddrPort(t.V)
+		if err != nil || ap.Port() == 0 || ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() || ap.Addr().Is4In6() {
+			c.add(t.At, fmt.Sprintf("%q is not a backend's address and port", t.V), backendRemedy(t.V))
+			continue
+		}
+		once(c, seen, ap, t.At, "the backend "+t.V)
+		p.Backends = append(p.Backends, ap)
+	}
+	for _, t := range raw.Allow.V {
+		prefix, err := netip.ParsePrefix(t.V)
+		switch {
+		case err != nil:
+			c.add(t.At, fmt.Sprintf("%q is not a network", t.V), allowRemedy(t.V))
+		case prefix != prefix.Masked():
+			c.add(t.At, fmt.Sprintf("%s is a host in its network, not the network", t.V), fmt.Sprintf("write %q", prefix.Masked()))
+		default:
+			p.Allow = append(p.Allow, prefix)
+		}
+	}
+	return p
+}
+
+// backendRemedy explains what a static backend must be. Host names are
+// refused: the file must mean the same on both balancers and at every start,
+// also while the name server is down.
+func backendRemedy(s string) string {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return fmt.Sprintf("add a port: %q", netip.AddrPortFrom(a, 3000))
+	}
+	if name, _, found := strings.Cut(s, ":"); found && isHost(name) {
+		return `write the address, as in "10.0.0.21:3000"; where addresses change, run "tandem agent" beside the app`
+	}
+	return `for example "10.0.0.21:3000" or "[2001:db8::21]:3000"`
+}
+
+func allowRemedy(s string) string {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return fmt.Sprintf("write %q for this one host", netip.PrefixFrom(a, a.BitLen()))
+	}
+	return `for example "10.0.0.0/8" or "2001:db8::/32"`
+}
+
+func (c *checker) healthCheck(raw *rawCheck) Check {
+	ch := Check{
+		Kind: CheckTCP, Host: raw.Host.V,
+		Interval: raw.Interval.V, Timeout: raw.Timeout.V, Rise: raw.Rise.V, Fall: raw.Fall.V,
+	}
+	switch {
+	case raw.HTTP.Set && raw.TCP.Set && raw.TCP.V:
+		c.add(raw.TCP.At, "a check is either http or tcp", "leave one of them out")
+	case raw.TCP.Set && !raw.TCP.V && !raw.TCP.Bad && !raw.HTTP.Set:
+		c.add(raw.TCP.At, "tcp = false leaves no check", `write http = "/", or leave tcp out`)
+	}
+	if !raw.HTTP.Set {
+		for _, t := range []text{raw.Host, raw.Status} {
+			if t.Set {
+				c.add(t.At, "host and status belong to an http check", `add http = "/"`)
+			}
+		}
+		return ch
+	}
+	ch.Kind, ch.Path = CheckHTTP, raw.HTTP.V
+	if !raw.HTTP.Bad && !isPath(ch.Path) {
+		c.add(raw.HTTP.At, fmt.Sprintf("%q is not a path to ask for", ch.Path), `begin it with "/", without spaces and host name`)
+	}
+	if raw.Host.Set && !raw.Host.Bad && !isSeed(ch.Host) {
+		c.add(raw.Host.At, fmt.Sprintf("%q is not a host", ch.Host), `for example "www.example.com"`)
+	}
+	ch.StatusMin, ch.StatusMax = c.status(raw.Status)
+	return ch
+}
+
+// isPath tells whether s can stand in a request line.
+func isPath(s string) bool {
+	if !strings.HasPrefix(s, "/") || len(s) > 1024 {
+		return false
+	}
+	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) < 0
+}
+
+// status parses "200" or "200-399".
+func (c *checker) status(t text) (low, high int) {
+	if t.Bad {
+		return 0, 0
+	}
+	first, last, found := strings.Cut(t.V, "-")
+	if !found {
+		last = first
+	}
+	low, err1 := strconv.Atoi(first)
+	high, err2 := strconv.Atoi(last)
+	if err1 != nil || err2 != nil || low < 200 || high > 599 || low > high {
+		c.add(t.At, fmt.Sprintf("%q is not a range of final HTTP statuses", t.V), `for example "200" or "200-399"; from 200 to 599`)
+		return 0, 0
+	}
+	return low, high
+}
+
+// circles reports backends that are this balancer's own frontends: requests
+// would run in circles.
+func (c *checker) circles(raw *rawConfig, cfg *Config) {
+	own := map[netip.AddrPort]bool{}
+	for _, v := range cfg.VIPs {
+		for _, f := range cfg.Frontends {
+			if v.Address.IsValid() && f.Listen.Port() != 0 && covers(f.Listen.Addr(), v.Address) {
+				own[netip.AddrPortFrom(v.Address, f.Listen.Port())] = true
+			}
+		}
+	}
+	for _, p := range raw.Pool {
+		for _, t := range p.Backends.V {
+			if ap, err := netip.ParseAddrPort(t.V); err == nil && own[ap] {
+				c.add(t.At, fmt.Sprintf("%s is a frontend of these balancers: requests would run in circles", ap), "give the app's own address")
+			}
+		}
+	}
+}

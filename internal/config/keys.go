@@ -1,0 +1,134 @@
+package config
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+)
+
+const (
+	maxKeyFile = 64 << 10 // bytes
+	maxKeys    = 16       // far more than a rotation needs
+)
+
+// errTooOpen says that others may read a key file.
+var errTooOpen = errors.New("every user of this machine may read it")
+
+// readKeyFile reads a key file that only its owner (and group) may read.
+// Windows keeps rights elsewhere, so they are not looked at there.
+func readKeyFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a regular file")
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0 {
+		return nil, errTooOpen
+	}
+	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+}
+
+// keyFile reads the keys from the file that t names; nil when it names none.
+// Errors never show a key.
+func (c *checker) keyFile(t text) [][]byte {
+	if !t.Set || t.Bad {
+		return nil
+	}
+	data, err := c.readFile(t.V)
+	if err != nil {
+		c.add(t.At, fmt.Sprintf("cannot read the key file: %v", plain(err)), readRemedy(t.V, err))
+		return nil
+	}
+	if len(data) > maxKeyFile {
+		c.add(t.At, fmt.Sprintf("the key file %s is larger than %d bytes", t.V, maxKeyFile), keyRemedy(t.V))
+		return nil
+	}
+	keys, err := parseKeys(data)
+	if err != nil {
+		c.add(t.At, fmt.Sprintf("the key file %s: %v", t.V, err), keyRemedy(t.V))
+		return nil
+	}
+	return keys
+}
+
+// plain drops "open PATH:" from an error: the line that names the path stands
+// above it.
+func plain(err error) error {
+	var perr *fs.PathError
+	if errors.As(err, &perr) {
+		return perr.Err
+	}
+	return err
+}
+
+func readRemedy(path string, err error) string {
+	switch {
+	case errors.Is(err, errTooOpen):
+		return "chmod 600 " + path
+	case errors.Is(err, fs.ErrNotExist):
+		return keyRemedy(path)
+	case errors.Is(err, fs.ErrPermission):
+		return "read it as root or as the user that runs Tandem"
+	default:
+		return ""
+	}
+}
+
+// keyRemedy makes a good key with what every machine has.
+func keyRemedy(path string) string {
+	return fmt.Sprintf("make one: (umask 077; head -c 32 /dev/urandom | base64 > %s)", path)
+}
+
+// parseKeys reads base64 keys, one per line; empty lines and lines that begin
+// with # are skipped. The first key is the primary one.
+func parseKeys(data []byte) ([][]byte, error) {
+	var keys [][]byte
+	number := 0
+	for line := range bytes.Lines(data) {
+		number++
+		s := strings.TrimSpace(string(line))
+		if s == "" || s[0] == '#' {
+			continue
+		}
+		key, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			return nil, fmt.Errorf("line %d is not base64", number)
+		}
+		if n := len(key); n != 16 && n != 24 && n != 32 {
+			return nil, fmt.Errorf("line %d is a key of %d bytes, not of 16, 24 or 32", number, n)
+		}
+		if keys = append(keys, key); len(keys) > maxKeys {
+			return nil, fmt.Errorf("holds more than %d keys", maxKeys)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("holds no key")
+	}
+	return keys, nil
+}
+
+// sharedKey returns the index of the first key in a that is in b too, or -1.
+func sharedKey(a, b [][]byte) int {
+	for i, x := range a {
+		for _, y := range b {
+			if subtle.ConstantTimeCompare(x, y) == 1 {
+				return i
+			}
+		}
+	}
+	return -1
+}

@@ -1,0 +1,88 @@
+package config
+
+// The raw types are what a file says, before anything is checked that needs
+// more than one value. Their tags are the schema: the key, its default, its
+// bounds (inclusive), and whether it must be given. reference.toml tells the
+// same to the reader; a test compares the two.
+
+type rawConfig struct {
+	Node     map[string]*rawNode `toml:"node" max:"32"`
+	Cluster  rawCluster          `toml:"cluster"`
+	VIP      []*rawVIP           `toml:"vip" max:"64"`
+	Frontend []*rawFrontend      `toml:"frontend" max:"256"`
+	Pool     map[string]*rawPool `toml:"pool" max:"1000"`
+	Control  rawControl          `toml:"control"`
+	Proxy    rawProxy            `toml:"proxy"`
+}
+
+type rawNode struct {
+	table
+	Interface text   `toml:"interface"`
+	Priority  number `toml:"priority" default:"100" min:"1" max:"254"`
+	Advertise text   `toml:"advertise"`
+}
+
+type rawCluster struct {
+	table
+	Join            list   `toml:"join" max:"64"`
+	Gossip          text   `toml:"gossip" default:":7946"`
+	GossipKeyFile   text   `toml:"gossip_key_file"`
+	BalancerKeyFile text   `toml:"balancer_key_file"`
+	AdvertPort      number `toml:"advert_port" default:"7947" min:"1" max:"65535"`
+	AdvertInterval  span   `toml:"advert_interval" default:"20ms" min:"5ms" max:"10s"`
+}
+
+type rawVIP struct {
+	table
+	Name      text   `toml:"name"`
+	Address   text   `toml:"address" need:"true"`
+	Interface text   `toml:"interface"`
+	Group     text   `toml:"group" default:"default"`
+	Preempt   toggle `toml:"preempt" default:"false"`
+}
+
+type rawFrontend struct {
+	table
+	Name           text   `toml:"name"`
+	Listen         text   `toml:"listen" need:"true"`
+	Pool           text   `toml:"pool" need:"true"`
+	HeaderTimeout  span   `toml:"header_timeout" default:"10s" min:"100ms" max:"10m"`
+	IdleTimeout    span   `toml:"idle_timeout" default:"60s" min:"100ms" max:"24h"`
+	MaxHeaderBytes number `toml:"max_header_bytes" default:"16384" min:"1024" max:"65536"`
+	MaxConnections number `toml:"max_connections" default:"10000" min:"1" max:"1000000"`
+}
+
+type rawPool struct {
+	table
+	Policy         text     `toml:"policy" default:"roundrobin" oneof:"roundrobin"`
+	Backends       list     `toml:"backends" max:"1000"`
+	ConnectTimeout span     `toml:"connect_timeout" default:"1s" min:"10ms" max:"1m"`
+	ServerTimeout  span     `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`
+	Retries        number   `toml:"retries" default:"2" min:"0" max:"10"`
+	Allow          list     `toml:"allow" max:"100"`
+	Check          rawCheck `toml:"check"`
+}
+
+type rawCheck struct {
+	table
+	HTTP     text   `toml:"http"`
+	TCP      toggle `toml:"tcp"`
+	Host     text   `toml:"host"`
+	Status   text   `toml:"status" default:"200-399"`
+	Interval span   `toml:"interval" default:"1s" min:"50ms" max:"1h"`
+	Timeout  span   `toml:"timeout" default:"1s" min:"10ms" max:"10m"`
+	Rise     number `toml:"rise" default:"2" min:"1" max:"100"`
+	Fall     number `toml:"fall" default:"3" min:"1" max:"100"`
+}
+
+type rawControl struct {
+	table
+	Socket text `toml:"socket" default:"/run/tandem/control.sock"`
+}
+
+type rawProxy struct {
+	table
+	Loops      number `toml:"loops" default:"0" min:"0" max:"256"`
+	OrphanTime span   `toml:"orphan_time" default:"10s" min:"1s" max:"10m"`
+	Timeout    span   `toml:"timeout" default:"1s" min:"250ms" max:"1m"`
+}

@@ -1,0 +1,187 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	testKeys = map[string]string{
+		"gossip.key":   "MDEyMzQ1Njc4OWFiY2RlZg==\n",
+		"balancer.key": "# new one first\nZmVkY2JhOTg3NjU0MzIxMA==\n\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\n",
+	}
+	compare = cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
+)
+
+func readTestKey(name string) ([]byte, error) {
+	if data, ok := testKeys[name]; ok {
+		return []byte(data), nil
+	}
+	return nil, fmt.Errorf("no key file %q in this test", name)
+}
+
+// documented is one key as the reference explains it.
+type documented struct {
+	header, name string
+	line         string // name = value
+	comment      string // the comment above, as one line
+	above, below string // the file without the line
+}
+
+var keyLine = regexp.MustCompile(`^([a-z_]+) = `)
+
+// documentedKeys cuts the reference into its keys.
+func documentedKeys() []documented {
+	var keys []documented
+	var comment []string
+	header := ""
+	lines := strings.SplitAfter(Reference, "\n")
+	for i, line := range lines {
+		text := strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(text, "#"):
+			comment = append(comment, strings.TrimSpace(strings.TrimPrefix(text, "#")))
+			continue
+		case strings.HasPrefix(text, "["):
+			header = strings.NewReplacer("pool.web", "pool.NAME", "node.lb1", "node.NAME").Replace(text)
+		case keyLine.MatchString(text):
+			keys = append(keys, documented{
+				header: header, name: keyLine.FindStringSubmatch(text)[1], line: text,
+				comment: strings.Join(comment, " "),
+				above:   strings.Join(lines[:i], ""), below: strings.Join(lines[i+1:], ""),
+			})
+		}
+		comment = nil
+	}
+	return keys
+}
+
+func parseReference(t *testing.T, text string) *Config {
+	t.Helper()
+	cfg, err := Parse("reference.toml", []byte(text), readTestKey)
+	if err != nil {
+		t.Fatalf("the reference does not parse:\n%v", err)
+	}
+	return cfg
+}
+
+func TestTheReferenceParses(t *testing.T) {
+	parseReference(t, Reference)
+}
+
+func TestTheReferenceHoldsExactlyTheKeysOfTheRawTypes(t *testing.T) {
+	inFile, inTypes := map[string]bool{}, map[string]bool{}
+	for _, k := range documentedKeys() {
+		inFile[k.header+" "+k.name] = true
+	}
+	for _, k := range schema() {
+		inTypes[k.header+" "+k.name] = true
+	}
+	if diff := cmp.Diff(inTypes, inFile); diff != "" {
+		t.Errorf("- only in the raw types, + only in reference.toml:\n%s", diff)
+	}
+}
+
+var (
+	literalDefault = regexp.MustCompile(`Default: ("[^"]*"|[0-9]+|true|false)[.,]`)
+	otherDefault   = regexp.MustCompile(`Default: [a-z]`)
+	bounds         = regexp.MustCompile(`Bounds: (\S+) to (\S+?)\.`)
+	atMost         = regexp.MustCompile(`At most ([0-9]+)\.`)
+)
+
+func TestTheReferenceTellsDefaultBoundsAndNeedOfEachKey(t *testing.T) {
+	tags := map[string]schemaKey{}
+	for _, k := range schema() {
+		tags[k.header+" "+k.name] = k
+	}
+	for _, doc := range documentedKeys() {
+		t.Run(doc.header+doc.name, func(t *testing.T) {
+			tag := tags[doc.header+" "+doc.name].tag
+			if need := strings.Contains(doc.comment, "Required."); need != (tag.Get("need") != "") {
+				t.Errorf("the comment says required: %v", need)
+			}
+			literal := literalDefault.FindStringSubmatch(doc.comment)
+			def, has := tag.Lookup("default")
+			switch {
+			case has && literal == nil:
+				t.Errorf("the default %s is not told", def)
+			case has && strings.Trim(literal[1], `"`) != def:
+				t.Errorf("the comment says %s, the type %s", literal[1], def)
+			case !has && literal != nil:
+				t.Errorf("the comment says %s, the type has no default", literal[1])
+			case !has && tag.Get("need") == "" && !otherDefault.MatchString(doc.comment):
+				t.Error("the comment does not say what happens without the key")
+			}
+			if low, high := tag.Get("min"), tag.Get("max"); low != "" {
+				if m := bounds.FindStringSubmatch(doc.comment); m == nil || m[1] != low || m[2] != high {
+					t.Errorf("the comment says %q, the type %s to %s", m, low, high)
+				}
+			} else if high != "" {
+				if m := atMost.FindStringSubmatch(doc.comment); m == nil || m[1] != high {
+					t.Errorf("the comment says %q, the type at most %s", m, high)
+				}
+			}
+		})
+	}
+}
+
+func TestADocumentedDefaultIsTheDefault(t *testing.T) {
+	for _, doc := range documentedKeys() {
+		literal := literalDefault.FindStringSubmatch(doc.comment)
+		if literal == nil {
+			continue
+		}
+		t.Run(doc.header+doc.name, func(t *testing.T) {
+			with := parseReference(t, doc.above+doc.name+" = "+literal[1]+"\n"+doc.below)
+			without := parseReference(t, doc.above+"\n"+doc.below)
+			if diff := cmp.Diff(with, without, compare); diff != "" {
+				t.Errorf("- with the documented default written down, + with the key left out:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAnOptionalKeyMayBeLeftOut(t *testing.T) {
+	for _, doc := range documentedKeys() {
+		if strings.Contains(doc.comment, "Required.") || doc.name == "http" { // host needs http
+			continue
+		}
+		parseReference(t, doc.above+"\n"+doc.below)
+	}
+}
+
+func TestBoundsAreInclusiveAndKept(t *testing.T) {
+	for _, doc := range documentedKeys() {
+		m := bounds.FindStringSubmatch(doc.comment)
+		if m == nil || doc.name == "status" {
+			continue
+		}
+		t.Run(doc.header+doc.name, func(t *testing.T) {
+			quote := func(v string) string {
+				if strings.ContainsAny(v, "smh") {
+					return `"` + v + `"`
+				}
+				return v
+			}
+			beyond := func(v string, sign string) string {
+				if strings.ContainsAny(v, "smh") {
+					return map[string]string{"-": `"0s"`, "+": `"1000h"`}[sign]
+				}
+				return map[string]string{"-": "-1", "+": "100000000"}[sign]
+			}
+			for value, good := range map[string]bool{
+				quote(m[1]): true, quote(m[2]): true, beyond(m[1], "-"): false, beyond(m[2], "+"): false,
+			} {
+				_, err := Parse("reference.toml", []byte(doc.above+doc.name+" = "+value+"\n"+doc.below), readTestKey)
+				if (err == nil) != good {
+					t.Errorf("%s = %s: %v", doc.name, value, err)
+				}
+			}
+		})
+	}
+}

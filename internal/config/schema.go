@@ -1,0 +1,55 @@
+package config
+
+import (
+	"reflect"
+	"strings"
+)
+
+// schemaKey is one key that a file may hold.
+type schemaKey struct {
+	header string // as it is written: [cluster], [[vip]], [pool.NAME.check]
+	name   string
+	tag    reflect.StructTag
+}
+
+// schema lists all keys, from the raw types.
+func schema() []schemaKey {
+	return schemaOf(reflect.TypeFor[rawConfig](), "", "")
+}
+
+func schemaOf(t reflect.Type, header, path string) []schemaKey {
+	var keys []schemaKey
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := f.Tag.Get("toml")
+		if name == "" {
+			continue
+		}
+		sub := join(path, name)
+		switch f.Type.Kind() {
+		case reflect.Map:
+			sub += ".NAME"
+			keys = append(keys, schemaOf(f.Type.Elem().Elem(), "["+sub+"]", sub)...)
+		case reflect.Slice:
+			keys = append(keys, schemaOf(f.Type.Elem().Elem(), "[["+sub+"]]", sub)...)
+		default:
+			if _, isTable := f.Type.FieldByName("Key"); isTable {
+				keys = append(keys, schemaOf(f.Type, "["+sub+"]", sub)...)
+			} else {
+				keys = append(keys, schemaKey{header: header, name: name, tag: f.Tag})
+			}
+		}
+	}
+	return keys
+}
+
+// homeOf says in which tables a key belongs; empty when there is none.
+func homeOf(name string) string {
+	var homes []string
+	for _, k := range schema() {
+		if k.name == name {
+			homes = append(homes, k.header)
+		}
+	}
+	return strings.Join(homes, " or ")
+}
