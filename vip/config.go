@@ -1,0 +1,76 @@
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// MaxAddrs is the greatest number of addresses in one group.
+const MaxAddrs = 16
+
+// Bounds and default of Config.Lease.
+const (
+	DefaultLease = 2 * time.Second
+	MinLease     = 1 * time.Second
+	MaxLease     = 1 * time.Hour
+)
+
+// renewals is how often a lease is renewed within its length: three renewals may
+// fail before the address is gone, and 2 s give the 500 ms that the fallback wants.
+const renewals = 4
+
+// Config says what a Claimer holds, and how.
+type Config struct {
+	// Addrs is the group, 1 to MaxAddrs distinct unicast addresses, which move as
+	// one. IPv4 and IPv6 may be mixed.
+	Addrs []netip.Addr
+
+	// Lease is how long the kernel keeps an address that is not renewed: whole
+	// seconds (netlink counts in them), MinLease to MaxLease; zero means
+	// DefaultLease. It is renewed four times within its length. Linux removes an
+	// address up to 0.3 s after its lease has run out.
+	Lease time.Duration
+
+	// Adopt makes Run take over addresses left on the interface by an earlier run,
+	// if the whole group is there: they count as claimed and are renewed, but not
+	// announced before Claim is called. Without it Run removes them.
+	Adopt bool
+}
+
+// withDefaults returns the checked configuration, or every mistake at once.
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	if len(c.Addrs) < 1 || len(c.Addrs) > MaxAddrs {
+		errs = append(errs, fmt.Errorf("a group has 1 to %d addresses, not %d", MaxAddrs, len(c.Addrs)))
+	}
+	seen := make(map[netip.Addr]bool)
+	addrs := make([]netip.Addr, 0, len(c.Addrs))
+	for _, a := range c.Addrs {
+		a = a.Unmap()
+		switch {
+		case !a.IsValid():
+			errs = append(errs, errors.New("an address of the group is empty"))
+		case a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a == broadcast4:
+			errs = append(errs, fmt.Errorf("%s cannot be a VIP: it must be a plain unicast address", a))
+		case seen[a]:
+			errs = append(errs, fmt.Errorf("%s is in the group twice", a))
+		}
+		seen[a] = true
+		addrs = append(addrs, a)
+	}
+	c.Addrs = addrs
+	if c.Lease == 0 {
+		c.Lease = DefaultLease
+	}
+	if c.Lease < MinLease || c.Lease > MaxLease || c.Lease%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("lease %v: want whole seconds from %v to %v", c.Lease, MinLease, MaxLease))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return Config{}, fmt.Errorf("vip: %w", err)
+	}
+	return c, nil
+}
+
+var broadcast4 = netip.AddrFrom4([4]byte{255, 255, 255, 255})

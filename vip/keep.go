@@ -1,0 +1,239 @@
+package vip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// keeping is the state of one Run; its goroutine owns it.
+type keeping struct {
+	*Claimer
+	carrier  bool
+	renewAt  time.Time                // when to compare and renew next
+	restored time.Time                // last time a deleted address was put back
+	defended map[netip.Addr]time.Time // last defence; only addresses of the group
+	pending  eventQueue
+}
+
+// loop waits for what happens next and handles it, one thing at a time.
+func (k *keeping) loop(ctx context.Context, changes <-chan LinkEvent) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	heard := k.wire.Heard()
+	for {
+		var out chan<- Event
+		var oldest Event
+		if len(k.pending) > 0 {
+			out, oldest = k.events, k.pending[0]
+		}
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case out <- oldest:
+			k.pending.pop()
+		case change, ok := <-changes:
+			if !ok {
+				return fmt.Errorf("watching the interface: %w", ErrClosed)
+			}
+			err = k.alone(ctx, func() error { return k.linkChanged(ctx, change) })
+		case f := <-heard:
+			k.heard(ctx, f)
+		case <-k.wake:
+		case <-timer.C:
+			err = k.alone(ctx, func() error { return k.onTime(ctx) })
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		timer.Reset(time.Until(k.nextDue(k.renewAt)))
+	}
+}
+
+// alone runs f as the one operation on link and wire.
+func (k *keeping) alone(ctx context.Context, f func() error) error {
+	if err := k.begin(ctx); err != nil {
+		return err
+	}
+	defer k.end()
+	return f()
+}
+
+// onTime does what is due. The renewal comes first: it finds out whether this
+// process overslept its lease, and then nothing may be announced.
+func (k *keeping) onTime(ctx context.Context) error {
+	if !time.Now().Before(k.renewAt) {
+		if err := k.reconcile(ctx); err != nil {
+			return err
+		}
+	}
+	if now := time.Now(); k.announceDue(now) && k.holds(now) {
+		k.noteTrouble(k.announceAll(ctx))
+	}
+	return nil
+}
+
+// linkChanged handles a hint of netlink.
+func (k *keeping) linkChanged(ctx context.Context, change LinkEvent) error {
+	switch change.Change {
+	case CarrierLost:
+		k.setCarrier(ctx, false)
+		return nil
+	case CarrierFound:
+		k.setCarrier(ctx, true)
+	case EventsMissed:
+		k.log.Warn("netlink events were lost; reading the state of the interface anew")
+		k.announceAnew(ctx) // the carrier may have gone and come unseen
+	case AddrGone:
+		if earliest := k.restored.Add(restoreInterval); time.Now().Before(earliest) {
+			k.renewAt = earliest
+			return nil
+		}
+	}
+	return k.reconcile(ctx)
+}
+
+// reconcile compares the interface with what should be on it and puts it right: an
+// address that is there has its lease extended, a missing one comes back.
+func (k *keeping) reconcile(ctx context.Context) error {
+	asked := time.Now()
+	k.renewAt = asked.Add(k.cfg.Lease / renewals)
+	if k.expired(asked) {
+		k.letGo(ctx, asked)
+	}
+	st, stErr := k.link.State(ctx)
+	if stErr == nil {
+		k.setCarrier(ctx, st.Carrier)
+	}
+	if !k.holds(asked) {
+		return k.trouble(stErr)
+	}
+	// The lease cannot wait until the state can be read again.
+	if err := k.addAll(ctx); err != nil {
+		return k.trouble(errors.Join(stErr, err))
+	}
+	k.renewed(asked)
+	if stErr != nil {
+		return k.trouble(stErr)
+	}
+	if missing := k.missingIn(st); len(missing) > 0 {
+		k.restored = asked
+		k.log.Warn("something else deleted addresses; they are back", "vip", missing)
+		for _, a := range missing {
+			k.pending.push(Event{Kind: Lost, At: asked, Addr: a})
+		}
+		k.announceAnew(ctx)
+	}
+	return nil
+}
+
+func (k *keeping) missingIn(st LinkState) []netip.Addr {
+	var missing []netip.Addr
+	for _, a := range k.cfg.Addrs {
+		same := func(on Address) bool { return on.Prefix == hostPrefix(a) }
+		if !slices.ContainsFunc(st.Addrs, same) {
+			missing = append(missing, a)
+		}
+	}
+	return missing
+}
+
+// letGo ends the claim because its lease ran out: by now somebody else may hold
+// the addresses, so whoever decides must decide anew.
+func (k *keeping) letGo(ctx context.Context, now time.Time) {
+	k.becomeIdle()
+	k.pending.push(Event{Kind: Expired, At: now})
+	k.log.Error("the lease expired before it was renewed; released", "vip", k.cfg.Addrs, "err", k.delAll(ctx))
+}
+
+// setCarrier notes the carrier, and announces when it is back: the switch behind
+// it may have forgotten, or be another one.
+func (k *keeping) setCarrier(ctx context.Context, up bool) {
+	k.mu.Lock()
+	k.st.Carrier = up
+	k.mu.Unlock()
+	if up == k.carrier {
+		return
+	}
+	k.carrier = up
+	ev := Event{Kind: LinkDown, At: time.Now()}
+	if up {
+		ev.Kind = LinkUp
+	}
+	k.pending.push(ev)
+	k.log.Warn("carrier changed", "event", ev.Kind)
+	if up {
+		k.announceAnew(ctx)
+	}
+}
+
+// announceAnew announces now, if the group is held, and restarts the schedule.
+func (k *keeping) announceAnew(ctx context.Context) {
+	now := time.Now()
+	if !k.holds(now) {
+		return
+	}
+	k.restartSchedule(now)
+	k.noteTrouble(k.announceAll(ctx))
+}
+
+// heard looks for another station that claims what we hold, reports it and, at
+// most once in DEFEND_INTERVAL, defends the address: RFC 5227, 2.4 (c).
+func (k *keeping) heard(ctx context.Context, f Frame) {
+	k.noteMissed(f.Missed)
+	since, held := k.heldSince()
+	if !held || f.At.Before(since) || !slices.Contains(k.cfg.Addrs, f.Owner) {
+		return
+	}
+	peer := k.isPeer(f.MAC)
+	k.pending.push(Event{Kind: Conflict, At: f.At, Addr: f.Owner, By: f.MAC, Peer: peer})
+	now := time.Now()
+	if last, ok := k.defended[f.Owner]; peer || ok && now.Sub(last) < defendInterval {
+		return
+	}
+	k.defended[f.Owner] = now
+	k.log.Warn("another station claims an address held here; defending it", "vip", f.Owner, "by", f.MAC)
+	err := k.alone(ctx, func() error {
+		if !k.holds(now) {
+			return nil
+		}
+		return k.announce(ctx, f.Owner)
+	})
+	k.noteTrouble(err)
+}
+
+// trouble sorts an error of the link: nil if there is none, or trying again may help.
+func (k *keeping) trouble(err error) error {
+	if errors.Is(err, ErrNoInterface) || errors.Is(err, ErrClosed) {
+		return err
+	}
+	k.noteTrouble(err)
+	return nil
+}
+
+// noteTrouble keeps the error for Status, and logs the first of a row.
+func (k *keeping) noteTrouble(err error) {
+	if err == nil {
+		return
+	}
+	k.mu.Lock()
+	first := k.st.Err == nil
+	k.st.Err = err
+	k.mu.Unlock()
+	if first {
+		k.log.Warn("keeping the addresses", "vip", k.cfg.Addrs, "err", err)
+	}
+}
+
+func (k *keeping) noteMissed(n uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.st.Missed += n
+}

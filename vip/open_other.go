@@ -1,0 +1,18 @@
+//go:build !linux
+
+package vip
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+var errNeedsLinux = fmt.Errorf("vip: holding a VIP needs Linux, and this is %s: run it in a Linux VM or container: %w",
+	runtime.GOOS, errors.ErrUnsupported)
+
+// OpenLink needs Linux.
+func OpenLink(Interface) (Link, error) { return nil, errNeedsLinux }
+
+// OpenWire needs Linux.
+func OpenWire(Interface) (Wire, error) { return nil, errNeedsLinux }

@@ -1,0 +1,89 @@
+package vip
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Run keeps what is claimed until ctx ends, and then returns nil. It may be called
+// once. First of all it removes what an earlier run left on the interface, or
+// adopts it (Config.Adopt). It releases nothing when it ends: call Release for an
+// orderly end, or let the lease run out.
+//
+// It fails when the group's addresses belong to something else on this node
+// ([ErrNotOurs]), when the interface is gone ([ErrNoInterface]), and when link or
+// wire were closed under it ([ErrClosed]).
+func (c *Claimer) Run(ctx context.Context) error {
+	defer close(c.events)
+	if err := c.startClean(ctx); err != nil {
+		return fmt.Errorf("vip: run: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	changes, err := c.link.Watch(ctx)
+	if err != nil {
+		return fmt.Errorf("vip: run: %w", err)
+	}
+	g.Go(func() error { return c.wire.Run(ctx) })
+	k := &keeping{Claimer: c, carrier: true, defended: make(map[netip.Addr]time.Time)}
+	g.Go(func() error { return k.loop(ctx, changes) })
+	err = g.Wait()
+	for range changes { // until the watch has ended as well
+	}
+	if err != nil {
+		return fmt.Errorf("vip: run: %w", err)
+	}
+	return nil
+}
+
+// startClean handles the addresses of an earlier run that was killed.
+func (c *Claimer) startClean(ctx context.Context) error {
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	defer c.end()
+	if _, held := c.heldSince(); held {
+		return nil // Claim came first
+	}
+	asked := time.Now()
+	stale, err := c.leftovers(ctx)
+	if err != nil || len(stale) == 0 {
+		return err
+	}
+	if c.cfg.Adopt && len(stale) == len(c.cfg.Addrs) {
+		if err := c.addAll(ctx); err != nil {
+			return err
+		}
+		c.becomeAdopted(asked)
+		c.log.Info("adopted the addresses of an earlier run", "vip", stale)
+		return nil
+	}
+	c.log.Warn("removing the addresses of an earlier run", "vip", stale)
+	return c.delAll(ctx)
+}
+
+// leftovers returns the addresses of the group that an earlier Claim put on the
+// interface. Any other kind of address that stands in the way is [ErrNotOurs]: ours
+// stand alone in their subnet and have a lease.
+func (c *Claimer) leftovers(ctx context.Context) ([]netip.Addr, error) {
+	st, err := c.link.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ours []netip.Addr
+	for _, a := range st.Addrs {
+		if !slices.Contains(c.cfg.Addrs, a.Prefix.Addr()) {
+			continue
+		}
+		if a.Lease == 0 || !a.Prefix.IsSingleIP() {
+			return nil, fmt.Errorf("%w: %s is configured on the interface for good; choose another VIP, or remove it with: ip address del %s dev …",
+				ErrNotOurs, a.Prefix.Addr(), a.Prefix)
+		}
+		ours = append(ours, a.Prefix.Addr())
+	}
+	return ours, nil
+}

@@ -1,0 +1,246 @@
+package vip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mdlayher/ethernet"
+	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// kernelWire speaks ARP and NDP over packet sockets. It uses the codecs of
+// mdlayher/arp but not its Client, which wants an IPv4 address on the interface
+// even for a group that is IPv6 only.
+type kernelWire struct {
+	ifi      Interface
+	arp, ndp *packet.Conn
+	heard    chan Frame
+	running  chan struct{} // closed when Run begins
+	ran      atomic.Bool
+	missed   atomic.Uint64 // since the last frame that found room
+
+	mu     sync.Mutex // protects probes
+	probes map[*probe]bool
+}
+
+// probe is a Probe that waits for an answer.
+type probe struct {
+	addr   netip.Addr
+	answer chan net.HardwareAddr // room for one; later answers are not needed
+}
+
+var _ Wire = (*kernelWire)(nil)
+
+// ndpFilter lets pass ICMPv6 neighbour solicitations and advertisements only, so
+// that the socket does not copy all of the node's IPv6 traffic.
+var ndpFilter = []bpf.Instruction{
+	bpf.LoadAbsolute{Off: ethLen + 6, Size: 1},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protoICMPv6, SkipTrue: 4},
+	bpf.LoadAbsolute{Off: icmpOff, Size: 1},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: typeNS, SkipTrue: 1},
+	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: typeNA, SkipTrue: 1},
+	bpf.RetConstant{Val: 1 << 16},
+	bpf.RetConstant{Val: 0},
+}
+
+// OpenWire opens packet sockets in the calling thread's network namespace. It
+// needs CAP_NET_RAW.
+func OpenWire(ifi Interface) (Wire, error) {
+	filter, err := bpf.Assemble(ndpFilter)
+	if err != nil {
+		return nil, fmt.Errorf("vip: assembling the NDP filter: %w", err)
+	}
+	dev := &net.Interface{Index: ifi.Index, Name: ifi.Name, HardwareAddr: ifi.MAC}
+	arpConn, err := packet.Listen(dev, packet.Raw, int(ethernet.EtherTypeARP), nil)
+	if err != nil {
+		return nil, wireError(ifi, "opening a packet socket", err)
+	}
+	ndpConn, err := packet.Listen(dev, packet.Raw, int(ethernet.EtherTypeIPv6), &packet.Config{Filter: filter})
+	if err != nil {
+		arpConn.Close()
+		return nil, wireError(ifi, "opening a packet socket", err)
+	}
+	return &kernelWire{
+		ifi:     ifi,
+		arp:     arpConn,
+		ndp:     ndpConn,
+		heard:   make(chan Frame, HeardQueue),
+		running: make(chan struct{}),
+		probes:  make(map[*probe]bool),
+	}, nil
+}
+
+// Run implements Wire.
+func (w *kernelWire) Run(ctx context.Context) error {
+	if w.ran.Swap(true) {
+		return fmt.Errorf("vip: %s: the wire runs already", w.ifi.Name)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	stop := context.AfterFunc(ctx, func() {
+		past := time.Unix(1, 0) // wakes the readers; the sockets go on for senders
+		w.arp.SetReadDeadline(past)
+		w.ndp.SetReadDeadline(past)
+	})
+	defer stop()
+	close(w.running)
+	g.Go(func() error { return w.read(ctx, w.arp, decodeARP) })
+	g.Go(func() error { return w.read(ctx, w.ndp, decodeNDP) })
+	return g.Wait()
+}
+
+// read decodes what one socket receives.
+func (w *kernelWire) read(ctx context.Context, conn *packet.Conn, decode func([]byte) (Frame, bool)) error {
+	buf := make([]byte, 2048) // more than any NS, NA or ARP frame needs
+	for {
+		n, _, err := conn.ReadFrom(buf)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case isClosed(err):
+			return fmt.Errorf("%s: reading: %w", w.ifi.Name, ErrClosed)
+		case err != nil:
+			// ENETDOWN, once each time the interface goes down. The pause is for
+			// errors nobody thought of, which must not become a busy loop.
+			select {
+			case <-ctx.Done():
+			case <-time.After(readErrorPause):
+			}
+			continue
+		}
+		f, ok := decode(buf[:n])
+		if !ok || bytes.Equal(f.Source, w.ifi.MAC) || bytes.Equal(f.MAC, w.ifi.MAC) {
+			continue
+		}
+		f.At = time.Now()
+		w.deliver(f)
+	}
+}
+
+// deliver hands the frame to the probes it answers and to the reader of Heard.
+func (w *kernelWire) deliver(f Frame) {
+	w.mu.Lock()
+	for p := range w.probes {
+		if p.addr == f.Owner {
+			select {
+			case p.answer <- f.MAC:
+			default:
+			}
+		}
+	}
+	w.mu.Unlock()
+
+	f.Missed = w.missed.Swap(0)
+	select {
+	case w.heard <- f:
+	default:
+		w.missed.Add(f.Missed + 1)
+	}
+}
+
+// Heard implements Wire.
+func (w *kernelWire) Heard() <-chan Frame { return w.heard }
+
+// Probe implements Wire.
+func (w *kernelWire) Probe(ctx context.Context, addr netip.Addr) (net.HardwareAddr, error) {
+	select {
+	case <-w.running:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("probing %s before Run: %w", addr, ctx.Err())
+	}
+	p := &probe{addr: addr, answer: make(chan net.HardwareAddr, 1)}
+	w.mu.Lock()
+	w.probes[p] = true
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.probes, p)
+		w.mu.Unlock()
+	}()
+	ticker := time.NewTicker(probeInterval)
+	defer ticker.Stop()
+	for range probeNum {
+		if err := w.send(addr, arpProbe, nsProbe); err != nil {
+			return nil, wireError(w.ifi, "probing "+addr.String(), err)
+		}
+		select {
+		case owner := <-p.answer:
+			return owner, nil
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("probing %s: %w", addr, ctx.Err())
+		}
+	}
+	return nil, nil
+}
+
+// Announce implements Wire.
+func (w *kernelWire) Announce(ctx context.Context, addr netip.Addr) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.send(addr, arpAnnouncement, naAnnouncement); err != nil {
+		return wireError(w.ifi, "announcing "+addr.String(), err)
+	}
+	return nil
+}
+
+// send builds the frame of addr's family and sends it.
+func (w *kernelWire) send(
+	addr netip.Addr,
+	four func(net.HardwareAddr, netip.Addr) ([]byte, error),
+	six func(net.HardwareAddr, netip.Addr) []byte,
+) error {
+	conn, frame := w.ndp, []byte(nil)
+	if addr.Is4() {
+		conn = w.arp
+		var err error
+		if frame, err = four(w.ifi.MAC, addr); err != nil {
+			return err
+		}
+	} else {
+		frame = six(w.ifi.MAC, addr)
+	}
+	if err := conn.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return err
+	}
+	_, err := conn.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]})
+	return err
+}
+
+// Close implements Wire.
+func (w *kernelWire) Close() error {
+	err := errors.Join(w.arp.Close(), w.ndp.Close())
+	if isClosed(err) {
+		return nil
+	}
+	return err
+}
+
+// isClosed knows both errors: packet sockets return os.ErrClosed.
+func isClosed(err error) bool {
+	return errors.Is(err, os.ErrClosed) || errors.Is(err, net.ErrClosed)
+}
+
+// wireError names the place, and the remedy where there is one.
+func wireError(ifi Interface, doing string, err error) error {
+	switch {
+	case isClosed(err):
+		err = ErrClosed
+	case errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV):
+		err = fmt.Errorf("%w (%w)", ErrNoInterface, err)
+	case errors.Is(err, unix.EPERM):
+		err = fmt.Errorf("%w; run as root or grant CAP_NET_RAW", err)
+	}
+	return fmt.Errorf("%s: %s: %w", ifi.Name, doing, err)
+}
