@@ -87,7 +87,6 @@ type Frontend struct {
 	Pool          string        `json:"pool"`
 	HeaderTimeout time.Duration `json:"header_timeout"`
 	IdleTimeout   time.Duration `json:"idle_timeout"`
-	ClientTimeout time.Duration `json:"client_timeout"`
 	MaxHead       int           `json:"max_head"` // bytes of a request's head
 }
 

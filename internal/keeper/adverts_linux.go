@@ -1,0 +1,134 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/election"
+)
+
+// advertSocket sends and receives adverts: one UDP socket for both families.
+type advertSocket struct {
+	conn *net.UDPConn
+	raw  syscall.RawConn
+	keys [][]byte
+
+	mu      sync.Mutex // protects what follows
+	filter  election.Filter
+	heard   uint64
+	refused map[string]uint64 // by reason; as many as there are named reasons
+}
+
+// heardAdvert is an event: an advert that may be believed.
+type heardAdvert struct {
+	from netip.Addr
+	a    election.Advert
+}
+
+func openAdverts(port uint16, keys [][]byte) (*advertSocket, error) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(port)})
+	if err != nil {
+		return nil, fmt.Errorf("adverts: %w; is another tandem lb, keepalived or seesaw at work on this host? advert_port changes the port", err)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("adverts: %w", err)
+	}
+	return &advertSocket{conn: conn, raw: raw, keys: keys, refused: make(map[string]uint64)}, nil
+}
+
+// run hands each advert to deliver until ctx ends.
+func (s *advertSocket) run(ctx context.Context, deliver func(heardAdvert)) error {
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	defer stop()
+	buf := make([]byte, election.MaxDatagram+1)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("adverts: %w", err)
+		case err != nil:
+			continue // an ICMP error of something we sent; the socket is fine
+		}
+		if h, ok := s.accept(buf[:n], from.Addr()); ok {
+			deliver(h)
+		}
+	}
+}
+
+// pending reads what has arrived and not been delivered yet, without waiting. The loop
+// calls it before it lets time pass, so that a late wake-up never judges a peer by
+// adverts that are already here.
+func (s *advertSocket) pending(deliver func(heardAdvert)) {
+	buf := make([]byte, election.MaxDatagram+1)
+	s.raw.Control(func(fd uintptr) {
+		for range 1024 { // more than the kernel's default buffer holds
+			n, sa, err := unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
+			if err != nil {
+				return
+			}
+			if h, ok := s.accept(buf[:n], sockaddr(sa)); ok {
+				deliver(h)
+			}
+		}
+	})
+}
+
+// accept opens a datagram and counts it, refused ones by reason.
+func (s *advertSocket) accept(b []byte, from netip.Addr) (heardAdvert, bool) {
+	a, err := election.Open(b, s.keys)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		err = s.filter.Accept(&a)
+	}
+	if err != nil {
+		s.refused[rootCause(err)]++
+		return heardAdvert{}, false
+	}
+	s.heard++
+	return heardAdvert{from: from.Unmap(), a: a}, true
+}
+
+// counts returns copies of the counters.
+func (s *advertSocket) counts() (heard uint64, refused map[string]uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refused = make(map[string]uint64, len(s.refused))
+	for reason, n := range s.refused {
+		refused[reason] = n
+	}
+	return s.heard, refused
+}
+
+// rootCause names a refusal by its sentinel, without the details around it, so that there
+// are no more reasons than sentinels.
+func rootCause(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err.Error()
+		}
+		err = inner
+	}
+}
+
+func sockaddr(sa unix.Sockaddr) netip.Addr {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(sa.Addr)
+	}
+	return netip.Addr{}
+}

@@ -1,0 +1,109 @@
+package keeper
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"net/netip"
+	"runtime"
+	"time"
+
+	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/vip"
+)
+
+// This file alone translates the configuration into the values of election, vip and ipc.
+
+// settings is what the loop needs of the configuration.
+type settings struct {
+	node     string
+	boot     uint64
+	addr     netip.Addr // this node's own, on the first VIP's interface
+	interval time.Duration
+	since    time.Time
+	seeds    []netip.AddrPort // where adverts go at first
+}
+
+// groupConfig is one VIP group in the words of those who deal with it.
+type groupConfig struct {
+	name     string
+	iface    string
+	vip      vip.Config
+	election election.Config
+}
+
+func groupConfigs(c *config.Config) []groupConfig {
+	var out []groupConfig
+	index := make(map[string]int)
+	for _, v := range c.VIPs {
+		i, known := index[v.Group]
+		if !known {
+			i = len(out)
+			index[v.Group] = i
+			iface := v.Interface
+			if iface == "" {
+				iface = c.Node.Interface
+			}
+			out = append(out, groupConfig{
+				name:  v.Group,
+				iface: iface,
+				election: election.Config{
+					Group: v.Group, Node: c.Node.Name, Priority: c.Node.Priority,
+					AdvertInterval: c.Cluster.AdvertInterval, Preempt: v.Preempt,
+				},
+			})
+		}
+		out[i].vip.Addrs = append(out[i].vip.Addrs, v.Address)
+	}
+	return out
+}
+
+func controlStart(c *config.Config, version string, level int) ipc.ControlStart {
+	m := ipc.ControlStart{
+		Node: c.Node.Name, Version: version, Gossip: c.Cluster.Gossip, Advertise: c.Node.Advertise,
+		AdvertPort: c.Cluster.AdvertPort, Join: c.Cluster.Join, GossipKeys: c.Cluster.GossipKeys,
+		LogLevel: level,
+	}
+	for _, p := range c.Pools {
+		m.Pools = append(m.Pools, ipc.StaticPool{Name: p.Name, Backends: p.Backends, Allow: p.Allow})
+	}
+	return m
+}
+
+func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
+	m := ipc.ProxyStart{Loops: loops, OrphanTime: c.Proxy.OrphanTime, LogLevel: level}
+	for _, f := range c.Frontends {
+		m.Frontends = append(m.Frontends, ipc.Frontend{
+			Name: f.Name, Pool: f.Pool, HeaderTimeout: f.HeaderTimeout, IdleTimeout: f.IdleTimeout,
+			MaxHead: f.MaxHeaderBytes,
+		})
+	}
+	for _, p := range c.Pools {
+		m.Pools = append(m.Pools, ipc.PoolPolicy{
+			Name: p.Name, Policy: p.Policy, ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
+			Retries: p.Retries,
+			Check: ipc.Check{
+				Kind: string(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
+				Interval: p.Check.Interval, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,
+				StatusMin: p.Check.StatusMin, StatusMax: p.Check.StatusMax,
+			},
+		})
+	}
+	return m
+}
+
+// loopCount is the number of the proxy's loops: as configured, or one for each CPU.
+func loopCount(c *config.Config) int {
+	if c.Proxy.Loops > 0 {
+		return c.Proxy.Loops
+	}
+	return runtime.NumCPU()
+}
+
+// newBoot makes a boot id: random and never 0.
+func newBoot() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails; see its documentation
+	return binary.BigEndian.Uint64(b[:]) | 1
+}

@@ -1,0 +1,173 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/ipc"
+)
+
+const (
+	// childSteady is how long a child must have lived for its death to be an accident,
+	// answered by a restart at once. One that dies sooner is started again with growing
+	// pauses, so that a fault that strikes at start does not burn a core.
+	childSteady  = 2 * time.Second
+	firstPause   = 20 * time.Millisecond
+	longestPause = 5 * time.Second
+	// childFD is the descriptor on which a child finds its end of the socketpair.
+	childFD = 3
+)
+
+// child keeps one of the two other processes alive: it starts it, speaks with it, and
+// starts it again when it is gone.
+type child struct {
+	name string // also its hidden subcommand
+	who  identity
+	log  *slog.Logger
+
+	pid      atomic.Int64 // 0 while there is none
+	since    atomic.Int64 // unix nanoseconds of the start
+	restarts atomic.Int64
+	ready    atomic.Bool
+}
+
+// Events of a child, in the order started, messages, ended.
+type (
+	childStarted struct {
+		child *child
+		conn  *ipc.Conn
+	}
+	childMessage struct {
+		child *child
+		m     ipc.Message
+	}
+	childEnded struct {
+		child *child
+		err   error
+	}
+)
+
+// run keeps the process until ctx ends; then it asks it to stop, waits for grace at most
+// or until force is closed, and kills it. emit delivers to the keeper's loop.
+func (c *child) run(ctx context.Context, force <-chan struct{}, emit func(event), grace time.Duration) error {
+	pause := firstPause
+	for {
+		began := time.Now()
+		err := c.once(ctx, force, emit, grace)
+		c.pid.Store(0)
+		c.ready.Store(false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		c.restarts.Add(1)
+		wait := time.Duration(0)
+		if time.Since(began) < childSteady {
+			wait, pause = pause, min(2*pause, longestPause)
+		} else {
+			pause = firstPause
+		}
+		c.log.Error("process ended; starting it again", "process", c.name, "err", err, "after", wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// once runs the process from its start to its end.
+func (c *child) once(ctx context.Context, force <-chan struct{}, emit func(event), grace time.Duration) error {
+	mine, its, err := ipc.Pair()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("/proc/self/exe", c.name)
+	cmd.Args[0] = "tandem"
+	cmd.ExtraFiles = []*os.File{its}
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	// A process group of its own: Ctrl-C in a terminal is for the keeper, who knows in
+	// which order things end.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = startWithoutRights(cmd, c.who)
+	its.Close()
+	if err != nil {
+		mine.Close()
+		return fmt.Errorf("start: %w", err)
+	}
+	c.pid.Store(int64(cmd.Process.Pid))
+	c.since.Store(time.Now().UnixNano())
+	conn, err := ipc.New(mine)
+	if err != nil {
+		cmd.Process.Kill()
+		return errors.Join(err, cmd.Wait())
+	}
+	emit(childStarted{c, conn})
+	err = c.converse(ctx, force, conn, emit, grace)
+	emit(childEnded{c, err})
+	// The socket has ended, so the process has, or is of no more use.
+	cmd.Process.Kill()
+	return errors.Join(err, cmd.Wait())
+}
+
+// converse passes the child's messages to the loop until either side ends it.
+func (c *child) converse(ctx context.Context, force <-chan struct{}, conn *ipc.Conn, emit func(event), grace time.Duration) error {
+	talk, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+	stopping := context.AfterFunc(ctx, func() {
+		conn.Send(&ipc.Stop{Grace: grace})
+		select {
+		case <-talk.Done():
+		case <-force:
+			hangUp()
+		case <-time.After(grace):
+			c.log.Warn("process did not stop in time; killing it", "process", c.name, "grace", grace)
+			hangUp()
+		}
+	})
+	defer stopping()
+	err := conn.Run(talk, func(m ipc.Message, files []*os.File) {
+		for _, f := range files {
+			f.Close() // no message to the keeper brings any
+		}
+		if _, ok := m.(*ipc.Ready); ok {
+			c.ready.Store(true)
+		}
+		emit(childMessage{c, m})
+	})
+	if errors.Is(err, io.EOF) && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// state describes the process for status.
+func (c *child) state() ipc.Process {
+	p := ipc.Process{
+		Name:     c.name,
+		PID:      int(c.pid.Load()),
+		Since:    time.Unix(0, c.since.Load()),
+		Restarts: int(c.restarts.Load()),
+		Ready:    c.ready.Load(),
+		OwnUser:  c.who.cred != nil,
+		UserNote: c.who.note,
+	}
+	return withRights(p)
+}
+
+// withRights adds what the kernel says of the process; nothing if it is just gone.
+func withRights(p ipc.Process) ipc.Process {
+	r, err := readRights(p.PID)
+	if err != nil {
+		return p
+	}
+	p.UID, p.CapEff, p.CapBnd, p.NoNewPriv, p.RSSBytes = r.UID, r.CapEff, r.CapBnd, r.NoNewPrivs, r.RSSBytes
+	return p
+}

@@ -1,0 +1,166 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/vip"
+)
+
+const (
+	// actionTimeout bounds one claim, release or probe. The kernel takes well under a
+	// millisecond for the first two; a probe takes vip.ProbeTime.
+	actionTimeout = 2 * time.Second
+	// workQueue bounds the actions that wait for the one under way; a machine asks for
+	// three at most.
+	workQueue = 16
+)
+
+// group is one VIP group: its machine, owned by the loop, and its claimer, used by hands.
+type group struct {
+	name    string
+	machine *election.Machine
+	claimer *vip.Claimer
+	ifi     vip.Interface
+	link    vip.Link
+	wire    vip.Wire
+	log     *slog.Logger
+
+	work      chan func(context.Context) event // slow actions, in order; nil event: no answer
+	ended     bool                             // the machine has ended
+	reclaimAt time.Time                        // when to claim again after an expired lease; zero: no need
+}
+
+// Events of a group.
+type (
+	answered struct {
+		g  *group
+		ev election.Event
+	}
+	claimerNews struct {
+		g  *group
+		ev vip.Event
+	}
+)
+
+// openGroup finds the interface, opens its sockets and makes machine and claimer.
+func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*group, error) {
+	g := &group{name: cfg.name, log: log.With("group", cfg.name), work: make(chan func(context.Context) event, workQueue)}
+	var err error
+	if g.ifi, err = vip.Find(cfg.vip.Addrs[0], cfg.iface); err != nil {
+		return nil, err
+	}
+	if g.link, err = vip.OpenLink(g.ifi); err != nil {
+		return nil, err
+	}
+	if g.wire, err = vip.OpenWire(g.ifi); err != nil {
+		return nil, errors.Join(err, g.link.Close())
+	}
+	if g.claimer, err = vip.NewClaimer(cfg.vip, g.link, g.wire, g.log); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	cfg.election.Boot, cfg.election.Addr = boot, g.ifi.Addr.Addr()
+	if g.machine, err = election.New(cfg.election, now); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	return g, nil
+}
+
+// run keeps the claimer, does the slow actions and passes the claimer's news on, until ctx
+// ends. emit delivers to the loop.
+func (g *group) run(ctx context.Context, emit func(event)) error {
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.Go(func() error {
+		if err := g.claimer.Run(ctx); err != nil {
+			return fmt.Errorf("group %s: %w", g.name, err)
+		}
+		return nil
+	})
+	eg.Go(func() error {
+		for ev := range g.claimer.Events() {
+			emit(claimerNews{g, ev})
+		}
+		return nil
+	})
+	eg.Go(func() error { return g.hands(ctx, emit) })
+	return eg.Wait()
+}
+
+// hands does the slow actions one after the other.
+func (g *group) hands(ctx context.Context, emit func(event)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case action := <-g.work:
+			bound, cancel := context.WithTimeout(ctx, actionTimeout)
+			ev := action(bound)
+			cancel()
+			if ev != nil {
+				emit(ev)
+			}
+		}
+	}
+}
+
+// do starts an action of the machine that is not the loop's own. It never blocks.
+func (g *group) do(a election.Action) { g.enqueue(g.act(a), fmt.Sprintf("%T", a)) }
+
+// reclaim puts back VIPs whose lease ran out under a machine that is active all the same.
+func (g *group) reclaim() {
+	g.enqueue(func(ctx context.Context) event {
+		if err := g.claimer.Claim(ctx); err != nil {
+			g.log.Error("claiming again failed", "err", err)
+		}
+		return nil
+	}, "reclaim")
+}
+
+func (g *group) enqueue(action func(context.Context) event, what string) {
+	select {
+	case g.work <- action:
+	default:
+		// The machine does without an answer after its AnswerTimeout.
+		g.log.Error("too many actions wait; this one is dropped", "action", what)
+	}
+}
+
+func (g *group) act(a election.Action) func(context.Context) event {
+	return func(ctx context.Context) event {
+		switch a := a.(type) {
+		case election.Probe:
+			owner, err := g.claimer.Probe(ctx)
+			mac := ""
+			if owner != nil {
+				mac = owner.String()
+			}
+			return answered{g, election.Probed{Token: a.Token, Owner: mac, Err: err}}
+		case election.Claim:
+			return answered{g, election.Claimed{Token: a.Token, Err: g.claimer.Claim(ctx)}}
+		case election.Release:
+			return answered{g, election.Released{Token: a.Token, Err: g.claimer.Release(ctx)}}
+		case election.Announce:
+			if err := g.claimer.Announce(ctx); err != nil && !errors.Is(err, vip.ErrNotClaimed) {
+				g.log.Warn("announcement failed", "err", err)
+			}
+		}
+		return nil
+	}
+}
+
+// close lets go of the VIPs, whatever the state, and closes the sockets.
+func (g *group) close() error {
+	var err error
+	if g.claimer != nil {
+		bound, cancel := context.WithTimeout(context.Background(), actionTimeout)
+		defer cancel()
+		err = g.claimer.Release(bound)
+	}
+	return errors.Join(err, g.wire.Close(), g.link.Close())
+}

@@ -1,0 +1,224 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/internal/config"
+)
+
+const (
+	// proxyGrace is how long the proxy may finish requests after the VIP has gone.
+	proxyGrace = 5 * time.Second
+	// controlGrace bounds leaving the cluster.
+	controlGrace = 3 * time.Second
+)
+
+// ErrRunning says that another tandem lb of the same cluster runs on this host.
+var ErrRunning = errors.New("another tandem lb runs here")
+
+// Keeper is one balancer's parent process.
+type Keeper struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	admin   *net.UnixListener
+	loop    *loop
+	closers []func() error
+}
+
+// New takes everything that can be refused, so that a fault shows before anything has
+// changed on the host: the lock, the listening sockets, the interface of each VIP. It
+// starts nothing. Run or Close must follow.
+func New(cfg *config.Config, version string, level slog.Level, log *slog.Logger) (_ *Keeper, err error) {
+	k := &Keeper{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			k.Close()
+		}
+	}()
+	if err := k.takeLock(); err != nil {
+		return nil, err
+	}
+	if err := k.listenAdmin(); err != nil {
+		return nil, err
+	}
+	return k, k.build(version, level)
+}
+
+// build makes the loop and all it works with.
+func (k *Keeper) build(version string, level slog.Level) error {
+	cfg, now := k.cfg, time.Now()
+	l := &loop{
+		log:     k.log,
+		events:  make(chan event, eventQueue),
+		serving: newServingState(cfg.Cluster.AdvertInterval),
+		set:     settings{node: cfg.Node.Name, boot: newBoot(), interval: cfg.Cluster.AdvertInterval, since: now},
+	}
+	k.loop = l
+	for _, gc := range groupConfigs(cfg) {
+		g, err := openGroup(gc, l.set.boot, now, k.log)
+		if err != nil {
+			return err
+		}
+		k.closers = append(k.closers, g.close)
+		l.groups = append(l.groups, g)
+	}
+	if len(l.groups) > 0 {
+		l.set.addr = l.groups[0].ifi.Addr.Addr()
+	}
+	l.set.seeds = seedAdverts(cfg.Cluster.Join, cfg.Cluster.AdvertPort, l.set.addr)
+
+	var err error
+	if l.adverts, err = openAdverts(cfg.Cluster.AdvertPort, cfg.Cluster.BalancerKeys); err != nil {
+		return err
+	}
+	k.closers = append(k.closers, l.adverts.conn.Close)
+	if l.sender, err = newSender(l.adverts, cfg.Cluster.BalancerKeys, l.set.interval, l.serving.serving, k.log); err != nil {
+		return err
+	}
+	if err := k.buildProxy(level); err != nil {
+		return err
+	}
+	return k.buildControl(version, level)
+}
+
+func (k *Keeper) buildProxy(level slog.Level) error {
+	loops := loopCount(k.cfg)
+	prog, err := newProgress(loops)
+	if err != nil {
+		return err
+	}
+	k.closers = append(k.closers, prog.file.Close)
+	d := &proxyDesk{
+		desk:     desk{child: k.newChild(proxyName, proxyUID), log: k.log},
+		start:    proxyStart(k.cfg, loops, int(level)),
+		progress: prog,
+		timeout:  k.cfg.Proxy.Timeout,
+	}
+	d.lastReason = "the proxy is starting"
+	for _, f := range k.cfg.Frontends {
+		files, err := listenFrontend(f.Listen, loops)
+		if err != nil {
+			return fmt.Errorf("frontend %s: %w", f.Name, err)
+		}
+		d.listeners = append(d.listeners, files...)
+		k.closers = append(k.closers, func() error { closeFiles(files); return nil })
+	}
+	k.loop.proxy = d
+	return nil
+}
+
+func (k *Keeper) buildControl(version string, level slog.Level) error {
+	admin, err := k.admin.File()
+	if err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	k.closers = append(k.closers, admin.Close)
+	k.loop.control = &controlDesk{
+		desk:  desk{child: k.newChild(controlName, controlUID), log: k.log},
+		start: controlStart(k.cfg, version, int(level)),
+		admin: admin,
+	}
+	return nil
+}
+
+func (k *Keeper) newChild(name string, uid uint32) *child {
+	return &child{name: name, who: identityFor(name, uid), log: k.log}
+}
+
+// Run is the balancer's life. It ends when ctx does: the VIPs are released, the peer is
+// told, and the children stop in good order. A value or close of force cuts that short.
+func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
+	defer k.Close()
+	l := k.loop
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, work := errgroup.WithContext(work)
+
+	emit := func(ev event) {
+		select {
+		case l.events <- ev:
+		case <-work.Done():
+		}
+	}
+	l.begin()
+
+	g.Go(func() error { return l.adverts.run(work, func(h heardAdvert) { emit(h) }) })
+	g.Go(func() error { return l.sender.run(work) })
+	for _, gr := range l.groups {
+		g.Go(func() error { return gr.run(work, emit) })
+	}
+	g.Go(func() error { return l.control.child.run(work, force, emit, controlGrace) })
+	g.Go(func() error { return l.proxy.child.run(work, force, emit, proxyGrace) })
+	g.Go(func() error {
+		defer stop()
+		err := l.run(ctx, force, work.Done())
+		l.sender.flush(10 * l.set.interval)
+		return err
+	})
+	k.log.Info("balancer started", "node", l.set.node, "pid", os.Getpid())
+	err := g.Wait()
+	k.log.Info("balancer ended", "node", l.set.node)
+	return err
+}
+
+// Close gives back what New took; the VIPs are released if they are held. It may be
+// called twice.
+func (k *Keeper) Close() error {
+	var errs []error
+	for i := len(k.closers) - 1; i >= 0; i-- {
+		if err := k.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	k.closers = nil
+	return errors.Join(errs...)
+}
+
+// takeLock makes sure that no second keeper with the same admin socket harms the first
+// (E11): it would take its VIP and its ports.
+func (k *Keeper) takeLock() error {
+	path := k.cfg.Control.Socket + ".lock"
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("admin socket: %w; name another place with --socket", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("lock: %w; name another place with --socket", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return fmt.Errorf("%w (it holds %s); stop it first, or give this one its own --socket", ErrRunning, path)
+	}
+	k.closers = append(k.closers, f.Close)
+	return nil
+}
+
+// listenAdmin makes the admin socket for the control process, which has no rights to.
+func (k *Keeper) listenAdmin() error {
+	path := k.cfg.Control.Socket
+	// The lock is ours, so a socket that lies there is of a keeper that was killed.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	k.admin = l
+	k.closers = append(k.closers, l.Close)
+	if err := os.Chmod(path, 0o660); err != nil {
+		return fmt.Errorf("admin socket: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// deferAccept is how long the kernel keeps a connection to itself until the client has
+// sent something, in seconds (TCP_DEFER_ACCEPT): an HTTP client speaks first, so accept
+// and the first read become one step. After it, the connection is accepted all the same.
+const deferAccept = 5
+
+// listenFrontend opens n sockets on one address, one for each of the proxy's loops; the
+// kernel spreads connections over them (SO_REUSEPORT). IP_FREEBIND lets a backup listen on
+// a VIP that it does not hold. An address without IP means all, of both families.
+func listenFrontend(addr netip.AddrPort, n int) ([]*os.File, error) {
+	network, host := "tcp", ""
+	if addr.Addr().IsValid() {
+		host = addr.Addr().String()
+	}
+	lc := net.ListenConfig{Control: frontendOptions}
+	lc.SetMultipathTCP(false) // an MPTCP socket takes TCP_DEFER_ACCEPT, then ignores it
+	var files []*os.File
+	for range n {
+		f, err := listenOne(&lc, network, net.JoinHostPort(host, strconv.Itoa(int(addr.Port()))))
+		if err != nil {
+			closeFiles(files)
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+func listenOne(lc *net.ListenConfig, network, address string) (*os.File, error) {
+	l, err := lc.Listen(context.Background(), network, address)
+	if err != nil {
+		return nil, explainListen(address, err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return f, nil
+}
+
+func frontendOptions(network, _ string, c syscall.RawConn) error {
+	var failed error
+	set := func(fd uintptr, level, option, value int, name string) {
+		if err := unix.SetsockoptInt(int(fd), level, option, value); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("set %s: %w", name, err))
+		}
+	}
+	err := c.Control(func(fd uintptr) {
+		set(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1, "SO_REUSEPORT")
+		set(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1, "IP_FREEBIND")
+		if network == "tcp6" {
+			set(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1, "IPV6_FREEBIND")
+		}
+		set(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept, "TCP_DEFER_ACCEPT")
+	})
+	return errors.Join(err, failed)
+}
+
+// explainListen adds the remedy for the usual causes.
+func explainListen(address string, err error) error {
+	remedy := ""
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		remedy = "; something else has this port: find it with 'ss -ltnp', stop it, or listen elsewhere"
+	case errors.Is(err, unix.EACCES):
+		remedy = "; a port below 1024 needs root or CAP_NET_BIND_SERVICE"
+	}
+	return fmt.Errorf("listen on %s: %w%s", address, err, remedy)
+}
+
+func closeFiles(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

@@ -1,0 +1,338 @@
+package keeper
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/vip"
+)
+
+const (
+	// eventQueue bounds the events that wait for the loop; whoever finds it full waits,
+	// and the kernel's buffers behind him fill up and drop, which adverts can bear.
+	eventQueue = 1024
+	// endTimeout bounds the orderly end of all machines: a release takes well under a
+	// millisecond, the yield adverts after it a few intervals.
+	endTimeout = 3 * time.Second
+	// stateInterval is the heartbeat of the state that control shows.
+	stateInterval = time.Second
+	// reclaimAfter is how long an active whose lease ran out listens before it claims
+	// again, in advert intervals: the longest active-down interval of a pair.
+	reclaimAfter = 5
+)
+
+// event is anything that the loop is told: heardAdvert, answered, claimerNews,
+// childStarted, childMessage or childEnded.
+type event any
+
+// loop owns the machines. It never blocks and never makes a slow call.
+type loop struct {
+	set     settings
+	groups  []*group
+	adverts *advertSocket
+	sender  *sender
+	serving *servingState
+	proxy   *proxyDesk
+	control *controlDesk
+	events  chan event
+	log     *slog.Logger
+
+	seedsTried bool
+	peers      map[netip.AddrPort]bool // where adverts go
+	spoke      bool                    // a Send is due when the events at hand are done
+	changed    bool                    // control has not seen the newest state
+	reported   time.Time               // when it last did
+}
+
+// run handles events until ctx ends, then shuts the machines down and returns when they
+// have ended, or at the second request.
+func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan struct{}) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	asked := ctx.Done()
+	var bound <-chan time.Time
+	for {
+		now := time.Now()
+		l.serving.came(now)
+		timer.Reset(max(0, time.Until(l.deadline(now))))
+		select {
+		case <-broken: // another part of the keeper has failed
+			return nil
+		case ev := <-l.events:
+			l.handle(ev)
+			l.drain()
+		case <-timer.C:
+			// What has arrived comes before what the clock says (E13).
+			l.adverts.pending(func(h heardAdvert) { l.handle(h) })
+			l.drain()
+			l.tick(time.Now())
+		case <-asked:
+			asked, bound = nil, time.After(endTimeout)
+			l.stepAll(election.Shutdown{})
+		case <-force:
+			l.stepAll(election.Shutdown{})
+			return nil
+		case <-bound:
+			l.log.Warn("the election did not end in time", "bound", endTimeout)
+			return nil
+		}
+		l.settle(time.Now())
+		if asked == nil && l.allEnded() {
+			return nil
+		}
+	}
+}
+
+// begin tells the machines, BEFORE their first tick, what they would otherwise take for
+// granted, and the sender where the seeds are.
+func (l *loop) begin() {
+	l.stepAll(election.Serving{OK: false, Reason: "the proxy is starting"})
+	l.cluster(&ipc.Cluster{})
+}
+
+// drain handles what else is there, so that a burst is one decision about sending.
+func (l *loop) drain() {
+	for range eventQueue {
+		select {
+		case ev := <-l.events:
+			l.handle(ev)
+		default:
+			return
+		}
+	}
+}
+
+// deadline is when the loop must come round next, at the latest: for a machine, to prove
+// that it does (its stamp), or to report.
+func (l *loop) deadline(now time.Time) time.Time {
+	next := now.Add(l.serving.limit / 4)
+	if report := l.reported.Add(stateInterval); report.Before(next) {
+		next = report
+	}
+	for _, g := range l.groups {
+		for _, d := range []time.Time{g.machine.Deadline(), g.reclaimAt} {
+			if !d.IsZero() && d.Before(next) {
+				next = d
+			}
+		}
+	}
+	return next
+}
+
+func (l *loop) handle(ev event) {
+	switch ev := ev.(type) {
+	case heardAdvert:
+		l.heard(ev)
+	case answered:
+		l.step(ev.g, ev.ev)
+	case claimerNews:
+		l.news(ev.g, ev.ev)
+	case childStarted:
+		l.childStarted(ev)
+	case childMessage:
+		l.childMessage(ev)
+	case childEnded:
+		l.childEnded(ev)
+	}
+}
+
+func (l *loop) heard(h heardAdvert) {
+	for _, g := range l.groups {
+		if ev, ok := h.a.Heard(g.name); ok {
+			l.step(g, ev)
+		}
+	}
+}
+
+// news is what the claimer found out about the VIPs.
+func (l *loop) news(g *group, ev vip.Event) {
+	l.changed = true
+	g.log.Warn("vip "+ev.Kind.String(), "vip", ev.Addr, "by", ev.By.String(), "count", ev.Count)
+	switch ev.Kind {
+	case vip.Conflict:
+		if !ev.Peer {
+			l.step(g, election.Conflict{MAC: ev.By.String()})
+		}
+	case vip.Expired:
+		// This process was paused for longer than the lease, and the VIPs are gone. If a
+		// peer has taken them, its adverts say so within one active-down interval.
+		g.reclaimAt = time.Now().Add(reclaimAfter * l.set.interval)
+	}
+}
+
+// tick lets time pass in every machine that wants it to.
+func (l *loop) tick(now time.Time) {
+	for _, g := range l.groups {
+		if !g.reclaimAt.IsZero() && !g.reclaimAt.After(now) {
+			g.reclaimAt = time.Time{}
+			if g.machine.Status().State == election.Active {
+				g.reclaim()
+			}
+		}
+		if d := g.machine.Deadline(); !d.IsZero() && !d.After(now) {
+			l.carryOut(g, g.machine.Tick(now))
+		}
+	}
+}
+
+func (l *loop) step(g *group, ev election.Event) {
+	l.carryOut(g, g.machine.Step(time.Now(), ev))
+}
+
+func (l *loop) stepAll(ev election.Event) {
+	for _, g := range l.groups {
+		l.step(g, ev)
+	}
+}
+
+// carryOut starts the actions of one Step or Tick, in order.
+func (l *loop) carryOut(g *group, actions []election.Action) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case election.Send:
+			l.say()
+			l.spoke = true
+		case election.Changed:
+			l.changed = true
+			g.ended = a.To == election.Init
+			g.log.Info("state changed", "from", a.From.String(), "to", a.To.String(), "reason", a.Reason.String(), "epoch", a.Epoch)
+		default:
+			if l.spoke { // the peers hear of a claim before it is made
+				l.sender.kick()
+				l.spoke = false
+			}
+			g.do(a)
+		}
+	}
+}
+
+// say gives the sender what every group says now.
+func (l *loop) say() {
+	a := election.Advert{Node: l.set.node, Boot: l.set.boot, Addr: l.set.addr, Interval: l.set.interval}
+	for _, g := range l.groups {
+		a.Groups = append(a.Groups, g.machine.Advert())
+	}
+	l.sender.says.Store(&a)
+}
+
+// settle ends one round: adverts that are due leave, the lease and the proxy are looked
+// at, and control is told what changed.
+func (l *loop) settle(now time.Time) {
+	l.serving.setLease(l.leaseEnd())
+	if reason, changed := l.proxy.look(now); changed {
+		l.serving.setReason(reason)
+		l.log.Info("serving changed", "serving", reason == "", "reason", reason)
+		l.stepAll(election.Serving{OK: reason == "", Reason: reason})
+	}
+	if fitness, changed := l.proxy.fitness(); changed {
+		l.stepAll(election.Fitness{Value: fitness})
+	}
+	l.say()
+	if l.spoke {
+		l.sender.kick()
+		l.spoke = false
+	}
+	if l.changed || now.Sub(l.reported) >= stateInterval {
+		l.changed, l.reported = false, now
+		l.control.report(l.state(now))
+	}
+}
+
+// leaseEnd is when the first of the held leases ends.
+func (l *loop) leaseEnd() time.Time {
+	var end time.Time
+	for _, g := range l.groups {
+		if st := g.claimer.Status(); st.Held && (end.IsZero() || st.LeaseUntil.Before(end)) {
+			end = st.LeaseUntil
+		}
+	}
+	return end
+}
+
+func (l *loop) allEnded() bool {
+	return !slices.ContainsFunc(l.groups, func(g *group) bool { return !g.ended })
+}
+
+func (l *loop) childStarted(ev childStarted) {
+	l.changed = true
+	switch ev.child.name {
+	case proxyName:
+		l.proxy.started(ev.conn)
+	case controlName:
+		l.control.started(ev.conn)
+	}
+	l.link()
+}
+
+// link joins control and proxy by a fresh pair, whenever both are there and one is new.
+func (l *loop) link() {
+	if l.control.conn == nil || l.proxy.conn == nil {
+		return
+	}
+	a, b, err := ipc.Pair()
+	if err != nil {
+		l.log.Error("control and proxy cannot be joined", "err", err)
+		return
+	}
+	defer a.Close()
+	defer b.Close()
+	l.control.send(&ipc.Link{}, a)
+	l.proxy.send(&ipc.Link{}, b)
+}
+
+func (l *loop) childMessage(ev childMessage) {
+	switch m := ev.m.(type) {
+	case *ipc.Ready:
+		l.changed = true
+		if ev.child.name == proxyName {
+			l.proxy.becomeReady(time.Now())
+		}
+	case *ipc.ProxyState:
+		l.proxy.backends(m.Up, m.Total)
+	case *ipc.Cluster:
+		l.cluster(m)
+	}
+}
+
+func (l *loop) childEnded(ev childEnded) {
+	l.changed = true
+	switch ev.child.name {
+	case proxyName:
+		l.proxy.ended()
+	case controlName:
+		l.control.ended()
+	}
+}
+
+// cluster takes in what gossip knows: more peers to advertise to, and that a cold start
+// need not wait for the seeds any longer.
+func (l *loop) cluster(m *ipc.Cluster) {
+	peers := make(map[netip.AddrPort]bool)
+	for _, p := range l.set.seeds {
+		peers[p] = true
+	}
+	for _, p := range m.Balancers {
+		if len(peers) < maxPeers && p.IsValid() && p.Addr() != l.set.addr {
+			peers[p] = true
+		}
+	}
+	l.setPeers(peers)
+	if m.SeedsTried && !l.seedsTried {
+		l.seedsTried = true
+		l.stepAll(election.SeedsTried{})
+	}
+}
+
+func (l *loop) setPeers(peers map[netip.AddrPort]bool) {
+	l.peers = peers
+	list := make([]netip.AddrPort, 0, len(peers))
+	for p := range peers {
+		list = append(list, p)
+	}
+	l.sender.to.Store(&list)
+}

@@ -1,0 +1,68 @@
+package keeper
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// progress watches the proxy's loops. Each of them counts up a word of memory that both
+// processes share, at least every 100 ms, idle or not: so a loop that hangs, or a proxy
+// that is frozen, is told from one that has nothing to do, without asking it anything.
+type progress struct {
+	file  *os.File // the memory itself, passed to each new proxy
+	words []uint64
+
+	last    []uint64 // what each loop's word was when it last moved
+	movedAt []time.Time
+}
+
+func newProgress(loops int) (*progress, error) {
+	fd, err := unix.MemfdCreate("tandem-progress", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("shared memory for the proxy's progress: %w", err)
+	}
+	f := os.NewFile(uintptr(fd), "progress")
+	size := loops * 8
+	if err := f.Truncate(int64(size)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("shared memory for the proxy's progress: %w", err)
+	}
+	mem, err := unix.Mmap(fd, 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("shared memory for the proxy's progress: %w", err)
+	}
+	return &progress{
+		file:    f,
+		words:   unsafe.Slice((*uint64)(unsafe.Pointer(&mem[0])), loops),
+		last:    make([]uint64, loops),
+		movedAt: make([]time.Time, loops),
+	}, nil
+}
+
+// restart begins anew with a proxy that is ready now.
+func (p *progress) restart(now time.Time) {
+	for i := range p.words {
+		p.last[i] = atomic.LoadUint64(&p.words[i])
+		p.movedAt[i] = now
+	}
+}
+
+// stuck returns the loop that has stood still for longer than timeout, and for how long.
+func (p *progress) stuck(now time.Time, timeout time.Duration) (loop int, since time.Duration, is bool) {
+	for i := range p.words {
+		if w := atomic.LoadUint64(&p.words[i]); w != p.last[i] {
+			p.last[i], p.movedAt[i] = w, now
+			continue
+		}
+		if still := now.Sub(p.movedAt[i]); still > timeout {
+			return i, still, true
+		}
+	}
+	return 0, 0, false
+}

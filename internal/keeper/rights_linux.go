@@ -1,0 +1,179 @@
+package keeper
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Users of the children where the system has no user of their name. The numbers lie in
+// the range that systemd gives to dynamic users and that no distribution hands out.
+const (
+	controlUID = 61947
+	proxyUID   = 61948
+)
+
+// identity is whom a child runs as.
+type identity struct {
+	cred *syscall.Credential // nil: the keeper's own user
+	note string              // why it is the keeper's own
+}
+
+// identityFor finds a user of its own for a child: "tandem-NAME", or else the fixed number.
+func identityFor(name string, fallback uint32) identity {
+	if !hasCap(unix.CAP_SETUID) || !hasCap(unix.CAP_SETGID) {
+		return identity{note: "the keeper may not change users (no CAP_SETUID)"}
+	}
+	uid, gid := fallback, fallback
+	if u, err := user.Lookup("tandem-" + name); err == nil {
+		uid, gid = parseID(u.Uid, fallback), parseID(u.Gid, fallback)
+	}
+	for file, id := range map[string]uint32{"/proc/self/uid_map": uid, "/proc/self/gid_map": gid} {
+		if mapped, err := idMapped(file, id); err != nil || !mapped {
+			return identity{note: fmt.Sprintf("this user namespace has no second user (%s lacks %d)", file, id)}
+		}
+	}
+	return identity{cred: &syscall.Credential{Uid: uid, Gid: gid}}
+}
+
+// idMapped reads a uid_map or gid_map: lines of first inner id, first outer id, count.
+func idMapped(file string, id uint32) (bool, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var inner, outer, count uint64
+		if _, err := fmt.Sscan(lines.Text(), &inner, &outer, &count); err != nil {
+			return false, fmt.Errorf("%s: %w", file, err)
+		}
+		if uint64(id) >= inner && uint64(id) < inner+count {
+			return true, nil
+		}
+	}
+	return false, lines.Err()
+}
+
+func parseID(s string, fallback uint32) uint32 {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return fallback
+	}
+	return uint32(n)
+}
+
+// startWithoutRights starts cmd with no capability in any set, none to be gained by a
+// later exec, and as who says.
+//
+// Rights belong to threads, and a forked child has those of the thread that forked. So the
+// rights are given up on a thread made for this, which then forks and is never used again
+// (a goroutine that ends while locked takes its thread along). The rest of the keeper
+// keeps its own. It works the same with and without cgo, where syscall.AllThreadsSyscall
+// in the child would not.
+func startWithoutRights(cmd *exec.Cmd, who identity) error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if err := dropThreadRights(who.cred != nil); err != nil {
+			started <- err
+			return
+		}
+		cmd.SysProcAttr.Credential = who.cred
+		started <- cmd.Start()
+	}()
+	return <-started
+}
+
+// dropThreadRights gives up the calling thread's rights for good. With changeUser it
+// keeps just what setuid(2) needs, which that call itself then clears.
+func dropThreadRights(changeUser bool) error {
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return fmt.Errorf("clear ambient capabilities: %w", err)
+	}
+	if hasCap(unix.CAP_SETPCAP) {
+		// NOROOT: an exec as uid 0 gains nothing. Where uid 0 is the only user there is,
+		// as in a rootless lab, this is all that keeps a child from being root again.
+		const noRoot = 1<<0 | 1<<1 // SECBIT_NOROOT, SECBIT_NOROOT_LOCKED of linux/securebits.h
+		if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot, 0, 0, 0); err != nil {
+			return fmt.Errorf("securebits: %w", err)
+		}
+		for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+			err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0)
+			if err != nil && err != unix.EINVAL { // EINVAL: a capability newer than this kernel
+				return fmt.Errorf("drop capability %d from the bounding set: %w", c, err)
+			}
+		}
+	} else if os.Geteuid() == 0 {
+		return fmt.Errorf("uid 0 without CAP_SETPCAP cannot start a child without rights; run as another user, or grant CAP_SETPCAP")
+	}
+	var keep uint32
+	if changeUser {
+		keep = 1<<unix.CAP_SETUID | 1<<unix.CAP_SETGID
+	}
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{{Effective: keep, Permitted: keep}}
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		return fmt.Errorf("give up capabilities: %w", err)
+	}
+	return nil
+}
+
+// hasCap says whether the calling thread has a capability (of the first 32) in effect.
+func hasCap(c uint) bool {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&hdr, &data[0]) != nil {
+		return false
+	}
+	return data[0].Effective&(1<<c) != 0
+}
+
+// rights is what the kernel says of a process in /proc/PID/status.
+type rights struct {
+	UID            int
+	CapEff, CapBnd string
+	NoNewPrivs     bool
+	RSSBytes       int64
+}
+
+func readRights(pid int) (rights, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return rights{}, err
+	}
+	var r rights
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		words := strings.Fields(value)
+		if len(words) == 0 {
+			continue
+		}
+		switch key {
+		case "Uid":
+			r.UID, _ = strconv.Atoi(words[0])
+		case "CapEff":
+			r.CapEff = words[0]
+		case "CapBnd":
+			r.CapBnd = words[0]
+		case "NoNewPrivs":
+			r.NoNewPrivs = words[0] == "1"
+		case "VmRSS":
+			kib, _ := strconv.ParseInt(words[0], 10, 64)
+			r.RSSBytes = kib << 10
+		}
+	}
+	return r, nil
+}

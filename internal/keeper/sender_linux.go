@@ -1,0 +1,162 @@
+package keeper
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/election"
+)
+
+// sender sends this node's adverts from a thread of its own, at every interval and
+// whenever it is kicked. What it says comes from the loop; whether this node serves it
+// finds out itself at the moment of sending, so that a loop that hangs cannot go on being
+// advertised as active (E3).
+type sender struct {
+	sock     *advertSocket
+	key      []byte // nil: unauthenticated
+	interval time.Duration
+	serving  func(now time.Time) bool
+
+	says  atomic.Pointer[election.Advert] // of the loop; the sender fills in Seq and Late
+	to    atomic.Pointer[[]netip.AddrPort]
+	kickd int // eventfd
+
+	sent   atomic.Uint64 // datagrams
+	rounds atomic.Uint64 // times that all peers were sent one
+	late   lateness
+	log    *slog.Logger
+}
+
+func newSender(sock *advertSocket, keys [][]byte, interval time.Duration, serving func(time.Time) bool, log *slog.Logger) (*sender, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("adverts: eventfd: %w", err)
+	}
+	s := &sender{sock: sock, interval: interval, serving: serving, kickd: fd, log: log}
+	if len(keys) > 0 {
+		s.key = keys[0]
+	}
+	s.to.Store(new([]netip.AddrPort))
+	return s, nil
+}
+
+// kick makes the sender send now.
+func (s *sender) kick() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	unix.Write(s.kickd, one[:]) // an error means that a kick is pending, or that it is over
+}
+
+// flush returns when what the loop said last has been sent, or after bound.
+func (s *sender) flush(bound time.Duration) {
+	want := s.rounds.Load() + 2 // a round may be under way that began before
+	s.kick()
+	for end := time.Now().Add(bound); s.rounds.Load() < want && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		s.kick()
+	}
+}
+
+// run sends until ctx ends. SCHED_FIFO is taken where it is granted: one thread that
+// sleeps nearly always, at the lowest real-time priority.
+func (s *sender) run(ctx context.Context) error {
+	runtime.LockOSThread() // for good: the thread's scheduling class ends with it
+	unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
+	stop := context.AfterFunc(ctx, s.kick)
+	defer stop()
+	var seq uint64
+	next := time.Now()
+	for ctx.Err() == nil {
+		kicked := s.sleep(time.Until(next))
+		now := time.Now()
+		if !kicked {
+			s.late.observe(now, now.Sub(next))
+		}
+		seq++
+		s.send(now, seq)
+		s.rounds.Add(1)
+		next = now.Add(s.interval)
+	}
+	unix.Close(s.kickd)
+	return nil
+}
+
+// sleep waits for d, or for a kick, which it consumes.
+func (s *sender) sleep(d time.Duration) (kicked bool) {
+	if d < 0 {
+		d = 0
+	}
+	timeout := unix.NsecToTimespec(int64(d))
+	fds := []unix.PollFd{{Fd: int32(s.kickd), Events: unix.POLLIN}}
+	n, err := unix.Ppoll(fds, &timeout, nil)
+	if err != nil || n == 0 {
+		return false
+	}
+	var buf [8]byte
+	unix.Read(s.kickd, buf[:])
+	return true
+}
+
+func (s *sender) send(now time.Time, seq uint64) {
+	says, to := s.says.Load(), *s.to.Load()
+	if says == nil || len(to) == 0 {
+		return
+	}
+	a := *says
+	a.Seq = seq
+	a.Late = s.late.worst(now)
+	if !s.serving(now) {
+		a.Groups = slices.Clone(a.Groups)
+		for i := range a.Groups {
+			a.Groups[i].Priority = 0 // yield
+		}
+	}
+	datagram, err := election.Seal(make([]byte, 0, election.MaxDatagram), &a, s.key)
+	if err != nil {
+		s.log.Error("advert not sent", "err", err)
+		return
+	}
+	for _, peer := range to {
+		// An error here is a peer that is away; its absence shows in what it does not send.
+		if _, err := s.sock.conn.WriteToUDPAddrPort(datagram, peer); err == nil {
+			s.sent.Add(1)
+		}
+	}
+}
+
+// lateness keeps the worst delay of the last minute, in two half-minute buckets.
+type lateness struct {
+	mu       sync.Mutex // protects what follows
+	now, old time.Duration
+	turned   time.Time
+}
+
+func (l *lateness) observe(at time.Time, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turn(at)
+	l.now = max(l.now, d)
+}
+
+func (l *lateness) worst(at time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turn(at)
+	return max(l.now, l.old)
+}
+
+func (l *lateness) turn(at time.Time) {
+	if at.Sub(l.turned) >= 30*time.Second {
+		l.now, l.old, l.turned = 0, l.now, at
+	}
+}

@@ -1,0 +1,59 @@
+package keeper
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// loopLimit is how old the loop's stamp may be. DESIGN's rule E3 says half the active-down
+// interval; at an interval of 5 ms that would be 10 ms, less than a busy machine keeps a
+// goroutine waiting, and a loop that hangs is rare: so it is never less than this.
+const loopLimit = 250 * time.Millisecond
+
+// servingState answers one question at any moment, from any thread: may this node say that
+// it is active (E3)? The loop reports; the sender asks, immediately before each advert.
+type servingState struct {
+	start    time.Time     // stamps are monotonic durations since then
+	limit    time.Duration // of the loop's stamp
+	stamp    atomic.Int64  // when the loop last came round
+	leaseEnd atomic.Int64  // when the first lease ends; 0: nothing is held
+	reason   atomic.Pointer[string]
+}
+
+func newServingState(interval time.Duration) *servingState {
+	s := &servingState{start: time.Now(), limit: max(2*interval, loopLimit)}
+	s.setReason("the proxy is starting")
+	return s
+}
+
+// came is the loop's sign of life.
+func (s *servingState) came(now time.Time) { s.stamp.Store(int64(now.Sub(s.start))) }
+
+// setReason says why the proxy does not serve; "" that it does.
+func (s *servingState) setReason(r string) { s.reason.Store(&r) }
+
+// setLease says until when the kernel holds the VIPs without another renewal; the zero
+// time that none is held.
+func (s *servingState) setLease(end time.Time) {
+	if end.IsZero() {
+		s.leaseEnd.Store(0)
+		return
+	}
+	s.leaseEnd.Store(int64(end.Sub(s.start)))
+}
+
+// check returns why this node does not serve at now, or "".
+func (s *servingState) check(now time.Time) string {
+	at := now.Sub(s.start)
+	if age := at - time.Duration(s.stamp.Load()); age > s.limit {
+		return fmt.Sprintf("the keeper's loop has not come round for %v", age.Round(time.Millisecond))
+	}
+	if end := time.Duration(s.leaseEnd.Load()); end != 0 && at > end {
+		return "the kernel did not renew the VIP's lease"
+	}
+	return *s.reason.Load()
+}
+
+// serving is check for the sender.
+func (s *servingState) serving(now time.Time) bool { return s.check(now) == "" }

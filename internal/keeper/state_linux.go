@@ -1,0 +1,53 @@
+package keeper
+
+import (
+	"os"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/ipc"
+)
+
+// state is everything the keeper knows, for status.
+func (l *loop) state(now time.Time) *ipc.KeeperState {
+	heard, refused := l.adverts.counts()
+	s := &ipc.KeeperState{
+		Node:     l.set.node,
+		Since:    l.set.since,
+		Secured:  l.sender.key != nil,
+		Interval: l.set.interval,
+		Adverts: ipc.AdvertCounts{
+			Sent: l.sender.sent.Load(), Heard: heard, Refused: refused, WorstLate: l.sender.late.worst(now),
+		},
+		Processes: []ipc.Process{
+			withRights(ipc.Process{
+				Name: "keeper", PID: os.Getpid(), Since: l.set.since, Ready: true,
+				OwnUser: l.control.child.who.cred != nil && l.proxy.child.who.cred != nil,
+			}),
+			l.control.child.state(),
+			l.proxy.child.state(),
+		},
+	}
+	for _, g := range l.groups {
+		s.Groups = append(s.Groups, g.state(now))
+	}
+	return s
+}
+
+func (g *group) state(now time.Time) ipc.GroupState {
+	st, held := g.machine.Status(), g.claimer.Status()
+	out := ipc.GroupState{
+		Name: g.name, VIPs: held.Addrs, Interface: g.ifi.Name,
+		State: st.State.String(), Since: st.Since, Reason: st.Reason.String(), Active: st.Active,
+		Epoch: st.Epoch, Priority: st.Priority, Fitness: st.Fitness,
+	}
+	if held.Held {
+		out.Holding, out.LeaseUntil = held.Addrs, held.LeaseUntil
+	}
+	for _, p := range st.Peers {
+		out.Peers = append(out.Peers, ipc.Peer{
+			Node: p.Node, Addr: p.Addr, State: p.State.String(), Priority: p.Priority,
+			Epoch: p.Epoch, Fitness: p.Fitness, HeardAgo: now.Sub(p.Heard),
+		})
+	}
+	return out
+}
