@@ -38,8 +38,8 @@ func (b *BodyReader) Reset(body Body, limit int64, response bool) {
 
 // Next takes the next bytes of the wire: it consumes n of them, of which data (a slice of in, possibly
 // empty) is content. Call again with the rest until n == 0 or done. done is true when the last byte of the body
-// has been consumed (at once for an empty one), never for UntilClose; n never goes beyond the body. After an error
-// b is good for nothing but Reset.
+// has been consumed (at once for an empty one), never for UntilClose; n never goes beyond the body. Content before
+// the place of an error is delivered first. After an error b is good for nothing but Reset.
 func (b *BodyReader) Next(in []byte) (data []byte, n int, done bool, err *Error) {
 	switch b.kind {
 	case Chunked:
@@ -66,6 +66,9 @@ func (b *BodyReader) nextChunked(in []byte) (data []byte, n int, done bool, err 
 			continue
 		}
 		if c := b.chunk.step(in[n]); c != ok {
+			if len(data) > 0 {
+				break // the next call meets it again
+			}
 			return nil, n, false, b.fail(c)
 		}
 		n++

@@ -71,21 +71,22 @@ func (r *chunkReader) sizeByte(c byte) code {
 	case r.digits == 0:
 		return badChunkSize
 	}
-	if c := r.count(); c != ok {
-		return c
-	}
+	next := chunkBWS
 	switch c {
 	case '\r':
-		r.state = chunkSizeLF
+		next = chunkSizeLF
 	case ';':
-		r.state = chunkExt
+		next = chunkExt
 	case ' ', '\t':
-		r.state = chunkBWS
 	case '\n':
 		return bareLF
 	default:
 		return badChunkSize
 	}
+	if c := r.count(); c != ok {
+		return c
+	}
+	r.state = uint8(next)
 	return ok
 }
 
@@ -94,10 +95,10 @@ func (r *chunkReader) count() code {
 	if r.size > 1<<63-1-r.total {
 		return chunkOverflow
 	}
-	r.total += r.size
-	if r.limit > 0 && r.total > uint64(r.limit) {
+	if r.limit > 0 && r.total+r.size > uint64(r.limit) {
 		return largeBody
 	}
+	r.total += r.size
 	return ok
 }
 

@@ -30,6 +30,8 @@ type head struct {
 	mark   int // end of the method, then of the target, then of a field's name
 	state  int
 
+	response bool // field rules differ a little: see addField
+
 	seen  fieldSet         // IDs met
 	place [fieldIDs]uint16 // index in fields of the last with that ID, if seen
 
@@ -65,9 +67,23 @@ func (h *head) last(id fieldID) []byte {
 	return v
 }
 
-// scanFields goes on reading field lines in b (RFC 9112, 5) from where it stopped, and reports whether the empty
+// startLine returns as much of the buffer as the first line may take, and whether it is all that it may take.
+func (h *head) startLine(lim Limits) (line []byte, full bool) {
+	most := min(h.line+lim.Line+len("\r\n"), lim.Head)
+	n := min(len(h.buf), most)
+	return h.buf[:n], n == most
+}
+
+// scanFields goes on reading field lines (RFC 9112, 5) from where it stopped, and reports whether the empty
 // line was reached.
-func (h *head) scanFields(b []byte, maxFields int) (done bool, c code) {
+func (h *head) scanFields(lim Limits) (done bool, c code) {
+	if done, c = h.fieldLines(h.buf, lim.Fields); !done && c == ok && len(h.buf) == lim.Head {
+		c = largeHead
+	}
+	return done, c
+}
+
+func (h *head) fieldLines(b []byte, maxFields int) (done bool, c code) {
 	for {
 		switch h.state {
 		case stateField:
@@ -157,12 +173,15 @@ func nameError(c byte) code {
 
 // addField keeps the field line that ends before the CRLF at b[cr].
 func (h *head) addField(b []byte, cr int) code {
-	id, c := lookup(b[h.line:h.mark])
-	if c != ok {
-		return c
+	id, alias := lookup(b[h.line:h.mark])
+	if alias && !h.response {
+		return lookalikeName
+	}
+	if alias {
+		id = fieldOther
 	}
 	if id != fieldOther {
-		if h.seen.has(id) && once.has(id) {
+		if h.seen.has(id) && (once.has(id) || !h.response && onceAsked.has(id)) {
 			return twice(id)
 		}
 		h.seen |= 1 << id

@@ -1,15 +1,22 @@
 package http1
 
-// Limits bound what one message may cost. They apply to requests and responses alike.
+import "cmp"
+
+// Limits bound what one message may cost. They apply to requests and responses alike. The zero value means
+// the defaults.
 type Limits struct {
-	Head   int   // bytes of start line and fields with their line ends, at most MaxHead; more: 431. Default 16384
-	Line   int   // bytes of the request or status line without CRLF; more: 414. Default 8192
-	Fields int   // number of field lines, at most MaxFields; more: 431. Default 100
-	Body   int64 // Content-Length of a request, in bytes; more: 413. 0 means no limit (the default)
+	Head   int   // bytes of start line and fields with their line ends; more: 431. 0 means DefaultHead, at most MaxHead
+	Line   int   // bytes of the request or status line without CRLF; more: 414. 0 means DefaultLine
+	Fields int   // number of field lines; more: 431. 0 means DefaultFields, at most MaxFields
+	Body   int64 // Content-Length of a request, in bytes; more: 413. 0 means no limit
 }
 
-// Bounds that Limits cannot exceed; greater values count as these.
+// Defaults of Limits, and bounds that it cannot exceed: greater values count as these.
 const (
+	DefaultHead   = 16 << 10
+	DefaultLine   = 8 << 10
+	DefaultFields = 100
+
 	MaxHead   = 1<<16 - 1 // bytes: places in a head are kept in 16 bits
 	MaxFields = 1<<12 - 1
 )
@@ -22,12 +29,15 @@ const (
 	maxTrailer  = 8192 // bytes of the trailer section, which is dropped (RFC 9112, 7.1.2)
 )
 
-// DefaultLimits are used where a nil *Limits is given.
-var DefaultLimits = Limits{Head: 16384, Line: 8192, Fields: 100}
-
-func (l *Limits) orDefault() *Limits {
+// resolved returns l with defaults and bounds applied; nil means the defaults.
+func (l *Limits) resolved() Limits {
 	if l == nil {
-		return &DefaultLimits
+		l = &Limits{}
 	}
-	return l
+	return Limits{
+		Head:   min(cmp.Or(l.Head, DefaultHead), MaxHead),
+		Line:   cmp.Or(l.Line, DefaultLine),
+		Fields: min(cmp.Or(l.Fields, DefaultFields), MaxFields),
+		Body:   l.Body,
+	}
 }

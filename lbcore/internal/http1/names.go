@@ -69,8 +69,9 @@ const (
 	forwarded fieldSet = 1<<fieldForwarded | 1<<fieldForwardedFor | 1<<fieldForwardedPort | 1<<fieldForwardedProto |
 		1<<fieldForwardedRest
 
-	// once may stand in one line only.
-	once fieldSet = 1<<fieldHost | 1<<fieldContentLength | 1<<fieldTransferEncoding | 1<<fieldExpect
+	// once may stand in one line only; onceAsked too, in requests.
+	once      fieldSet = 1<<fieldContentLength | 1<<fieldTransferEncoding
+	onceAsked fieldSet = 1<<fieldHost | 1<<fieldExpect
 
 	// kept cannot be removed by naming it in Connection: what frames, routes, or is a proxy's word about the client.
 	kept = forwarded | 1<<fieldHost | 1<<fieldContentLength | 1<<fieldTransferEncoding
@@ -86,10 +87,9 @@ var namesByLength = func() (t [18][]fieldID) {
 	return t
 }()
 
-// lookup finds a field's ID. A name that is a known one but for "_" in place of "-" is refused:
-// backends that see fields as CGI variables would take it for the real one.
-func lookup(name []byte) (fieldID, code) {
-	id := fieldOther
+// lookup finds a field's ID. An alias is a name with "_" in place of "-": a backend that sees fields as CGI
+// variables would take it for the real one.
+func lookup(name []byte) (id fieldID, alias bool) {
 	if len(name) < len(namesByLength) {
 		for _, known := range namesByLength[len(name)] {
 			if alike(name, fieldNames[known]) {
@@ -101,8 +101,5 @@ func lookup(name []byte) (fieldID, code) {
 	if id == fieldOther && len(name) > len(forwardedPrefix) && alike(name[:len(forwardedPrefix)], forwardedPrefix) {
 		id = fieldForwardedRest
 	}
-	if id != fieldOther && bytes.IndexByte(name, '_') >= 0 {
-		return id, lookalikeName
-	}
-	return id, ok
+	return id, id != fieldOther && bytes.IndexByte(name, '_') >= 0
 }

@@ -27,12 +27,12 @@ type span struct{ start, end int }
 // complete, (0, nil) while it is not, and an error as soon as one can be known. After (0, nil) call it again with
 // the same bytes and more behind them; they may have moved. No byte is looked at twice, so
 // slow senders cost no more than fast ones. After n > 0 or an error, the next call starts a new message.
-// A nil lim means DefaultLimits.
+// A nil lim means the defaults.
 func (r *Request) Parse(buf []byte, lim *Limits) (n int, err *Error) {
 	if r.state == stateStart || r.state == stateEnd {
 		r.Reset()
 	}
-	done, c := r.parse(buf, lim.orDefault())
+	done, c := r.parse(buf, lim.resolved())
 	switch {
 	case c != ok:
 		r.state = stateEnd
@@ -71,35 +71,30 @@ var (
 )
 
 // parse looks at buf up to the limits only, so that the result does not depend on how the bytes arrive.
-func (r *Request) parse(buf []byte, lim *Limits) (done bool, c code) {
-	buf = buf[:min(len(buf), lim.Head, MaxHead)]
-	r.buf = buf
+func (r *Request) parse(buf []byte, lim Limits) (done bool, c code) {
+	r.buf = buf[:min(len(buf), lim.Head)]
+	if r.state == stateStart {
+		if started, c := r.start(r.buf); !started {
+			return false, c
+		}
+	}
 	if r.state < stateField {
-		bound := len("\r\n") + lim.Line + len("\r\n")
-		line := buf[:min(len(buf), bound)]
+		line, full := r.startLine(lim)
 		if done, c = r.requestLine(line); !done {
-			if c == ok && (len(line) == bound || len(line) == min(lim.Head, MaxHead)) {
+			if c == ok && full {
 				c = longLine
 			}
 			return false, c
 		}
 	}
-	if done, c = r.scanFields(buf, min(lim.Fields, MaxFields)); !done {
-		if c == ok && len(buf) == min(lim.Head, MaxHead) {
-			c = largeHead
-		}
+	if done, c = r.scanFields(lim); !done {
 		return false, c
 	}
-	return true, r.finish(lim)
+	return true, r.finish(lim.Body)
 }
 
 // requestLine goes on reading the request line (RFC 9112, 3).
 func (r *Request) requestLine(b []byte) (done bool, c code) {
-	if r.state == stateStart {
-		if started, c := r.start(b); !started {
-			return false, c
-		}
-	}
 	if r.state == stateMethod {
 		i := r.at
 		for i < len(b) && class[b[i]]&isToken != 0 {
@@ -138,7 +133,8 @@ func (r *Request) requestLine(b []byte) (done bool, c code) {
 	}
 	r.Minor = minor
 	r.at, r.state = r.at+len(http11), stateField
-	return true, r.splitTarget()
+	c = r.splitTarget()
+	return c == ok, c
 }
 
 // start skips at most one empty line before the request line (RFC 9112, 2.2).
@@ -189,7 +185,7 @@ func version(b []byte) (minor int, done bool, c code) {
 }
 
 // finish judges the message as a whole, once all of its fields are known.
-func (r *Request) finish(lim *Limits) code {
+func (r *Request) finish(maxBody int64) code {
 	r.setSlices()
 	if c := r.chooseHost(); c != ok {
 		return c
@@ -198,7 +194,7 @@ func (r *Request) finish(lim *Limits) code {
 	if c != ok {
 		return c
 	}
-	if lim.Body > 0 && body.Length > lim.Body {
+	if maxBody > 0 && body.Length > maxBody {
 		return largeBody
 	}
 	r.Body = body
@@ -212,12 +208,21 @@ func (r *Request) finish(lim *Limits) code {
 		}
 		r.Expect100 = r.Minor == 1 && (body.Kind == Chunked || body.Length > 0)
 	}
-	if r.upgrade && r.Minor == 1 && r.seen.has(fieldUpgrade) {
-		if v := r.last(fieldUpgrade); !listHas(v, "h2c") {
-			r.Upgrade = v
-		}
+	if r.upgrade && r.Minor == 1 && r.seen.has(fieldUpgrade) && !r.upgradesToH2C() {
+		r.Upgrade = r.last(fieldUpgrade)
 	}
 	return ok
+}
+
+func (r *Request) upgradesToH2C() bool {
+	for i := range r.fields {
+		if r.fields[i].id == fieldUpgrade {
+			if _, v := r.Field(i); listHas(v, "h2c") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // chooseHost wants exactly one valid Host in HTTP/1.1 (RFC 9112, 3.2); the authority of an absolute-form replaces it

@@ -21,7 +21,7 @@ func (r *Response) Parse(buf []byte, lim *Limits, headOnly bool) (n int, err *Er
 	if r.state == stateStart || r.state == stateEnd {
 		r.Reset()
 	}
-	done, c := r.parse(buf, lim.orDefault(), headOnly)
+	done, c := r.parse(buf, lim.resolved(), headOnly)
 	switch {
 	case c != ok:
 		r.state = stateEnd
@@ -39,6 +39,7 @@ func (r *Response) Interim() bool { return r.Status < 200 }
 // Reset abandons a half-parsed message.
 func (r *Response) Reset() {
 	r.head.reset()
+	r.response = true
 	*r = Response{head: r.head}
 }
 
@@ -48,23 +49,18 @@ func (r *Response) Rebase(buf []byte) {
 	r.Reason = buf[r.reason.start:r.reason.end]
 }
 
-func (r *Response) parse(buf []byte, lim *Limits, headOnly bool) (done bool, c code) {
-	buf = buf[:min(len(buf), lim.Head, MaxHead)]
-	r.buf = buf
+func (r *Response) parse(buf []byte, lim Limits, headOnly bool) (done bool, c code) {
+	r.buf = buf[:min(len(buf), lim.Head)]
 	if r.state < stateField {
-		bound := lim.Line + len("\r\n")
-		line := buf[:min(len(buf), bound)]
+		line, full := r.startLine(lim)
 		if done, c = r.statusLine(line); !done {
-			if c == ok && (len(line) == bound || len(line) == min(lim.Head, MaxHead)) {
+			if c == ok && full {
 				c = longLine
 			}
 			return false, c
 		}
 	}
-	if done, c = r.scanFields(buf, min(lim.Fields, MaxFields)); !done {
-		if c == ok && len(buf) == min(lim.Head, MaxHead) {
-			c = largeHead
-		}
+	if done, c = r.scanFields(lim); !done {
 		return false, c
 	}
 	return true, r.finish(headOnly)

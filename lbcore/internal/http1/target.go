@@ -73,11 +73,13 @@ func checkPath(target []byte) code {
 func validHost(b []byte) bool {
 	i := 0
 	if len(b) > 0 && b[0] == '[' {
-		i = 1
-		for i < len(b) && (class[b[i]]&isHex != 0 || b[i] == ':' || b[i] == '.') {
-			i++
+		colons := 0
+		for i = 1; i < len(b) && (class[b[i]]&isHex != 0 || b[i] == ':' || b[i] == '.'); i++ {
+			if b[i] == ':' {
+				colons++
+			}
 		}
-		if i < len("[::") || i == len(b) || b[i] != ']' {
+		if colons < 2 || i == len(b) || b[i] != ']' {
 			return false
 		}
 		i++
