@@ -46,23 +46,28 @@ func TestOwnersAtOnceAreCountedOnlyWhereAnswersProveIt(t *testing.T) {
 	}{
 		{
 			"nobody", everywhere(story(".", ".", ".")),
-			Window{0, 15 * ms}, Report{None: 15 * ms, Probes: 3},
+			Window{0, 15 * ms},
+			Report{None: 15 * ms, Probes: 3},
 		},
 		{
 			"one all along", everywhere(story("a", "a", "a")),
-			Window{0, 15 * ms}, Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 3},
+			Window{0, 15 * ms},
+			Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 3},
 		},
 		{
 			"one answer is an owner, if a short one", everywhere(story(".", "a", ".")),
-			Window{0, 15 * ms}, Report{Max: 1, Hosts: []string{"a"}, None: 10 * ms, Probes: 3},
+			Window{0, 15 * ms},
+			Report{Max: 1, Hosts: []string{"a"}, None: 10 * ms, Probes: 3},
 		},
 		{
 			"an orderly move", everywhere(story("a", "a", "b", "b")),
-			Window{0, 20 * ms}, Report{Max: 1, Hosts: []string{"a", "b"}, None: 5 * ms, Probes: 4},
+			Window{0, 20 * ms},
+			Report{Max: 1, Hosts: []string{"a", "b"}, None: 5 * ms, Probes: 4},
 		},
 		{
 			"an orderly move in the middle of a request", everywhere(story("a", "aB", "b", "b")),
-			Window{0, 20 * ms}, Report{Max: 1, Hosts: []string{"a", "b"}, None: 5 * ms, Probes: 4, Doubled: 1},
+			Window{0, 20 * ms},
+			Report{Max: 1, Hosts: []string{"a", "b"}, None: 5 * ms, Probes: 4, Doubled: 1},
 		},
 		{
 			"two owners for two requests", everywhere(story("a", "ab", "ab", "b")),
@@ -81,15 +86,18 @@ func TestOwnersAtOnceAreCountedOnlyWhereAnswersProveIt(t *testing.T) {
 		},
 		{
 			"they take turns: no instant in common", everywhere(story("a", "b", "a", "b")),
-			Window{0, 20 * ms}, Report{Max: 1, Hosts: []string{"a", "b"}, None: 5 * ms, Probes: 4},
+			Window{0, 20 * ms},
+			Report{Max: 1, Hosts: []string{"a", "b"}, None: 5 * ms, Probes: 4},
 		},
 		{
 			"a lost request between two owners proves nothing", everywhere(story("a", "a", ".", "b", "b")),
-			Window{0, 25 * ms}, Report{Max: 1, Hosts: []string{"a", "b"}, None: 10 * ms, Probes: 5},
+			Window{0, 25 * ms},
+			Report{Max: 1, Hosts: []string{"a", "b"}, None: 10 * ms, Probes: 5},
 		},
 		{
 			"outside the window it does not count", everywhere(story("ab", "ab", "a", "a")),
-			Window{10 * ms, 20 * ms}, Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 2},
+			Window{10 * ms, 20 * ms},
+			Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 2},
 		},
 		{
 			"answers without the address are no ownership", func() *Book {
@@ -97,11 +105,13 @@ func TestOwnersAtOnceAreCountedOnlyWhereAnswersProveIt(t *testing.T) {
 				b.Address("a", true, -ms)
 				return b
 			}(),
-			Window{0, 15 * ms}, Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 3},
+			Window{0, 15 * ms},
+			Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 3},
 		},
 		{
 			"the address without answers is none either", everywhere(story("a", "a", "a")),
-			Window{0, 15 * ms}, Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 3},
+			Window{0, 15 * ms},
+			Report{Max: 1, Hosts: []string{"a"}, None: 5 * ms, Probes: 3},
 		},
 		{
 			"an address that goes while its last answer is under way", func() *Book {
@@ -110,7 +120,8 @@ func TestOwnersAtOnceAreCountedOnlyWhereAnswersProveIt(t *testing.T) {
 				b.Address("a", false, 5*ms+500*time.Microsecond)
 				return b
 			}(),
-			Window{0, 15 * ms}, Report{Max: 1, Hosts: []string{"a"}, None: 10 * ms, Probes: 3},
+			Window{0, 15 * ms},
+			Report{Max: 1, Hosts: []string{"a"}, None: 10 * ms, Probes: 3},
 		},
 		{
 			"a stranger counts: he draws the traffic", func() *Book {

@@ -1,0 +1,109 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// runHost is pid 1 of a host, or of the switch. It starts what the lab asks for, reaps, reports exits, and ends when the wire
+// does: then the kernel kills all that is left in here.
+func runHost(w *wire, role, name string) int {
+	if err := reportSetup(w, func() error { return setupHost(role, name) }); err != nil {
+		return 1
+	}
+	// Caught and dropped, not ignored: what a process ignores its children ignore too.
+	signals := make(chan os.Signal, 32)
+	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	type request struct {
+		start
+		fds []int
+	}
+	requests := make(chan request)
+	go func() {
+		defer close(requests)
+		buf := make([]byte, maxMessage)
+		for {
+			m, fds, err := w.receive(buf)
+			if err != nil {
+				return
+			}
+			if m.Start == nil || len(fds) != 3 {
+				closeAll(fds)
+				continue
+			}
+			requests <- request{*m.Start, fds}
+		}
+	}()
+	running := map[int]int{} // pid → ID
+	for {
+		select {
+		case r, ok := <-requests:
+			if !ok {
+				return 0
+			}
+			if pid := startInHost(w, r.start, r.fds); pid > 0 {
+				running[pid] = r.ID
+			}
+		case s := <-signals:
+			if s != syscall.SIGCHLD {
+				continue
+			}
+			reap(func(pid int, status unix.WaitStatus) {
+				if id, ok := running[pid]; ok {
+					delete(running, pid)
+					w.send(message{Exited: &exited{ID: id, Status: uint32(status)}})
+				}
+			})
+		}
+	}
+}
+
+// startInHost starts one program, says so, and returns its pid, or 0.
+func startInHost(w *wire, s start, fds []int) int {
+	defer closeAll(fds)
+	pidfd := -1
+	pid, err := syscall.ForkExec(s.Path, s.Argv, &syscall.ProcAttr{
+		Dir:   s.Dir,
+		Env:   s.Env,
+		Files: []uintptr{uintptr(fds[0]), uintptr(fds[1]), uintptr(fds[2])},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
+	})
+	answer := started{ID: s.ID, Pid: pid}
+	if err != nil {
+		answer.Error = fmt.Sprintf("start %s: %v", s.Path, err)
+		w.send(message{Started: &answer})
+		return 0
+	}
+	if pidfd < 0 {
+		w.send(message{Started: &answer})
+		return pid
+	}
+	w.send(message{Started: &answer}, pidfd)
+	unix.Close(pidfd)
+	return pid
+}
+
+func setupHost(role, name string) error {
+	if err := ownMounts(); err != nil {
+		return err
+	}
+	if role == roleSwitch {
+		// A switch has no address and says nothing of its own.
+		writeSysctls("1", "net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6")
+		return nil
+	}
+	if err := unix.Mount("tmpfs", "/run", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755,size=64m"); err != nil {
+		return &stageError{"mount a tmpfs on /run", err}
+	}
+	if err := unix.Sethostname([]byte(name)); err != nil {
+		return &stageError{"set the hostname", err}
+	}
+	// IPv6 addresses are usable at once, and nobody waits for a router.
+	writeSysctls("0", "net.ipv6.conf.all.accept_dad", "net.ipv6.conf.default.accept_dad",
+		"net.ipv6.conf.all.router_solicitations", "net.ipv6.conf.default.router_solicitations")
+	return loUp()
+}

@@ -1,0 +1,188 @@
+package lab_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab"
+)
+
+func TestMain(m *testing.M) {
+	lab.Init()
+	if role := os.Getenv("LAB_TEST_ROLE"); role != "" {
+		os.Exit(runRole(role))
+	}
+	os.Exit(lab.TestMain(m))
+}
+
+const patience = 20 * time.Second // for what must happen; never waited out by a test that passes
+
+func TestTwoHostsTalkOverTCPAndUDP(t *testing.T) {
+	l := newLab(t)
+	a, b := newHost(t, l, "a", "10.0.0.1/24", "fd00::1/64"), newHost(t, l, "b", "10.0.0.2/24", "fd00::2/64")
+	for _, at := range []string{"10.0.0.2:80", "[fd00::2]:80"} {
+		echo(t, b, at)
+		if err := ask(a, at); err != nil {
+			t.Errorf("tcp to %s: %v", at, err)
+		}
+		if err := askUDP(t, a, b, at); err != nil {
+			t.Errorf("udp to %s: %v", at, err)
+		}
+	}
+}
+
+func TestAHostIsAMachineOfItsOwn(t *testing.T) {
+	l := newLab(t)
+	a, b := newHost(t, l, "a", "10.0.0.1/24"), newHost(t, l, "b", "10.0.0.2/24")
+	for _, h := range []*lab.Host{a, b} {
+		out := run(t, h, "describe")
+		want := fmt.Sprintf("hostname=%s parent=1 run=[] others=[1] links=[lo eth0] strays=[]\n", h.Name())
+		if out != want {
+			t.Errorf("host %s says\n%swant\n%s", h.Name(), out, want)
+		}
+	}
+	addrs, err := a.Addrs()
+	if err != nil || len(addrs) != 1 || addrs[0] != netip.MustParsePrefix("10.0.0.1/24") {
+		t.Errorf("Addrs() = %v, %v", addrs, err)
+	}
+}
+
+func TestTwoLabsLiveSideBySide(t *testing.T) {
+	for i := range 2 {
+		l := newLab(t)
+		a, b := newHost(t, l, "a", "10.0.0.1/24"), newHost(t, l, "b", "10.0.0.2/24")
+		if i == 0 {
+			echo(t, b, "10.0.0.2:80")
+			if err := ask(a, "10.0.0.2:80"); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if err := ask(a, "10.0.0.2:80"); err == nil {
+			t.Error("the second lab's a reached the first lab's b")
+		}
+	}
+}
+
+// newLab makes a lab for one test.
+func newLab(t *testing.T, segments ...string) *lab.Lab {
+	t.Helper()
+	lab.Need(t)
+	l, err := lab.New(lab.Config{Segments: segments})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return l
+}
+
+func newHost(t *testing.T, l *lab.Lab, name string, addrs ...string) *lab.Host {
+	t.Helper()
+	h, err := l.Host(name, prefixes(addrs)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func prefixes(addrs []string) (list []netip.Prefix) {
+	for _, a := range addrs {
+		list = append(list, netip.MustParsePrefix(a))
+	}
+	return list
+}
+
+// echo serves one word per connection in h.
+func echo(t *testing.T, h *lab.Host, at string) {
+	t.Helper()
+	l, err := h.Listen("tcp", netip.MustParseAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, "hello")
+			c.Close()
+		}
+	}()
+}
+
+// ask expects the word of echo within a second.
+func ask(h *lab.Host, at string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	c, err := h.Dial(ctx, "tcp", netip.MustParseAddrPort(at))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Second))
+	word, err := io.ReadAll(c)
+	if err == nil && string(word) != "hello" {
+		err = fmt.Errorf("got %q", word)
+	}
+	return err
+}
+
+func askUDP(t *testing.T, from, to *lab.Host, at string) error {
+	p, err := to.ListenPacket("udp", netip.MustParseAddrPort(at))
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	c, err := from.Dial(t.Context(), "udp", netip.MustParseAddrPort(at))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "hello"); err != nil {
+		return err
+	}
+	p.SetReadDeadline(time.Now().Add(patience))
+	buf := make([]byte, 16)
+	n, from2, err := p.ReadFrom(buf)
+	if err == nil && (string(buf[:n]) != "hello" || from2.(*net.UDPAddr).Port != c.LocalAddr().(*net.UDPAddr).Port) {
+		err = fmt.Errorf("got %q from %v", buf[:n], from2)
+	}
+	return err
+}
+
+// run runs this binary in a role of runRole in h and returns what it says.
+func run(t *testing.T, h *lab.Host, role string, args ...string) string {
+	t.Helper()
+	var out bytes.Buffer
+	p, err := h.Start(lab.Command{Args: args, Env: append(os.Environ(), "LAB_TEST_ROLE="+role), Stdout: &out, Stderr: os.Stderr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Errorf("%s: %v", role, err)
+	}
+	return out.String()
+}
+
+// await waits until a condition holds.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%v passed, and still not: %s", patience, what)
+		}
+	}
+}
