@@ -36,7 +36,7 @@ type problem struct{ msg, remedy string }
 // binder fills raw types from a tree and collects what is wrong on the way.
 type binder struct {
 	errs    Errors
-	partial bool // a whole table was lost to a syntax error: what seems missing may have stood in it
+	partial bool // a table could not be read: what seems missing may have stood in it
 }
 
 func (b *binder) add(at place, msg, remedy string) {
@@ -116,12 +116,14 @@ func (b *binder) tables(n *node, v reflect.Value, tag reflect.StructTag, path st
 	}
 	remedy := fmt.Sprintf("write [[%s]] with two brackets, once for each", path)
 	if n.kind != kindList {
+		b.partial = true
 		b.add(n.key, fmt.Sprintf("%s is %s, but must be a list of tables", path, n.kind), remedy)
 		return
 	}
 	b.atMost(n, len(n.items), tag, path)
 	for _, item := range n.items {
 		if item.kind != kindTable {
+			b.partial = true
 			b.add(item.at, fmt.Sprintf("this is %s, but must be a table", item.kind), remedy)
 			continue
 		}
@@ -139,6 +141,7 @@ func (b *binder) tablesByName(n *node, v reflect.Value, tag reflect.StructTag, p
 	}
 	remedy := fmt.Sprintf("write [%s.NAME]", path)
 	if n.kind != kindTable {
+		b.partial = true
 		b.add(n.key, fmt.Sprintf("%s is %s, but must be tables with names", path, n.kind), remedy)
 		return
 	}
@@ -149,6 +152,7 @@ func (b *binder) tablesByName(n *node, v reflect.Value, tag reflect.StructTag, p
 		case item.broken:
 			b.partial = true
 		case item.kind != kindTable:
+			b.partial = true
 			b.add(item.key, fmt.Sprintf("%q stands in [%s], which holds tables with names only", name, path), remedy)
 		default:
 			element := reflect.New(v.Type().Elem().Elem())
@@ -171,9 +175,9 @@ func bindLeaf[T any](b *binder, l *leaf[T], n *node, tag reflect.StructTag, owne
 ) {
 	l.At = owner
 	if n == nil {
-		if tag.Get("need") != "" {
+		if example := tag.Get("need"); example != "" {
 			l.Bad = true
-			b.add(owner, fmt.Sprintf("%s is missing", path), "")
+			b.add(owner, path+" is missing", fmt.Sprintf("for example: %s = %q", tag.Get("toml"), example))
 		}
 		if d, ok := tag.Lookup("default"); ok {
 			l.V, _ = parse(&node{kind: defaultKind(l), text: d}, tag)
@@ -218,7 +222,7 @@ func parseText(n *node, tag reflect.StructTag) (string, *problem) {
 		return "", wrongKind(n, kindText)
 	}
 	if n.text == "" {
-		return "", &problem{msg: "is empty", remedy: "leave the key out to have its default"}
+		return "", &problem{msg: "is empty", remedy: "leave it out"}
 	}
 	if choice := tag.Get("oneof"); choice != "" {
 		known := strings.Split(choice, ",")
@@ -296,7 +300,7 @@ func (b *binder) parseList(n *node, tag reflect.StructTag) ([]text, *problem) {
 	for _, item := range n.items {
 		v, p := parseText(item, "")
 		if p != nil {
-			b.add(item.at, "the item "+p.msg, p.remedy)
+			b.add(item.at, "this item "+p.msg, p.remedy)
 			continue
 		}
 		texts = append(texts, text{V: v, Set: true, At: item.at})

@@ -25,12 +25,15 @@ func (c *checker) cluster(raw *rawCluster) Cluster {
 	cl.GossipKeys = c.keyFile(raw.GossipKeyFile)
 	cl.BalancerKeys = c.keyFile(raw.BalancerKeyFile)
 	if i := sharedKey(cl.BalancerKeys, cl.GossipKeys); i >= 0 {
-		c.add(raw.BalancerKeyFile.At, fmt.Sprintf("key %d of the balancers is a gossip key too: every app that holds it could move the VIP", i+1), keyRemedy(raw.BalancerKeyFile.V))
+		c.add(raw.BalancerKeyFile.At, fmt.Sprintf("key %d of the balancers is a gossip key too: every app that holds it could move the VIP", i+1),
+			"balancers need a key of their own: (umask 077; head -c 32 /dev/urandom | base64 > balancer.key)")
 	}
-	if cl.Gossip.Port() == cl.AdvertPort && raw.Gossip.Set && !raw.Gossip.Bad {
-		c.add(raw.Gossip.At, fmt.Sprintf("gossip and adverts cannot share port %d", cl.AdvertPort), "change one of gossip and advert_port")
-	} else if cl.Gossip.Port() == cl.AdvertPort && raw.AdvertPort.Set && !raw.AdvertPort.Bad {
-		c.add(raw.AdvertPort.At, fmt.Sprintf("gossip and adverts cannot share port %d", cl.AdvertPort), "change one of gossip and advert_port")
+	if cl.Gossip.Port() == cl.AdvertPort && !raw.Gossip.Bad && !raw.AdvertPort.Bad {
+		at := raw.Gossip.At
+		if raw.AdvertPort.Set {
+			at = raw.AdvertPort.At
+		}
+		c.add(at, fmt.Sprintf("gossip and adverts cannot share port %d", cl.AdvertPort), "change one of gossip and advert_port")
 	}
 	return cl
 }

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Error is one thing wrong with a configuration, and where.
@@ -11,7 +13,7 @@ type Error struct {
 	Line   int    `json:"line,omitempty"`   // 1-based; 0 when it concerns no single line
 	Col    int    `json:"col,omitempty"`    // 1-based, in characters
 	Width  int    `json:"width,omitempty"`  // how many characters of it are meant
-	Source string `json:"source,omitempty"` // the line itself
+	Source string `json:"source,omitempty"` // the line itself, its first 200 characters
 	Msg    string `json:"msg"`              // what is wrong
 	Remedy string `json:"remedy,omitempty"` // what to do about it
 }
@@ -33,10 +35,12 @@ func (e *Error) Error() string {
 	if e.Source != "" {
 		number := ""
 		if e.Line > 0 {
-			number = fmt.Sprintf("%4d", e.Line)
+			number = strconv.Itoa(e.Line)
 		}
 		fmt.Fprintf(&b, "\n  %4s | %s", number, e.Source)
-		fmt.Fprintf(&b, "\n  %4s | %s%s", "", indent(e.Source, e.Col-1), strings.Repeat("^", max(e.Width, 1)))
+		if left := utf8.RuneCountInString(e.Source) - e.Col + 1; left >= 0 {
+			fmt.Fprintf(&b, "\n  %4s | %s%s", "", indent(e.Source, e.Col-1), strings.Repeat("^", max(1, min(e.Width, left))))
+		}
 	}
 	if e.Remedy != "" {
 		fmt.Fprintf(&b, "\n       %s", e.Remedy)

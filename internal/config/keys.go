@@ -54,12 +54,12 @@ func (c *checker) keyFile(t text) [][]byte {
 		return nil
 	}
 	if len(data) > maxKeyFile {
-		c.add(t.At, fmt.Sprintf("the key file %s is larger than %d bytes", t.V, maxKeyFile), keyRemedy(t.V))
+		c.add(t.At, fmt.Sprintf("the key file %s is larger than %d bytes", t.V, maxKeyFile), "is it a key file at all?")
 		return nil
 	}
 	keys, err := parseKeys(data)
 	if err != nil {
-		c.add(t.At, fmt.Sprintf("the key file %s: %v", t.V, err), keyRemedy(t.V))
+		c.add(t.At, fmt.Sprintf("the key file %s: %v", t.V, err), "each line is the base64 text of 16, 24 or 32 bytes, as made by: head -c 32 /dev/urandom | base64")
 		return nil
 	}
 	return keys

@@ -43,12 +43,13 @@ func readConfigRemedy(err error) string {
 // [Config.Path]; readFile reads the key files it names. The error is of type
 // [Errors].
 func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Config, error) {
-	root, errs := readTree(name, data)
+	root, src, errs := readTree(name, data)
 	c := &checker{binder: binder{errs: errs}, readFile: readFile}
 	if root == nil {
 		return nil, c.sorted()
 	}
 	cfg := c.config(name, root)
+	c.validate(src)
 	if err := c.sorted(); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,7 @@ package config
 
 // The raw types are what a file says, before anything is checked that needs
 // more than one value. Their tags are the schema: the key, its default, its
-// bounds (inclusive), and whether it must be given. reference.toml tells the
+// bounds (inclusive), and an example of what must be given. reference.toml tells the
 // same to the reader; a test compares the two.
 
 type rawConfig struct {
@@ -35,7 +35,7 @@ type rawCluster struct {
 type rawVIP struct {
 	table
 	Name      text   `toml:"name"`
-	Address   text   `toml:"address" need:"true"`
+	Address   text   `toml:"address" need:"192.168.42.42"`
 	Interface text   `toml:"interface"`
 	Group     text   `toml:"group" default:"default"`
 	Preempt   toggle `toml:"preempt" default:"false"`
@@ -44,8 +44,8 @@ type rawVIP struct {
 type rawFrontend struct {
 	table
 	Name           text   `toml:"name"`
-	Listen         text   `toml:"listen" need:"true"`
-	Pool           text   `toml:"pool" need:"true"`
+	Listen         text   `toml:"listen" need:":80"`
+	Pool           text   `toml:"pool" need:"web"`
 	HeaderTimeout  span   `toml:"header_timeout" default:"10s" min:"100ms" max:"10m"`
 	IdleTimeout    span   `toml:"idle_timeout" default:"60s" min:"100ms" max:"24h"`
 	MaxHeaderBytes number `toml:"max_header_bytes" default:"16384" min:"1024" max:"65536"`

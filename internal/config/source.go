@@ -67,7 +67,7 @@ func (s *source) at(offset, length int) place {
 		file:   s.file,
 		line:   line,
 		col:    utf8.RuneCount(s.data[from:start]) + 1,
-		width:  max(1, utf8.RuneCount(s.data[start:end])),
+		width:  max(1, min(utf8.RuneCount(s.data[start:end]), maxShown)),
 		source: s.shown.text(line),
 	}
 }
@@ -78,13 +78,25 @@ func (s *source) text(line int) string {
 	return printable(string(s.data[from:to]))
 }
 
-// printable keeps control characters of a broken file away from the terminal.
-// One character stays one character, so that columns keep their meaning.
+// maxShown is how much of a line errors show; hand-written ones are shorter.
+const maxShown = 200 // characters
+
+// printable keeps control characters of a broken file away from the terminal,
+// and endless lines. One character stays one character, so that columns keep
+// their meaning.
 func printable(line string) string {
+	n := 0
 	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r != '\t' && r < ' ' || r >= 0x7f && r < 0xa0 {
+		n++
+		switch {
+		case n > maxShown:
+			return -1
+		case n == maxShown:
+			return '…'
+		case r == utf8.RuneError || r != '\t' && r < ' ' || r >= 0x7f && r < 0xa0:
 			return '?'
+		default:
+			return r
 		}
-		return r
 	}, line)
 }

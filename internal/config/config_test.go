@@ -1,0 +1,266 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const small = `
+[cluster]
+join = ["192.168.42.11", "192.168.42.12"]
+
+[[vip]]
+address = "192.168.42.42"
+
+[[frontend]]
+listen = ":80"
+pool   = "web"
+
+[pool.web]
+check = { http = "/", interval = "2s" }
+
+[node.lb2]
+priority  = 90
+interface = "eth1"
+`
+
+// smallConfig is what small means, every default spelled out.
+func smallConfig() *Config {
+	return &Config{
+		Path:  "small.toml",
+		Nodes: map[string]Node{"lb2": {Name: "lb2", Interface: "eth1", Priority: 90}},
+		Cluster: Cluster{
+			Join:       []string{"192.168.42.11", "192.168.42.12"},
+			Gossip:     netip.AddrPortFrom(netip.Addr{}, 7946),
+			AdvertPort: 7947, AdvertInterval: 20 * time.Millisecond,
+		},
+		VIPs: []VIP{{Name: "192.168.42.42", Address: netip.MustParseAddr("192.168.42.42"), Group: "default"}},
+		Frontends: []Frontend{{
+			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
+			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxConnections: 10000,
+		}},
+		Pools: []Pool{{
+			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2,
+			Check: Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
+		}},
+		Control: Control{Socket: "/run/tandem/control.sock"},
+		Proxy:   Proxy{OrphanTime: 10 * time.Second, Timeout: time.Second},
+	}
+}
+
+func parse(t *testing.T, text string) *Config {
+	t.Helper()
+	cfg, err := Parse("small.toml", []byte(text), readTestKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func TestASmallFileNeedsOnlyVIPFrontendAndPool(t *testing.T) {
+	if diff := cmp.Diff(smallConfig(), parse(t, small), compare); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+func TestLineEndsAndAByteOrderMarkDoNotMatter(t *testing.T) {
+	windows := "\uFEFF" + strings.ReplaceAll(small, "\n", "\r\n")
+	if diff := cmp.Diff(smallConfig(), parse(t, windows), compare); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+func TestFlagsMeanTheSameAsAFile(t *testing.T) {
+	got, err := FromFlags(Flags{
+		VIPs: []string{"192.168.42.42"}, Join: []string{"192.168.42.11", "192.168.42.12"},
+		Listen: []string{":80"}, Pool: "web", Check: "/",
+		Overrides: Overrides{Name: "lb1", Priority: "120", Interface: "eth2", Advertise: "192.168.42.11"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := smallConfig()
+	want.Path, want.Nodes, want.Pools[0].Check.Interval = "", map[string]Node{}, time.Second
+	want.Node = Node{Name: "lb1", Priority: 120, Interface: "eth2", Advertise: netip.MustParseAddr("192.168.42.11")}
+	if diff := cmp.Diff(want, got, compare); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+func TestWithoutAListenFlagPort80IsServed(t *testing.T) {
+	cfg, err := FromFlags(Flags{Pool: "web", Backends: []string{"127.0.0.1:3000"}, Overrides: Overrides{Name: "lb1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Frontends[0].Listen; got != netip.AddrPortFrom(netip.Addr{}, 80) {
+		t.Errorf("listens on %v", got)
+	}
+	if got := cfg.Pool("web").Check.Kind; got != CheckTCP {
+		t.Errorf("checks by %s", got)
+	}
+}
+
+func TestFlagErrorsPointIntoWhatWasTyped(t *testing.T) {
+	_, err := FromFlags(Flags{
+		VIPs: []string{"192.168.42.42", "192.168.42.420"}, Listen: []string{"80"}, Check: "health",
+		AdvertPort: "x", AdvertInterval: "1ms", GossipKeyFile: "/no/such/file", Socket: "run/x", Backends: []string{"app:80"},
+		Overrides: Overrides{Name: "a b", Priority: "0", Interface: "a/b", Advertise: "::"},
+	})
+	got := "\n" + err.Error() + "\n"
+	for _, want := range []string{
+		"\n--pool: is needed where there is no configuration file\n",
+		"\n--vip: \"192.168.42.420\" is not an IP address\n       | --vip 192.168.42.420\n       |       ^^^^^^^^^^^^^^\n",
+		"\n--listen: \"80\" is not", "\n--check: \"health\" is not a path", "\n--backend: \"app:80\" is not",
+		"\n--advert-port: ", "\n--advert-interval: cluster.advert_interval is 1ms", "\n--gossip-key-file: cannot read",
+		"\n--socket: ", "\n--name: ", "\n--priority: ", "\n--interface: ", "\n--advertise: ",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+}
+
+func TestApplyTakesTheNodeTableAndThenTheFlags(t *testing.T) {
+	cfg := parse(t, small)
+	for _, tc := range []struct {
+		over Overrides
+		want Node
+	}{
+		{Overrides{Name: "lb2"}, Node{Name: "lb2", Interface: "eth1", Priority: 90}},
+		{Overrides{Name: "lb2", Priority: "200"}, Node{Name: "lb2", Interface: "eth1", Priority: 200}},
+		{Overrides{Name: "lb1", Interface: "eth9"}, Node{Name: "lb1", Interface: "eth9", Priority: 100}},
+	} {
+		if err := cfg.Apply(tc.over); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, cfg.Node, compare); diff != "" {
+			t.Errorf("%+v: - want, + got:\n%s", tc.over, diff)
+		}
+	}
+	before := cfg.Node
+	if err := cfg.Apply(Overrides{Name: "lb1", Priority: "300"}); err == nil || cfg.Node != before {
+		t.Errorf("a bad flag changed the node: %+v, %v", cfg.Node, err)
+	}
+}
+
+func TestWithoutANameTheHostNameIsTaken(t *testing.T) {
+	cfg := parse(t, small)
+	want, err := os.Hostname()
+	if err != nil || !label.MatchString(want) {
+		t.Skipf("this machine's host name cannot name a node: %q, %v; set one: hostname lb1", want, err)
+	}
+	if err := cfg.Apply(Overrides{}); err != nil || cfg.Node.Name != want {
+		t.Errorf("named %q, want %q: %v", cfg.Node.Name, want, err)
+	}
+}
+
+func TestErrorsAreReadableByMachines(t *testing.T) {
+	_, err := Parse("small.toml", []byte(strings.Replace(small, "address", "adress", 1)), readTestKey)
+	data, jsonErr := json.Marshal(err)
+	if jsonErr != nil {
+		t.Fatal(jsonErr)
+	}
+	want := `[{"file":"small.toml","line":5,"col":3,"width":3,"source":"[[vip]]","msg":"vip.address is missing","remedy":"for example: address = \"192.168.42.42\""},` +
+		`{"file":"small.toml","line":6,"col":1,"width":6,"source":"adress = \"192.168.42.42\"","msg":"unknown key \"adress\"","remedy":"did you mean \"address\"?"}]`
+	if diff := cmp.Diff(want, string(data)); diff != "" {
+		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+func TestAFileThatIsNotTextOrTooLargeIsRefused(t *testing.T) {
+	for name, data := range map[string]string{
+		"binary": "a = \"\xff\xfe\"\n",
+		"large":  strings.Repeat("#\n", maxFile/2+1),
+		"deep":   small + "a = " + strings.Repeat("[", 100_000),
+	} {
+		_, err := Parse(name, []byte(data), readTestKey)
+		if err == nil {
+			t.Errorf("%s: accepted", name)
+		} else if len(err.Error()) > 2000 {
+			t.Errorf("%s: %d bytes of message", name, len(err.Error()))
+		}
+	}
+}
+
+func TestLoadReadsKeysBesideTheFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	path := write("tandem.toml", Reference, 0o644)
+	gossip := write("gossip.key", testKeys["gossip.key"], 0o600)
+	write("balancer.key", testKeys["balancer.key"], 0o600)
+	cfg, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(cfg.Cluster.GossipKeys[0]); got != "0123456789abcdef" {
+		t.Errorf("gossip key %q", got)
+	}
+	if len(cfg.Cluster.BalancerKeys) != 2 || string(cfg.Cluster.BalancerKeys[0]) != "fedcba9876543210" {
+		t.Errorf("balancer keys %q", cfg.Cluster.BalancerKeys)
+	}
+	if runtime.GOOS == "windows" {
+		return // keeps rights elsewhere
+	}
+	if err := os.Chmod(gossip, 0o604); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(path)
+	var errs Errors
+	if !errors.As(err, &errs) || len(errs) != 1 || !strings.Contains(errs[0].Remedy, "chmod 600 ") || errs[0].Line == 0 {
+		t.Errorf("a key file that others may read: %v", err)
+	}
+}
+
+func TestAFileThatIsNotThereSaysHowToDoWithout(t *testing.T) {
+	_, err := Load(filepath.Join(t.TempDir(), "none.toml"))
+	var errs Errors
+	if !errors.As(err, &errs) || len(errs) != 1 || !strings.Contains(errs[0].Remedy, "tandem lb --vip") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestKeyFilesAreStrictAndNeverShown(t *testing.T) {
+	for name, tc := range map[string]struct{ data, want string }{
+		"empty":  {"# nothing\n\n", "holds no key"},
+		"base64": {"MDEyMzQ1Njc4OWFiY2RlZg==\nsecret!secret\n", "line 2 is not base64"},
+		"length": {"c2VjcmV0c2VjcmV0\n", "line 1 is a key of 12 bytes"},
+		"many":   {strings.Repeat("MDEyMzQ1Njc4OWFiY2RlZg==\n", maxKeys+1), "more than 16 keys"},
+	} {
+		_, err := parseKeys([]byte(tc.data))
+		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNearKeysAreSuggestedAndFarOnesNot(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want int
+	}{{"adress", "address", 1}, {"addrses", "address", 1}, {"", "abc", 3}, {"kitten", "sitting", 3}, {"same", "same", 0}} {
+		if got := editDistance(tc.a, tc.b); got != tc.want {
+			t.Errorf("%q to %q: %d, want %d", tc.a, tc.b, got, tc.want)
+		}
+	}
+	if got := didYouMean("zzzzzz", []string{"address", "name"}); got != "known here: address, name" {
+		t.Error(got)
+	}
+}
