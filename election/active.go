@@ -3,24 +3,19 @@ package election
 import "time"
 
 func (m *Machine) heardInActive(p *peer, was peer) {
-	rival := p.rival
 	p.rival = p.mayHold()
 	switch {
 	case p.active():
 		m.contest(p)
-		if m.state != Active {
-			return
-		}
-	case p.claiming():
-		// It does not hear us, or not in time. Told now, it withdraws before it has the VIP.
-		if !was.claiming() || was.Group.Epoch != p.Group.Epoch {
-			m.send()
-		}
-	case rival && !p.rival:
-		// It has let go. Those who took the VIP to be there learn better (E14).
-		m.do(Announce{})
+	case p.claiming() && (!was.claiming() || was.Group.Epoch != p.Group.Epoch):
+		m.send() // it does not hear us, or not in time: told now, it withdraws before it has the VIP
 	}
-	m.considerYield()
+	if m.state == Active {
+		m.considerYield()
+	}
+	if m.state == Active && was.rival && !p.rival {
+		m.do(Announce{}) // it has let go: those who took the VIP to be there learn better (E14)
+	}
 }
 
 // contest settles a meeting of two actives: the higher (epoch, rank) stays and announces again, the other

@@ -1,0 +1,151 @@
+package election
+
+import (
+	"flag"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+var (
+	seedFlag  = flag.Int64("seed", -1, "run this one schedule of TestSimulation and print what happens")
+	schedules = flag.Int("schedules", 3000, "how many schedules TestSimulation runs")
+)
+
+// TestSimulation runs clusters through random faults and then lets them calm down. A schedule that fails is
+// repeated by its seed alone.
+func TestSimulation(t *testing.T) {
+	if *seedFlag >= 0 {
+		if err := simulate(uint64(*seedFlag), t.Logf); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	first := rand.Uint64() >> 16 // short enough to type
+	begun := time.Now()
+	for i := range *schedules {
+		seed := first + uint64(i)
+		if err := simulate(seed, nil); err != nil {
+			t.Fatalf("%v\nrepeat it:  go test ./election -run TestSimulation -seed %d -v", err, seed)
+		}
+	}
+	t.Logf("%d schedules from seed %d, %.0f a second", *schedules, first, float64(*schedules)/time.Since(begun).Seconds())
+}
+
+// simulate runs one schedule; the error is the first invariant broken.
+func simulate(seed uint64, trace func(string, ...any)) error {
+	w := newWorld(seed)
+	w.trace = trace
+	preempt := w.chance(0.3)
+	for range 2 + w.rng.IntN(2) {
+		w.addNode(Config{
+			Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: preempt,
+			SettleTimeout: 10 * w.interval, AnswerTimeout: 10 * w.interval, RetryInterval: 10 * w.interval,
+			HoldDown: 20 * w.interval,
+		})
+	}
+	together := w.chance(0.3)
+	for _, n := range w.nodes {
+		d := w.upTo(20 * w.interval)
+		if together {
+			d = 0
+		}
+		w.after(d, n.start)
+	}
+	w.trouble(60 * w.interval)
+	w.calm(preempt)
+	return w.err
+}
+
+// trouble lets d pass with faults of every kind.
+func (w *world) trouble(d time.Duration) {
+	w.late, w.dup = w.rng.Float64()*0.1, w.rng.Float64()*0.1
+	for range w.rng.IntN(10) {
+		w.after(w.upTo(d), w.fault)
+	}
+	w.run(w.now.Add(d))
+}
+
+// fault is one fault, drawn by chance.
+func (w *world) fault() {
+	n := w.nodes[w.rng.IntN(len(w.nodes))]
+	other := w.rng.IntN(len(w.nodes))
+	switch w.rng.IntN(9) {
+	case 0:
+		n.powerLoss()
+	case 1:
+		n.start()
+	case 2:
+		n.step(Shutdown{})
+	case 3:
+		w.log("cut %s → n%d", n.name(), other)
+		w.link(n.id, other).cut = true
+	case 4:
+		w.log("partition: %s alone", n.name())
+		for o := range w.nodes {
+			w.link(n.id, o).cut, w.link(o, n.id).cut = true, true
+		}
+	case 5:
+		w.heal()
+	case 6:
+		n.pause(w.upTo(10 * w.interval))
+	case 7:
+		n.step(Serving{OK: w.chance(0.5), Reason: "simulated"})
+	case 8:
+		n.failing = w.rng.Float64()
+	}
+}
+
+func (w *world) heal() {
+	w.log("heal")
+	for _, l := range w.links {
+		l.cut = false
+	}
+}
+
+// calmAfter is X: within it exactly one node is active once all are up, fit, and hear each other. The
+// longest way there: a late datagram speaks of an active of old; its active-down interval passes; a claim is
+// still under way and fails by timeout, or a Fault waits; then one more active-down interval, with the
+// highest skew, and a claim with a probe; each wakes up late.
+func (w *world) calmAfter(preempt bool) time.Duration {
+	cfg := w.nodes[0].cfg
+	x := lateIntervals*w.interval + cfg.SettleTimeout + cfg.AnswerTimeout + cfg.RetryInterval +
+		3*(activeDown(w.interval)+skew(len(w.nodes)-1, w.interval)) + 6*w.maxWork() + 20*w.maxTick
+	if preempt { // a yield to the best
+		x += 2*cfg.HoldDown + activeDown(w.interval)
+	}
+	return x
+}
+
+// calm ends all faults but chance losses, and sees that one node becomes active and stays.
+func (w *world) calm(preempt bool) {
+	w.log("calm from now on")
+	w.late, w.dup = 0, 0
+	w.heal()
+	for _, n := range w.nodes {
+		n.failing = 0
+		n.resume()
+		n.start()
+		n.step(Serving{OK: true})
+	}
+	w.run(w.now.Add(w.calmAfter(preempt)))
+	if w.err != nil {
+		return
+	}
+	for _, n := range w.nodes {
+		if n.held && n.state == Active && w.inv.owner == nil {
+			w.inv.owner = n
+		}
+	}
+	if w.inv.owner == nil {
+		w.fail("nobody is active %v after all became calm", w.calmAfter(preempt))
+		return
+	}
+	for _, n := range w.nodes {
+		if preempt && n.cfg.Priority > w.inv.owner.cfg.Priority {
+			w.fail("%s is active, though %s is better", w.inv.owner.name(), n.name())
+		}
+	}
+	w.inv.single = true
+	w.run(w.now.Add(30 * w.interval))
+}

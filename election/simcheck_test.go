@@ -1,0 +1,135 @@
+package election
+
+import "time"
+
+// invariants are what must hold whatever happens, checked after every event from what can be seen from
+// outside: who has the VIP, who can hear whom, which datagrams arrived.
+type invariants struct {
+	both   map[[2]int]time.Time // since when two owners could hear each other
+	nodes  map[*simNode]*record
+	single bool // calm: there is one owner and it stays
+	owner  *simNode
+}
+
+// record is what the checker remembers of one life of a node.
+type record struct {
+	epoch   uint64 // highest in its Status
+	claimed uint64 // highest it claimed with
+	changes uint64
+	actives map[string]time.Time // peers that said "active" last, and when
+}
+
+func (v *invariants) started(n *simNode) {
+	if v.nodes == nil {
+		v.nodes = make(map[*simNode]*record)
+	}
+	v.nodes[n] = &record{actives: make(map[string]time.Time)}
+}
+
+// maxTwoOwners is Y: how long two owners of the VIP that can hear each other may last. The winner's advert
+// arrives after maxLost+1 intervals, the Release may have to wait for a Claim, and each wakes up late.
+// Twice, since the first advert may still speak of a fitness that has changed meanwhile.
+func (w *world) maxTwoOwners() time.Duration {
+	return 2*((maxLost+1)*w.interval+w.maxDelay) + 2*w.maxWork() + 4*w.maxTick
+}
+
+func (v *invariants) check(w *world) {
+	v.twoOwners(w)
+	for _, n := range w.nodes {
+		v.epochsGrow(w, n)
+	}
+	if v.single {
+		v.oneOwner(w)
+	}
+}
+
+// Never two actives that can hear each other for longer than Y.
+func (v *invariants) twoOwners(w *world) {
+	if v.both == nil {
+		v.both = make(map[[2]int]time.Time)
+	}
+	for i, a := range w.nodes {
+		for j, b := range w.nodes[:i] {
+			pair := [2]int{i, j}
+			if !a.held || !b.held || a.paused || b.paused || !w.connected(i, j) {
+				delete(v.both, pair)
+				continue
+			}
+			since, ok := v.both[pair]
+			if !ok {
+				v.both[pair] = w.now
+			} else if w.now.Sub(since) > w.maxTwoOwners() {
+				w.fail("%s and %s both have the VIP and could hear each other since %v, for more than %v",
+					b.name(), a.name(), since.Sub(epochStart), w.maxTwoOwners())
+			}
+		}
+	}
+}
+
+// Epochs only grow.
+func (v *invariants) epochsGrow(w *world, n *simNode) {
+	if n.machine == nil {
+		return
+	}
+	r := v.nodes[n]
+	if e := n.machine.epoch; e < r.epoch {
+		w.fail("%s: the epoch went from %d to %d", n.name(), r.epoch, e)
+	} else {
+		r.epoch = e
+	}
+}
+
+// In calm, exactly one owner, always the same.
+func (v *invariants) oneOwner(w *world) {
+	for _, n := range w.nodes {
+		if n.held != (n == v.owner) {
+			w.fail("in calm, %s: VIP %v, but %s is the owner", n.name(), n.held, v.owner.name())
+		}
+	}
+}
+
+func (v *invariants) heard(n *simNode, h Heard) {
+	r := v.nodes[n]
+	if h.Group.State == Active && h.Group.Priority > 0 {
+		r.actives[h.Node] = n.w.now
+	} else {
+		delete(r.actives, h.Node)
+	}
+}
+
+// acts sees each action BEFORE the shell does it.
+func (v *invariants) acts(n *simNode, a Action) {
+	w, r := n.w, v.nodes[n]
+	switch a := a.(type) {
+	case Claim:
+		// Every claim has an epoch of its own, and nobody claims who is not fit.
+		if a.Epoch <= r.claimed || a.Epoch != n.machine.epoch && n.machine.mustProbe {
+			w.fail("%s claims with epoch %d after %d", n.name(), a.Epoch, r.claimed)
+		}
+		r.claimed = a.Epoch
+		if !n.machine.fit() {
+			w.fail("%s claims and is not fit", n.name())
+		}
+		// Nobody claims who has heard an active within four intervals that has not taken it back.
+		for peer, at := range r.actives {
+			if heard := w.now.Sub(at); heard < missedAdverts*w.interval {
+				w.fail("%s claims, but heard %s active %v ago", n.name(), peer, heard)
+			}
+		}
+	case Announce:
+		if !n.held || n.machine.state != Active {
+			w.fail("%s announces in state %v, VIP %v", n.name(), n.machine.state, n.held)
+		}
+	case Changed:
+		// No transition without a reason, and none untold.
+		if a.Reason.Why == 0 || a.Reason.Why >= numWhys || a.From != n.state {
+			w.fail("%s: told of %v → %v (%v) in state %v", n.name(), a.From, a.To, a.Reason, n.state)
+		}
+		if r.changes++; a.To != Init && r.changes != n.machine.transitions {
+			w.fail("%s: %d transitions, %d told", n.name(), n.machine.transitions, r.changes)
+		}
+		if a.To == Init && n.held {
+			w.fail("%s ends and has the VIP still", n.name())
+		}
+	}
+}

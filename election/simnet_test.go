@@ -1,0 +1,165 @@
+package election
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// world is a cluster in virtual time: everything that happens is an event in one queue, and everything that
+// is left to chance comes from one seeded source. So a seed is a schedule.
+type world struct {
+	rng    *rand.Rand
+	now    time.Time
+	queue  eventQueue
+	serial int // orders events of one instant
+
+	interval time.Duration // everybody's advert interval
+	maxDelay time.Duration // of a datagram that is not late
+	maxTick  time.Duration // how late a shell wakes up
+
+	nodes []*simNode
+	links map[[2]int]*link // from, to
+	loss  float64          // of a datagram
+	late  float64          // of a datagram: it arrives after up to lateDelay, reordered or on its own
+	dup   float64          // of a datagram
+
+	inv   invariants
+	trace func(format string, args ...any) // nil: nobody looks
+	err   error                            // the first invariant broken
+}
+
+const (
+	// maxLost bounds how many datagrams in a row a link loses by chance. Beyond lies a cut, which is a fault
+	// of its own; within, no takeover may happen and every bound holds.
+	maxLost = 2
+	// lateIntervals bounds the delay of a late datagram, in advert intervals.
+	lateIntervals = 12
+)
+
+var epochStart = time.Unix(1_000_000, 0)
+
+func newWorld(seed uint64) *world {
+	w := &world{rng: rand.New(rand.NewPCG(seed, 0)), now: epochStart, links: make(map[[2]int]*link)}
+	w.interval = []time.Duration{5, 20, 20, 20, 100}[w.rng.IntN(5)] * time.Millisecond
+	w.maxDelay = w.interval / 4
+	w.maxTick = w.interval / 10
+	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
+	return w
+}
+
+// link is one direction between two nodes.
+type link struct {
+	cut  bool
+	lost int // datagrams lost in a row
+}
+
+func (w *world) link(from, to int) *link {
+	l := w.links[[2]int{from, to}]
+	if l == nil {
+		l = &link{}
+		w.links[[2]int{from, to}] = l
+	}
+	return l
+}
+
+// connected: datagrams pass both ways.
+func (w *world) connected(a, b int) bool { return !w.link(a, b).cut && !w.link(b, a).cut }
+
+// transmit sends one datagram from one node to all others.
+func (w *world) transmit(from int, datagram []byte) {
+	for to := range w.nodes {
+		if to == from {
+			continue
+		}
+		l := w.link(from, to)
+		if l.cut {
+			continue
+		}
+		lost, late := w.chance(w.loss), w.chance(w.late)
+		if (lost || late) && l.lost < maxLost {
+			l.lost++
+			if late {
+				w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))
+			}
+			continue
+		}
+		l.lost = 0
+		w.deliver(from, to, datagram, w.upTo(w.maxDelay))
+		if w.chance(w.dup) {
+			w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))
+		}
+	}
+}
+
+func (w *world) deliver(from, to int, datagram []byte, delay time.Duration) {
+	w.after(delay, func() {
+		if !w.link(from, to).cut {
+			w.nodes[to].receive(datagram)
+		}
+	})
+}
+
+func (w *world) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
+
+// upTo returns a duration from 0 up to d.
+func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d) + 1)) }
+
+// between returns a duration from a up to b.
+func (w *world) between(a, b time.Duration) time.Duration { return a + w.upTo(b-a) }
+
+// after puts f into the queue.
+func (w *world) after(d time.Duration, f func()) {
+	w.serial++
+	heap.Push(&w.queue, event{w.now.Add(d), w.serial, f})
+}
+
+// run lets the time up to end pass, checking the invariants after every event.
+func (w *world) run(end time.Time) {
+	for w.err == nil && len(w.queue) > 0 && !w.queue[0].at.After(end) {
+		e := heap.Pop(&w.queue).(event)
+		w.now = e.at
+		e.do()
+		w.inv.check(w)
+	}
+	w.now = end
+}
+
+func (w *world) fail(format string, args ...any) {
+	if w.err == nil {
+		w.err = fmt.Errorf("at %v: %s", w.now.Sub(epochStart), fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *world) log(format string, args ...any) {
+	if w.trace != nil {
+		w.trace("%10v  %s", w.now.Sub(epochStart), fmt.Sprintf(format, args...))
+	}
+}
+
+type event struct {
+	at     time.Time
+	serial int
+	do     func()
+}
+
+type eventQueue []event
+
+func (q eventQueue) Len() int      { return len(q) }
+func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *eventQueue) Push(x any)   { *q = append(*q, x.(event)) }
+
+func (q eventQueue) Less(i, j int) bool {
+	if q[i].at.Equal(q[j].at) {
+		return q[i].serial < q[j].serial
+	}
+	return q[i].at.Before(q[j].at)
+}
+
+func (q *eventQueue) Pop() any {
+	last := (*q)[len(*q)-1]
+	(*q)[len(*q)-1] = event{}
+	*q = (*q)[:len(*q)-1]
+	return last
+}

@@ -1,0 +1,264 @@
+package election
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+var errSim = errors.New("simulated failure")
+
+// simNode is a keeper in virtual time: the shell around one Machine.
+type simNode struct {
+	w  *world
+	id int
+
+	cfg     Config
+	machine *Machine // nil while the node is down
+	filter  Filter
+	seq     uint64
+	life    int // counts starts: what was begun in an earlier life is void
+	wakes   int // counts wake-ups asked for: only the last one is valid
+
+	paused bool
+	inbox  [][]byte // what arrived during the pause
+
+	held    bool // the kernel has the VIP
+	jobs    []Action
+	working bool
+	failing float64 // how often a Probe or Claim fails
+
+	state State // as its Changed actions tell
+}
+
+func (n *simNode) name() string { return n.cfg.Node }
+
+func (w *world) addNode(cfg Config) *simNode {
+	n := &simNode{w: w, id: len(w.nodes), cfg: cfg}
+	n.cfg.Group, n.cfg.Node = "vip", fmt.Sprintf("n%d", n.id)
+	n.cfg.Addr = netip.AddrFrom4([4]byte{10, 0, 0, byte(n.id + 1)})
+	n.cfg.AdvertInterval = w.interval
+	w.nodes = append(w.nodes, n)
+	return n
+}
+
+// start is power on.
+func (n *simNode) start() {
+	if n.machine != nil {
+		return
+	}
+	n.life++
+	n.cfg.Boot = n.w.rng.Uint64() | 1
+	m, err := New(n.cfg, n.w.now)
+	if err != nil {
+		n.w.fail("%v", err)
+		return
+	}
+	n.machine, n.filter, n.seq, n.state, n.paused, n.inbox = m, Filter{}, 0, Init, false, nil
+	n.held, n.jobs, n.working = false, nil, false
+	n.w.log("%s starts", n.name())
+	n.w.inv.started(n)
+	n.wake()
+	if n.w.chance(0.7) { // else the seeds never answer, and SettleTimeout must do
+		n.later(n.w.upTo(5*n.w.interval), func() { n.step(SeedsTried{}) })
+	}
+}
+
+// powerLoss ends everything at once.
+func (n *simNode) powerLoss() {
+	n.w.log("%s loses power", n.name())
+	n.machine, n.held, n.paused, n.inbox = nil, false, false, nil
+	n.life++
+}
+
+// pause stops the node; its clock runs on, and what arrives waits.
+func (n *simNode) pause(d time.Duration) {
+	if n.machine == nil || n.paused {
+		return
+	}
+	n.w.log("%s is paused for %v", n.name(), d)
+	n.paused = true
+	n.later(d, n.resume)
+}
+
+func (n *simNode) resume() {
+	if !n.paused {
+		return
+	}
+	n.w.log("%s goes on", n.name())
+	n.paused = false
+	inbox := n.inbox
+	n.inbox = nil
+	for _, d := range inbox {
+		n.receive(d)
+	}
+	if n.machine != nil {
+		n.tick()
+	}
+}
+
+// later runs f in this life of the node.
+func (n *simNode) later(d time.Duration, f func()) {
+	life := n.life
+	n.w.after(d, func() {
+		if n.life == life && n.machine != nil {
+			f()
+		}
+	})
+}
+
+// wake asks for a Tick at the machine's deadline.
+func (n *simNode) wake() {
+	n.wakes++
+	wakes, at := n.wakes, n.machine.Deadline()
+	if at.IsZero() {
+		return
+	}
+	n.later(max(0, at.Sub(n.w.now))+n.w.upTo(n.w.maxTick), func() {
+		if wakes == n.wakes && !n.paused {
+			n.tick()
+		}
+	})
+}
+
+// tick: as the contract says, a Tick that leaves a Deadline of now is followed by another.
+func (n *simNode) tick() {
+	for range 10 {
+		n.act(n.machine.Tick(n.w.now))
+		if n.machine == nil {
+			return
+		}
+		d := n.machine.Deadline()
+		if d.IsZero() || d.After(n.w.now) {
+			n.wake()
+			return
+		}
+	}
+	n.w.fail("%s: Tick does not move the deadline on: %+v", n.name(), n.machine.Status())
+}
+
+func (n *simNode) step(ev Event) {
+	if n.machine == nil || n.paused {
+		return
+	}
+	n.w.log("%s ← %T%+v", n.name(), ev, ev)
+	n.act(n.machine.Step(n.w.now, ev))
+	if n.machine != nil {
+		n.wake()
+	}
+}
+
+func (n *simNode) receive(datagram []byte) {
+	if n.machine == nil {
+		return
+	}
+	if n.paused {
+		n.inbox = append(n.inbox, datagram)
+		return
+	}
+	a, err := Open(datagram, nil)
+	if err != nil {
+		n.w.fail("%s cannot read an advert: %v", n.name(), err)
+		return
+	}
+	if n.filter.Accept(&a) != nil {
+		return
+	}
+	h, _ := a.Heard(n.cfg.Group)
+	n.w.inv.heard(n, h)
+	n.act(n.machine.Step(n.w.now, h))
+	if n.machine != nil {
+		n.wake()
+	}
+}
+
+// act is the shell of action.go's contract.
+func (n *simNode) act(actions []Action) {
+	for _, a := range actions {
+		if _, ok := a.(Send); !ok {
+			n.w.log("%s → %T%+v", n.name(), a, a)
+		}
+		n.w.inv.acts(n, a)
+		switch a := a.(type) {
+		case Send:
+			n.send(a.Late)
+		case Probe, Claim, Release:
+			n.jobs = append(n.jobs, a)
+			n.work()
+		case Changed:
+			n.state = a.To
+			if a.To == Init {
+				n.powerLoss() // the process ends
+				return
+			}
+		}
+	}
+}
+
+func (n *simNode) send(late time.Duration) {
+	n.seq++
+	a := Advert{
+		Node: n.cfg.Node, Boot: n.cfg.Boot, Seq: n.seq, Addr: n.cfg.Addr, Interval: n.cfg.AdvertInterval, Late: late,
+		Groups: []GroupAdvert{n.machine.Advert()},
+	}
+	b, err := Seal(nil, &a, nil)
+	if err != nil {
+		n.w.fail("%s cannot advertise: %v", n.name(), err)
+		return
+	}
+	n.w.transmit(n.id, b)
+}
+
+// work runs the slow actions one after another, and answers each.
+func (n *simNode) work() {
+	if n.working || len(n.jobs) == 0 {
+		return
+	}
+	job := n.jobs[0]
+	n.jobs, n.working = n.jobs[1:], true
+	n.later(n.w.upTo(n.w.maxWork()), func() {
+		var answer Event
+		failed := error(nil)
+		if n.w.chance(n.failing) {
+			failed = errSim
+		}
+		switch job := job.(type) {
+		case Probe:
+			answer = Probed{Token: job.Token, Owner: n.unknownOwner(), Err: failed}
+		case Claim:
+			n.held = failed == nil
+			answer = Claimed{Token: job.Token, Err: failed}
+		case Release:
+			n.held = false
+			answer = Released{Token: job.Token}
+		}
+		// The kernel acts at once; the loop hears of it a moment later, or after its pause.
+		n.report(answer)
+		n.working = false
+		n.work()
+	})
+}
+
+func (n *simNode) report(answer Event) {
+	n.later(n.w.upTo(n.w.maxTick), func() {
+		if n.paused {
+			n.report(answer)
+			return
+		}
+		n.step(answer)
+	})
+}
+
+// maxWork bounds what a Probe, Claim or Release takes.
+func (w *world) maxWork() time.Duration { return w.interval }
+
+// unknownOwner returns who else answers for the VIP on the wire, if it is not known to be a balancer.
+func (n *simNode) unknownOwner() string {
+	for _, o := range n.w.nodes {
+		if _, known := n.machine.findPeer(o.name()); o != n && o.held && !known && n.w.connected(n.id, o.id) {
+			return fmt.Sprintf("02:00:00:00:00:%02x", o.id)
+		}
+	}
+	return ""
+}
