@@ -3,10 +3,21 @@ package membership
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/memberlist"
 )
 
-// MaxPayload is the largest payload of [Cluster.Send] in bytes.
-const MaxPayload = 64 << 10
+// Bounds.
+const (
+	MaxPayload  = 64 << 10 // largest payload of [Cluster.Send] in bytes
+	maxMessages = 256      // messages that wait to be received
+)
 
 // Errors to branch on; all others only say what is wrong.
 var (
@@ -14,61 +25,261 @@ var (
 	ErrPayloadTooLarge = errors.New("membership: payload is too large")
 	ErrUnknownMember   = errors.New("membership: no such member is there")
 	ErrWrongKey        = errors.New("membership: the other side uses another gossip key")
-	ErrClosed          = errors.New("membership: cluster is closed")
+	ErrClosed          = errors.New("membership: cluster is closed, or has left")
 )
-
-// Cluster is this node's view of the cluster, and its place in it. Its methods are safe for concurrent use.
-type Cluster struct{}
-
-// Open checks cfg, binds the sockets and starts memberlist (see Goroutines above). It joins nobody: [Cluster.Run] does.
-func Open(cfg Config) (*Cluster, error) { return nil, errors.New("membership: not yet") }
-
-// Run joins the seeds and rejoins what is missing, for ever, and delivers Events and Messages, until ctx ends or
-// after Leave or Close. It returns nil then, when all its goroutines have ended, and closes both channels. It may be called once.
-func (c *Cluster) Run(ctx context.Context) error { return nil }
-
-// SeedsTried is closed when Run has tried each seed once, or 3 s after Run began. (Cold start waits for it.)
-func (c *Cluster) SeedsTried() <-chan struct{} { return nil }
-
-// Join tries each of the seeds (as in Config.Seeds) now and returns nil if one of them answered. They are not kept.
-func (c *Cluster) Join(ctx context.Context, seeds ...string) error { return nil }
-
-// Leave says goodbye and waits until that was gossiped, at most until ctx ends and never longer than 5 s.
-// Afterwards the Cluster only can be closed; to come back, Open another, at once if need be.
-func (c *Cluster) Leave(ctx context.Context) error { return nil }
-
-// Members returns everybody known, sorted by name, this node included. Failed members are kept for a day and left
-// ones for an hour, of both together at most 1024, the oldest dropped first.
-func (c *Cluster) Members() []Member { return nil }
-
-// Self returns this node as others see it.
-func (c *Cluster) Self() Member { return Member{} }
-
-// Events delivers what happens, in order. None is lost: they wait in a queue while nobody receives. When 8192 wait,
-// only the newest of each member is kept (and conflicts), so that the queue is bounded by the number of members.
-func (c *Cluster) Events() <-chan Event { return nil }
-
-// Messages delivers what others sent with Send. 256 wait at most; what comes when nobody receives is dropped and counted.
-func (c *Cluster) Messages() <-chan Message { return nil }
-
-// Send gives payload (at most MaxPayload bytes) to the named member over TCP. A nil error means that its kernel has
-// taken the connection, not that it has read; who needs that sends an answer.
-func (c *Cluster) Send(ctx context.Context, name string, payload []byte) error { return nil }
-
-// SetMeta announces another Meta: to every balancer directly, and to everybody by gossip. It returns when both were
-// tried or ctx has ended (never later than 5 s); an error that is not about meta itself means that only gossip carries it.
-func (c *Cluster) SetMeta(ctx context.Context, meta Meta) error { return nil }
 
 // Stats are counters since Open.
 type Stats struct {
 	BadMeta         uint64 // messages about members ignored since their meta, name or address could not be believed
-	BadMessages     uint64 // messages ignored since they could not be decoded
+	BadMessages     uint64 // direct messages ignored since they could not be decoded
 	DroppedMessages uint64 // messages dropped since nobody received
 	MergedEvents    uint64 // events dropped in favour of a newer one of the same member
 }
 
-// Stats returns the counters.
-func (c *Cluster) Stats() Stats { return Stats{} }
+// Cluster is this node's view of the cluster, and its place in it. Its methods are safe for concurrent use.
+type Cluster struct {
+	cfg   Config
+	log   *slog.Logger
+	seeds []seed
+	wire  string         // own name on the wire
+	addr  netip.AddrPort // where others reach this node's gossip
+	ml    *memberlist.Memberlist
+	net   *netTransport // nil with Config.Transport
 
-// Close ends everything at once, without goodbye, and returns when the sockets are closed. It may be called again.
-func (c *Cluster) Close() error { return nil }
+	metaBytes atomic.Pointer[[]byte] // what memberlist announces
+	inbox     chan Message           // from delegate to Run
+	messages  chan Message           // from Run to the user
+	events    chan Event             // from Run to the user
+	wakeup    chan struct{}          // there are events in the queue; capacity 1
+	dispute   chan struct{}          // there may be a contest; capacity 1
+	tried     chan struct{}          // closed by triedOnce
+	triedOnce func()
+	ran       atomic.Bool
+
+	done      chan struct{}  // closed by Close
+	left      chan struct{}  // closed by Leave
+	workers   sync.WaitGroup // calls into memberlist that outlive the caller's context
+	closeOnce sync.Once
+
+	announcing sync.Mutex // held by SetMeta and Leave; protects said and hasLeft
+	said       statement
+	hasLeft    bool
+
+	mu     sync.Mutex // protects the following; taken after memberlist's node lock, never before
+	table  *table
+	queue  *eventQueue
+	stats  Stats
+	closed bool
+}
+
+// Open checks cfg, binds the sockets and starts memberlist (see Goroutines above). It joins nobody: [Cluster.Run] does.
+func Open(cfg Config) (*Cluster, error) {
+	seeds, err := cfg.complete()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{
+		cfg: cfg, log: cfg.Log, seeds: seeds, wire: newWireName(cfg.Name, time.Now()),
+		inbox: make(chan Message, maxMessages), messages: make(chan Message), events: make(chan Event),
+		wakeup: make(chan struct{}, 1), dispute: make(chan struct{}, 1), tried: make(chan struct{}),
+		done: make(chan struct{}), left: make(chan struct{}), queue: newEventQueue(),
+	}
+	c.triedOnce = sync.OnceFunc(func() { close(c.tried) })
+	c.table = newTable(c.wire)
+	c.said = statement{meta: cfg.Meta.withDefaults(), seq: 1}
+	b, err := c.said.encode()
+	if err != nil {
+		return nil, err
+	}
+	c.metaBytes.Store(&b)
+	if err := c.start(); err != nil {
+		return nil, err
+	}
+	c.log.Info("gossip listens", "name", cfg.Name, "addr", c.addr, "encrypted", len(cfg.Keys) > 0)
+	return c, nil
+}
+
+// start binds and begins to gossip.
+func (c *Cluster) start() error {
+	logger := newLogger(c.log, c.suspected)
+	conf := profile(c.wire, c.cfg.Keys)
+	conf.Logger = logger
+	d := delegate{c}
+	conf.Delegate, conf.Events, conf.Alive, conf.Ping = d, d, d, d
+	transport := c.cfg.Transport
+	if transport == nil {
+		advertise, err := chooseAdvertise(c.cfg)
+		if err != nil {
+			return err
+		}
+		if advertise.IsUnspecified() || advertise.IsMulticast() || advertise.Zone() != "" {
+			return fmt.Errorf("membership: %v is not an address that others could reach; advertise another one", advertise)
+		}
+		if c.net, err = newNetTransport(c.cfg.Bind, advertise, logger); err != nil {
+			return err
+		}
+		transport = c.net
+	}
+	conf.Transport = boundedTransport{transport}
+	ml, err := memberlist.Create(conf)
+	if err != nil {
+		transport.Shutdown()
+		return fmt.Errorf("membership: %w", err)
+	}
+	c.ml = ml
+	self := ml.LocalNode()
+	ip, _ := netip.AddrFromSlice(self.Addr)
+	c.addr = netip.AddrPortFrom(ip.Unmap(), self.Port)
+	return nil
+}
+
+// Run joins the seeds and rejoins what is missing, for ever, and delivers Events and Messages, until ctx ends or
+// Close. Then it closes both channels and returns nil when all its goroutines have ended: at once after Close, else
+// within 3 s, if an attempt to join is under way. After Leave it only delivers. It may be called once.
+func (c *Cluster) Run(ctx context.Context) error {
+	if c.ran.Swap(true) {
+		return errors.New("membership: Run was called twice")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	joining, stopJoining := context.WithCancel(ctx)
+	defer stopJoining()
+	var wg sync.WaitGroup
+	wg.Go(func() { newRejoiner(c, c.seeds).run(joining) })
+	wg.Go(func() { c.judgeContests(joining) })
+	wg.Go(func() { c.deliverEvents(ctx) })
+	wg.Go(func() { c.deliverMessages(ctx) })
+	select {
+	case <-ctx.Done():
+	case <-c.done:
+	case <-c.left:
+		stopJoining()
+		select {
+		case <-ctx.Done():
+		case <-c.done:
+		}
+	}
+	cancel()
+	wg.Wait()
+	return nil
+}
+
+func (c *Cluster) deliverEvents(ctx context.Context) {
+	defer close(c.events)
+	for {
+		c.mu.Lock()
+		ev, ok := c.queue.pop()
+		c.mu.Unlock()
+		if !ok {
+			select {
+			case <-c.wakeup:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		select {
+		case c.events <- ev:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *Cluster) deliverMessages(ctx context.Context) {
+	defer close(c.messages)
+	for {
+		select {
+		case m := <-c.inbox:
+			select {
+			case c.messages <- m:
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close ends everything at once, without goodbye (see Leave), and returns when the sockets are closed. Only a Leave
+// that is under way is waited for. It may be called again.
+func (c *Cluster) Close() error {
+	var err error
+	c.closeOnce.Do(func() {
+		c.mu.Lock()
+		c.closed = true
+		c.mu.Unlock()
+		close(c.done)
+		if c.net != nil {
+			c.net.cancel()
+		}
+		c.workers.Wait()
+		err = c.ml.Shutdown()
+	})
+	return err
+}
+
+// work runs f in a goroutine that Close waits for, and reports whether it did: not after Close.
+func (c *Cluster) work(f func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.workers.Go(f)
+	return true
+}
+
+// note changes the table and queues what happened.
+func (c *Cluster) note(change func(now time.Time) []Event) {
+	c.mu.Lock()
+	events := change(time.Now())
+	c.queue.push(events)
+	dispute := c.table.dispute
+	c.table.dispute = false
+	c.mu.Unlock()
+	if len(events) > 0 {
+		wake(c.wakeup)
+	}
+	if dispute {
+		wake(c.dispute)
+	}
+	for _, ev := range events {
+		c.logEvent(ev)
+	}
+}
+
+func (c *Cluster) logEvent(ev Event) {
+	m := ev.Member
+	addr := netip.AddrPortFrom(m.Addr, m.Port)
+	switch {
+	case ev.Kind == EventConflict && m.Self:
+		c.log.Error("another live member uses this node's name; rename one of both", "name", m.Name, "addr", addr, "other", ev.Other)
+	case ev.Kind == EventConflict:
+		c.log.Error("two live members use one name; rename one of both", "name", m.Name, "addr", addr, "other", ev.Other)
+	case ev.Kind == EventUpdate:
+		c.log.Debug("member update", "name", m.Name, "addr", addr, "app", m.Meta.Addr, "drain", m.Meta.Drain)
+	case !m.Self:
+		c.log.Info("member "+ev.Kind.String(), "name", m.Name, "addr", addr, "role", m.Meta.Role)
+	}
+}
+
+func (c *Cluster) suspected(wire string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.table.suspect(wire, true, time.Now())
+}
+
+func (c *Cluster) badMessage() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.BadMessages++
+}
+
+func wake(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

@@ -1,11 +1,21 @@
 package membership
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
 )
 
-// MaxMeta is the largest encoded Meta in bytes. memberlist allows no more, and panics on more; SetMeta and Open refuse.
+// MaxMeta is the largest encoded Meta in bytes. memberlist allows no more and panics on more; SetMeta and Open refuse.
 const MaxMeta = 512
+
+// Bounds and default of Meta.Weight, the same as lbcore's.
+const (
+	MinWeight     = 1
+	MaxWeight     = 256
+	DefaultWeight = 100
+)
 
 // Role says what a member is.
 type Role uint8
@@ -32,9 +42,57 @@ type Meta struct {
 	Role       Role
 	Pool       string            // agents: the pool that the app serves
 	Addr       netip.AddrPort    // agents: where the app listens; zero while no app is announced (its check fails)
-	Weight     int               // agents: 1 to 256, as in lbcore; 0 means the default, 100
+	Weight     int               // agents: MinWeight to MaxWeight; 0 means DefaultWeight
 	Drain      bool              // no new requests, please; those in flight are served to their end
 	Version    string            // of the binary
 	AdvertAddr netip.AddrPort    // balancers: where its keeper receives adverts
 	Tags       map[string]string // the user's own
+}
+
+// Equal reports whether both say the same.
+func (m Meta) Equal(o Meta) bool {
+	return m.Role == o.Role && m.Pool == o.Pool && m.Addr == o.Addr && m.Weight == o.Weight && m.Drain == o.Drain &&
+		m.Version == o.Version && m.AdvertAddr == o.AdvertAddr && maps.Equal(m.Tags, o.Tags)
+}
+
+// withDefaults returns a copy that owns its Tags and has a weight where one is needed.
+func (m Meta) withDefaults() Meta {
+	if m.Role == RoleAgent && m.Weight == 0 {
+		m.Weight = DefaultWeight
+	}
+	m.Tags = maps.Clone(m.Tags)
+	return m
+}
+
+// check returns all that is wrong with m, whoever says it.
+func (m Meta) check() error {
+	var errs []error
+	if m.Role != RoleBalancer && m.Role != RoleAgent {
+		errs = append(errs, errors.New("role is neither balancer nor agent"))
+	}
+	if m.Weight != 0 && (m.Weight < MinWeight || m.Weight > MaxWeight) {
+		errs = append(errs, fmt.Errorf("weight %d is not within %d to %d", m.Weight, MinWeight, MaxWeight))
+	}
+	for what, text := range map[string]string{"pool": m.Pool, "version": m.Version} {
+		if !cleanText(text) {
+			errs = append(errs, fmt.Errorf("%s %q is not UTF-8 without control characters", what, text))
+		}
+	}
+	for k, v := range m.Tags {
+		if k == "" || !cleanText(k) || !cleanText(v) {
+			errs = append(errs, fmt.Errorf("tag %q = %q: key is empty, or one of both is not UTF-8 without control characters", k, v))
+		}
+	}
+	for what, addr := range map[string]netip.AddrPort{"addr": m.Addr, "advert address": m.AdvertAddr} {
+		if addr != (netip.AddrPort{}) && !reachable(addr) {
+			errs = append(errs, fmt.Errorf("%s %v is not an address and port that others can reach", what, addr))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// reachable reports whether somebody may listen at addr: a unicast address without zone, and a port.
+func reachable(addr netip.AddrPort) bool {
+	ip := addr.Addr()
+	return addr.IsValid() && addr.Port() != 0 && !ip.IsUnspecified() && !ip.IsMulticast() && ip.Zone() == ""
 }

@@ -1,0 +1,55 @@
+package membership
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"strings"
+)
+
+// mlLog turns memberlist's lines ("[WARN] memberlist: text") into records. Nothing that memberlist reports calls for
+// action by itself (it goes on trying, and what matters comes as an Event or from the rejoin loop), so its errors
+// become warnings.
+type mlLog struct {
+	log       *slog.Logger
+	suspected func(wire string)
+}
+
+// newLogger returns the logger that memberlist wants. suspected is called with the wire name of each member whose
+// probe went unanswered: memberlist tells that to its log only.
+func newLogger(to *slog.Logger, suspected func(wire string)) *log.Logger {
+	return log.New(&mlLog{log: to, suspected: suspected}, "", 0)
+}
+
+// Write takes one line.
+func (l *mlLog) Write(p []byte) (int, error) {
+	level, text := parseLine(string(p))
+	if rest, ok := strings.CutPrefix(text, "Suspect "); ok {
+		if wire, ok := strings.CutSuffix(rest, " has failed, no acks received"); ok {
+			l.suspected(wire)
+		}
+	}
+	// A restarted member is probed under its old name for a second or two: nothing to warn of.
+	if strings.HasPrefix(text, "Got ping for unexpected node") {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, text, "from", "memberlist")
+	return len(p), nil
+}
+
+// parseLine splits a line of memberlist's into level and text. A line without a known level is a warning.
+func parseLine(line string) (slog.Level, string) {
+	line = strings.TrimSpace(line)
+	level := slog.LevelWarn
+	if word, rest, ok := strings.Cut(line, "] "); ok && strings.HasPrefix(word, "[") {
+		switch word[1:] {
+		case "DEBUG":
+			level, line = slog.LevelDebug, rest
+		case "INFO":
+			level, line = slog.LevelInfo, rest
+		case "WARN", "ERR", "ERROR":
+			line = rest
+		}
+	}
+	return level, strings.TrimPrefix(line, "memberlist: ")
+}

@@ -1,0 +1,237 @@
+// Package membershiptest is a network in memory for clusters of package membership: whole clusters run on it in fake
+// time (testing/synctest), and it can be cut, crashed and made to lose packets.
+//
+//	net := membershiptest.New(seed)
+//	c, err := membership.Open(membership.Config{Name: "lb1", Transport: net.Listen("10.0.0.11"), …})
+//	net.Partition([]string{"10.0.0.11"}, []string{"10.0.0.12", "10.0.0.13"})
+//	net.Heal()
+//
+// Packets wait in a buffered inbox per host and are dropped when it is full, as a kernel does; so a host that has
+// died never stalls those that send to it. Streams are pipes. Nothing here starts a goroutine.
+package membershiptest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// Port is where every host on a Network gossips.
+const Port = 7946
+
+// Sizes of a host's inboxes.
+const (
+	packetInbox = 1024
+	streamInbox = 64
+)
+
+// Network connects hosts. Its methods are safe for concurrent use.
+type Network struct {
+	mu    sync.Mutex // protects the following
+	hosts map[netip.Addr]*Transport
+	cut   map[[2]netip.Addr]bool // from, to
+	loss  float64
+	rand  *rand.Rand
+}
+
+// New returns a network without hosts. Its losses are drawn from seed.
+func New(seed uint64) *Network {
+	return &Network{
+		hosts: map[netip.Addr]*Transport{}, cut: map[[2]netip.Addr]bool{},
+		rand: rand.New(rand.NewPCG(seed, seed)),
+	}
+}
+
+// Listen brings up a host at addr and returns its transport, for Config.Transport. A host that was there before is
+// gone then: it neither sends nor receives any more.
+func (n *Network) Listen(addr string) *Transport {
+	t := &Transport{
+		net: n, addr: netip.MustParseAddr(addr),
+		packets: make(chan *memberlist.Packet, packetInbox), streams: make(chan net.Conn, streamInbox),
+		done: make(chan struct{}),
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.hosts[t.addr] = t
+	return t
+}
+
+// Crash takes power from the host at addr: what is sent to it vanishes, and it sends nothing.
+func (n *Network) Crash(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.hosts, netip.MustParseAddr(addr))
+}
+
+// CutOneWay makes everything vanish that from sends to to. (A stream needs both ways.)
+func (n *Network) CutOneWay(from, to string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut[[2]netip.Addr{netip.MustParseAddr(from), netip.MustParseAddr(to)}] = true
+}
+
+// Partition cuts the sides off each other, both ways. Addresses need not be in use yet.
+func (n *Network) Partition(sides ...[]string) {
+	for i, side := range sides {
+		for j, other := range sides {
+			if i == j {
+				continue
+			}
+			for _, from := range side {
+				for _, to := range other {
+					n.CutOneWay(from, to)
+				}
+			}
+		}
+	}
+}
+
+// Heal undoes every cut.
+func (n *Network) Heal() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.cut)
+}
+
+// Lose drops that share of all packets, 0 to 1. Streams are not touched: TCP would repeat.
+func (n *Network) Lose(share float64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.loss = share
+}
+
+// route returns the host that what from sends to to reaches, or nil where it vanishes.
+func (n *Network) route(from *Transport, to string, packet bool) (*Transport, error) {
+	dest, err := netip.ParseAddrPort(to)
+	if err != nil || dest.Port() != Port {
+		return nil, fmt.Errorf("membershiptest: no such address: %q", to)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	lost := n.hosts[from.addr] != from || n.cut[[2]netip.Addr{from.addr, dest.Addr()}] ||
+		!packet && n.cut[[2]netip.Addr{dest.Addr(), from.addr}] || packet && n.rand.Float64() < n.loss
+	if lost {
+		return nil, nil
+	}
+	return n.hosts[dest.Addr()], nil
+}
+
+// Transport is one host's place on a Network.
+type Transport struct {
+	net     *Network
+	addr    netip.Addr
+	packets chan *memberlist.Packet
+	streams chan net.Conn
+	done    chan struct{} // closed by Shutdown
+
+	mu   sync.Mutex // protects down
+	down bool       // after Shutdown: the host is up, but nobody listens
+}
+
+var _ memberlist.NodeAwareTransport = (*Transport)(nil)
+
+// FinalAdvertiseAddr returns the host's address.
+func (t *Transport) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	return t.addr.AsSlice(), Port, nil
+}
+
+// WriteTo sends a packet, or loses it.
+func (t *Transport) WriteTo(b []byte, addr string) (time.Time, error) {
+	return t.WriteToAddress(b, memberlist.Address{Addr: addr})
+}
+
+// WriteToAddress sends a packet, or loses it.
+func (t *Transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
+	now := time.Now()
+	to, err := t.net.route(t, a.Addr, true)
+	if to == nil || err != nil {
+		return now, err
+	}
+	from := net.UDPAddrFromAddrPort(netip.AddrPortFrom(t.addr, Port))
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	if !to.down {
+		select {
+		case to.packets <- &memberlist.Packet{Buf: append([]byte(nil), b...), From: from, Timestamp: now}:
+		default:
+		}
+	}
+	return now, nil
+}
+
+// PacketCh is where packets arrive.
+func (t *Transport) PacketCh() <-chan *memberlist.Packet { return t.packets }
+
+// DialTimeout opens a stream. It is refused where nobody listens, and times out where nobody is, unless
+// Shutdown comes first.
+func (t *Transport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	return t.DialAddressTimeout(memberlist.Address{Addr: addr}, timeout)
+}
+
+// DialAddressTimeout opens a stream. It is refused where nobody listens, and times out where nobody is, unless
+// Shutdown comes first.
+func (t *Transport) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	deadline := time.Now().Add(timeout)
+	for wait := time.Second; ; wait *= 2 { // SYNs are repeated after 1, 2, 4 s …
+		to, err := t.net.route(t, a.Addr, false)
+		if to != nil {
+			return to.accept()
+		}
+		if err == nil && time.Until(deadline) <= 0 {
+			err = os.ErrDeadlineExceeded
+		}
+		if err != nil {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
+		}
+		timer := time.NewTimer(min(wait, time.Until(deadline)))
+		select {
+		case <-timer.C:
+		case <-t.done:
+			timer.Stop()
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: net.ErrClosed}
+		}
+	}
+}
+
+// accept opens a stream to this host.
+func (t *Transport) accept() (net.Conn, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.down {
+		here, there := net.Pipe()
+		select {
+		case t.streams <- there:
+			return here, nil
+		default:
+		}
+	}
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+}
+
+// StreamCh is where streams arrive.
+func (t *Transport) StreamCh() <-chan net.Conn { return t.streams }
+
+// Shutdown stops listening. Streams that nobody has taken are closed.
+func (t *Transport) Shutdown() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.down {
+		t.down = true
+		close(t.done)
+	}
+	for {
+		select {
+		case conn := <-t.streams:
+			conn.Close()
+		default:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package membership
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// Constants of the rejoin loop.
+const (
+	defaultRejoinInterval = time.Second
+	slowFactor            = 10 // pauses grow to that many RejoinIntervals once attached
+	firstRound            = 3 * time.Second
+	maxTrying             = 16 // attempts under way at once
+	keyComplaint          = time.Minute
+)
+
+// try is what the loop remembers of one place, by its text.
+type try struct {
+	next    time.Time
+	pause   time.Duration
+	running bool
+	tried   bool
+	reached bool // the last attempt found somebody
+	warned  time.Time
+}
+
+type tryResult struct {
+	seed seed
+	err  error
+}
+
+// rejoiner tries, for ever, the seeds and the members found dead. A place where a member is present is left alone.
+// After a success, or once a seed is reached (attached), the others are tried ever more rarely; while none is, each
+// is tried at least every RejoinInterval, since nothing can be served without. One goroutine owns it.
+type rejoiner struct {
+	c       *Cluster
+	seeds   []seed
+	tries   map[string]*try
+	results chan tryResult
+	running int
+	joined  bool // as logged last
+}
+
+func newRejoiner(c *Cluster, seeds []seed) *rejoiner {
+	return &rejoiner{c: c, seeds: seeds, tries: map[string]*try{}, results: make(chan tryResult)}
+}
+
+// run returns when ctx has ended and so have all attempts.
+func (r *rejoiner) run(ctx context.Context) {
+	first := time.AfterFunc(firstRound, r.c.triedOnce)
+	defer first.Stop()
+	for ctx.Err() == nil {
+		wait := time.NewTimer(jitter(r.start(ctx)))
+		select {
+		case res := <-r.results:
+			r.finish(res)
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+		wait.Stop()
+	}
+	for r.running > 0 {
+		r.finish(<-r.results)
+	}
+}
+
+// start begins what is due and returns how long to wait for the next that will be.
+func (r *rejoiner) start(ctx context.Context) time.Duration {
+	now := time.Now()
+	present, failed := r.c.addresses()
+	r.forget(present, failed)
+	r.logAttached(present)
+	all := true
+	next := now.Add(r.c.cfg.RejoinInterval)
+	due := func(s seed) {
+		t := r.tries[s.text]
+		if t == nil {
+			t = &try{next: now, pause: r.c.cfg.RejoinInterval / 8}
+			r.tries[s.text] = t
+		}
+		switch {
+		case t.running || r.running >= maxTrying:
+		case t.next.After(now):
+			next = earlier(next, t.next)
+		default:
+			t.running = true
+			r.running++
+			go func() { r.results <- tryResult{s, r.c.joinSeed(ctx, s)} }()
+		}
+	}
+	for _, s := range r.seeds {
+		if s.addr.IsValid() && (present[s.addr] || r.c.isSelf(s.addr)) {
+			continue
+		}
+		due(s)
+		all = all && r.tries[s.text].tried
+	}
+	for _, addr := range failed {
+		due(seed{text: addr.String(), addr: addr})
+	}
+	if all {
+		r.c.triedOnce()
+	}
+	return next.Sub(now)
+}
+
+// finish notes the outcome of an attempt and says when the next is due.
+func (r *rejoiner) finish(res tryResult) {
+	r.running--
+	now := time.Now()
+	t := r.tries[res.seed.text]
+	if t == nil {
+		return
+	}
+	t.running, t.tried, t.reached = false, true, res.err == nil
+	slowest := slowFactor * r.c.cfg.RejoinInterval
+	switch {
+	case t.reached || errors.Is(res.err, errOnlySelf):
+		t.pause = slowest
+	default:
+		if present, _ := r.c.addresses(); !r.attached(present) {
+			slowest = r.c.cfg.RejoinInterval
+		}
+		t.pause = min(2*t.pause, slowest)
+		r.c.log.Debug("seed not reached", "seed", res.seed.text, "err", res.err, "next", t.pause)
+	}
+	t.next = now.Add(jitter(t.pause))
+	if errors.Is(res.err, ErrWrongKey) && now.Sub(t.warned) >= keyComplaint {
+		t.warned = now
+		r.c.log.Error("cannot join: the other side uses another gossip key, or only one side uses any",
+			"seed", res.seed.text, "remedy", "give all members the same gossip key")
+	}
+}
+
+// attached reports whether a seed is reached; without seeds, whether anybody is there.
+func (r *rejoiner) attached(present map[netip.AddrPort]bool) bool {
+	if len(r.seeds) == 0 {
+		return len(present) > 1
+	}
+	for _, s := range r.seeds {
+		if t := r.tries[s.text]; t != nil && t.reached {
+			return true
+		}
+		if s.addr.IsValid() && s.addr != r.c.addr && present[s.addr] {
+			return true
+		}
+	}
+	return false
+}
+
+// forget drops what is remembered of places that are neither seeds nor failed any more, and of those where a member
+// is present: if that one vanishes, it is tried afresh at once.
+func (r *rejoiner) forget(present map[netip.AddrPort]bool, failed []netip.AddrPort) {
+	keep := make(map[string]bool, len(r.seeds)+len(failed))
+	for _, s := range r.seeds {
+		keep[s.text] = !present[s.addr]
+	}
+	for _, addr := range failed {
+		keep[addr.String()] = true
+	}
+	for text, t := range r.tries {
+		if !keep[text] && !t.running {
+			delete(r.tries, text)
+		}
+	}
+}
+
+// logAttached says once what has changed.
+func (r *rejoiner) logAttached(present map[netip.AddrPort]bool) {
+	joined := r.attached(present)
+	if joined == r.joined {
+		return
+	}
+	r.joined = joined
+	if joined {
+		r.c.log.Info("joined the cluster", "members", len(present))
+	} else {
+		r.c.log.Warn("no seed is reached; trying on", "members", len(present))
+	}
+}
+
+// jitter shortens d by up to a quarter, so that members that lost each other at one moment do not try in step.
+func jitter(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d/4)+1))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,62 @@
+package membership
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Members returns everybody known, sorted by name, this node included. Failed members are kept for a day and left
+// ones for an hour, of both together at most 1024, the oldest dropped first.
+func (c *Cluster) Members() []Member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.table.expire(time.Now())
+	return c.table.members()
+}
+
+// Self returns this node as others see it.
+func (c *Cluster) Self() Member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.table.entries[c.cfg.Name].shown
+}
+
+// Events delivers what happens, in order, this node's own join first. None is lost: while nobody receives, they wait
+// in a queue. When 8192 wait, only the newest event of each member is kept (and its newest conflict), so the queue is
+// bounded by the number of members; Stats counts that. The channel is closed when Run returns.
+func (c *Cluster) Events() <-chan Event { return c.events }
+
+// Messages delivers what others sent with Send, in the order of arrival. 256 wait at most; what comes when nobody
+// receives is dropped and counted in Stats. The channel is closed when Run returns.
+func (c *Cluster) Messages() <-chan Message { return c.messages }
+
+// SeedsTried is closed when Run has tried each seed once, or 3 s after Run began. (A balancer's cold start waits for it.)
+func (c *Cluster) SeedsTried() <-chan struct{} { return c.tried }
+
+// Stats returns the counters.
+func (c *Cluster) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.MergedEvents = c.queue.merged
+	return s
+}
+
+// addresses returns where somebody is present, this node included, and where somebody failed and nobody is now.
+func (c *Cluster) addresses() (present map[netip.AddrPort]bool, failed []netip.AddrPort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.table.expire(time.Now())
+	present = make(map[netip.AddrPort]bool)
+	for _, r := range c.table.runs {
+		if r.present() {
+			present[r.addr] = true
+		}
+	}
+	for _, e := range c.table.entries {
+		if addr := netip.AddrPortFrom(e.shown.Addr, e.shown.Port); e.shown.State == StateFailed && !present[addr] {
+			failed = append(failed, addr)
+		}
+	}
+	return present, failed
+}
