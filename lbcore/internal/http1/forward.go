@@ -76,7 +76,10 @@ func (h *head) appendFields(dst []byte, drop fieldSet) []byte {
 		}
 		from, to = 0, 0
 		dst = append(dst, h.buf[f.name:f.nameEnd]...)
-		dst = append(dst, ": "...)
+		dst = append(dst, ':')
+		if f.value < f.valueEnd {
+			dst = append(dst, ' ')
+		}
 		dst = append(dst, h.buf[f.value:f.valueEnd]...)
 		dst = append(dst, "\r\n"...)
 	}

@@ -20,8 +20,9 @@ func (h *head) framing(minor int) (Body, code) {
 	return Body{}, ok
 }
 
-// transferCoding accepts a lone "chunked". A list in which chunked is not the last, or stands twice, cannot be
-// framed (RFC 9112, 6.3, 4); other codings are not implemented here (6.1).
+// transferCoding accepts "chunked" and nothing more, not even empty list elements. A list in which chunked is
+// not the last, or stands twice, cannot be framed (RFC 9112, 6.3, 4): 400. Other codings, alone or before chunked, are not
+// implemented: 501 (6.1).
 func transferCoding(v []byte) code {
 	if equalFold(v, "chunked") {
 		return ok
