@@ -74,7 +74,7 @@ func (h HTTPCheck) ask(c net.Conn, addr netip.AddrPort) (int, error) {
 		return 0, err
 	}
 	var resp http1.Response
-	buf := make([]byte, 0, http1.DefaultLimits.Head)
+	buf := make([]byte, 0, http1.DefaultHead)
 	for {
 		head, perr := resp.Parse(buf, nil, false)
 		switch {

@@ -3,13 +3,129 @@ package lbcore
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
 
-type idleConns struct{}
+// engine is the loops and who listens where.
+type engine struct {
+	workers   []*worker
+	listeners map[int]*listener // by descriptor; guarded by Proxy.mu
+}
 
-type engine struct{}
+func newEngine(cfg Config) (*engine, error) {
+	e := &engine{listeners: make(map[int]*listener)}
+	for i := range cfg.Loops {
+		var progress *uint64
+		if cfg.Progress != nil {
+			progress = &cfg.Progress[i]
+		}
+		l, err := loop.New(progress)
+		if err != nil {
+			for _, w := range e.workers {
+				w.Discard()
+			}
+			return nil, err
+		}
+		e.workers = append(e.workers, newWorker(l, i, cfg))
+	}
+	return e, nil
+}
 
-func newEngine(Config) (*engine, error)             { return &engine{}, nil }
-func (*engine) run(ctx context.Context) error       { <-ctx.Done(); return nil }
-func (*engine) setListeners([]listenerConfig) error { return errors.ErrUnsupported }
-func (*engine) backendDown(*Backend)                {}
+// run runs all loops; if one fails the others are ended.
+func (e *engine) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(e.workers))
+	var wg sync.WaitGroup
+	for i, w := range e.workers {
+		wg.Go(func() {
+			defer cancel()
+			errs[i] = w.Run(ctx)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// setListeners makes set the whole set of listeners; nothing is changed on
+// error. A descriptor that stays keeps its loop.
+func (e *engine) setListeners(set []listenerConfig) error {
+	next := make(map[int]*listener, len(set))
+	var errs []error
+	for _, c := range set {
+		if next[c.fd] != nil {
+			errs = append(errs, fmt.Errorf("frontend %q: descriptor %d is given twice", c.frontend.name, c.fd))
+			continue
+		}
+		l := e.listeners[c.fd]
+		if l == nil {
+			var err error
+			if l, err = e.newListener(c); err != nil {
+				errs = append(errs, fmt.Errorf("frontend %q: %w", c.frontend.name, err))
+				continue
+			}
+		}
+		next[c.fd] = l
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, c := range set {
+		l := next[c.fd]
+		if !l.w.Post(func() { l.serve(c.frontend) }) {
+			return errors.New("the proxy has ended")
+		}
+	}
+	for fd, l := range e.listeners {
+		if next[fd] == nil {
+			l.w.Post(l.close)
+		}
+	}
+	e.listeners = next
+	return nil
+}
+
+func (e *engine) newListener(c listenerConfig) (*listener, error) {
+	listening, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w", c.fd, os.NewSyscallError("getsockopt", err))
+	}
+	if listening != 1 {
+		return nil, fmt.Errorf("descriptor %d does not listen", c.fd)
+	}
+	if err := unix.SetNonblock(c.fd, true); err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w", c.fd, os.NewSyscallError("fcntl", err))
+	}
+	sa, err := unix.Getsockname(c.fd)
+	if err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w", c.fd, os.NewSyscallError("getsockname", err))
+	}
+	var port int
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		port = sa.Port
+	case *unix.SockaddrInet6:
+		port = sa.Port
+	default:
+		return nil, fmt.Errorf("descriptor %d is no TCP socket", c.fd)
+	}
+	// Accepted sockets inherit it.
+	if err := unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+		return nil, fmt.Errorf("descriptor %d: %w", c.fd, os.NewSyscallError("setsockopt", err))
+	}
+	return &listener{w: e.workers[c.loop], fd: c.fd, port: strconv.AppendInt(nil, int64(port), 10)}, nil
+}
+
+// backendDown is called by the checker that found b down.
+func (e *engine) backendDown(b *Backend) {
+	for _, w := range e.workers {
+		w.Post(func() { w.backendDown(b) })
+	}
+}

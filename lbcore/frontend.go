@@ -42,10 +42,9 @@ func (f *frontend) configure(cfg FrontendConfig, pool *Pool) {
 		cfg:  cfg,
 		pool: pool,
 		limits: http1.Limits{
-			Head:   cfg.Limits.Head,
-			Line:   cfg.Limits.Head / 2,
-			Fields: http1.DefaultLimits.Fields,
-			Body:   cfg.Limits.Body,
+			Head: cfg.Limits.Head,
+			Line: cfg.Limits.Head / 2,
+			Body: cfg.Limits.Body,
 		},
 	})
 }

@@ -1,0 +1,158 @@
+package lbcore
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/loop"
+)
+
+var errEnded = errors.New("connection ended")
+
+// try picks a backend and sends the request to it, or answers that there is
+// none.
+func (x *exchange) try() {
+	if x.view.pool == nil {
+		x.c.count().noBackend.Add(1)
+		x.answer(503)
+		return
+	}
+	x.pool = x.view.pool.view.Load()
+	b := x.pool.pick(x.w.slot, 0, nil, nil)
+	if b == nil {
+		x.c.count().noBackend.Add(1)
+		x.answer(503)
+		return
+	}
+	x.tryOn(b)
+}
+
+// elsewhere returns the backend for the attempt after one that failed on b, or
+// nil if there is to be none.
+func (x *exchange) elsewhere(b *Backend, v verdict) *Backend {
+	if !v.again {
+		return nil
+	}
+	var tried [maxTried]*Backend
+	n := copy(tried[:], x.tried[:x.attempts])
+	tried[n] = b
+	next := x.view.pool.view.Load().pick(x.w.slot, 0, tried[:n+1], x.w.scratch)
+	if next == nil && v.same && b.available() {
+		return b
+	}
+	return next
+}
+
+// tryOn sends the request to b, over a kept connection if it is the first
+// attempt.
+func (x *exchange) tryOn(b *Backend) {
+	x.attempt = attempt{pool: x.pool}
+	x.sent = 0
+	n := &b.slots[x.w.slot].count
+	n.requests.Add(1)
+	n.current.Add(1)
+	u := x.kept(b)
+	if u != nil {
+		n.reused.Add(1)
+	} else if u = x.w.connect(b, x); u == nil {
+		return // failed, and dealt with
+	}
+	x.join(u)
+	if !u.connecting {
+		x.flushRequest()
+	}
+}
+
+func (x *exchange) join(u *upstream) {
+	u.x, x.up = x, u
+	u.last = x.w.Now()
+	u.beBusy()
+	if x.hasBody {
+		u.setPatience(x.pool.cfg.Timeouts.Server)
+	}
+}
+
+// kept returns an idle connection to b, or nil. A retry gets a new one: what
+// made the last one fail may have happened to all. So does a request that could
+// not be repeated, if the connection turns out to be closing.
+func (x *exchange) kept(b *Backend) *upstream {
+	if x.attempts > 0 {
+		return nil
+	}
+	for {
+		u := x.w.popIdle(b)
+		if u == nil || x.idempotent && !x.hasBody || loop.Quiet(int(u.fd)) {
+			return u
+		}
+		u.close()
+	}
+}
+
+// failed deals with an attempt that went wrong: it is made again elsewhere, or
+// the request is given up, or (declaredDown only) goes on waiting.
+func (x *exchange) failed(kind failureKind, err error) {
+	u := x.up
+	if x.started {
+		u.count().errResponse.Add(1)
+		x.fail(502)
+		return
+	}
+	b := u.b
+	f := failure{
+		kind: kind, sent: x.handed, reused: u.reused,
+		repeatable: x.idempotent && !x.hasBody,
+		replayable: x.replayable,
+		attempts:   x.attempts + 1, repeated: x.repeated,
+	}
+	v := decide(f, *x.pool.cfg.Retries)
+	next := x.elsewhere(b, v)
+	if v.wait && next == nil {
+		return
+	}
+	x.note(b, kind, err)
+	x.dropUpstream()
+	x.tried[x.attempts] = b
+	x.attempts++
+	x.repeated = x.repeated || f.sent
+	if next != nil {
+		x.c.count().retries.Add(1)
+		x.pool = x.view.pool.view.Load()
+		x.tryOn(next)
+		return
+	}
+	if v.status == 504 {
+		x.c.count().timeout.Add(1)
+	} else {
+		x.c.count().badGateway.Add(1)
+	}
+	x.fail(v.status)
+}
+
+// note counts a failure, and tells the checker if it says something about the
+// backend's health.
+func (x *exchange) note(b *Backend, kind failureKind, err error) {
+	n := &b.slots[x.w.slot].count
+	switch kind {
+	case connectFailed, connectTimeout:
+		n.errConnect.Add(1)
+		// Our own lack of ports says nothing about the backend.
+		if !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) {
+			b.failed(err)
+		}
+	case died, declaredDown:
+		n.errDied.Add(1)
+	case malformed:
+		n.errResponse.Add(1)
+	case serverTimeout:
+		n.errTimeout.Add(1)
+	}
+}
+
+// dropUpstream closes the exchange's backend connection, if it has one.
+func (x *exchange) dropUpstream() {
+	if u := x.up; u != nil {
+		x.up = nil
+		u.release(false)
+	}
+}

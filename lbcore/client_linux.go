@@ -1,0 +1,303 @@
+package lbcore
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/loop"
+)
+
+const (
+	// turns bounds what one connection may do before others have their turn.
+	turns = 16
+	// lingerTime and lingerBytes bound how long, and for how much, a connection
+	// is read after its last answer. Closing with bytes unread would make the
+	// kernel send a reset, which may destroy the answer before the client has
+	// read it (RFC 9112, 9.6).
+	lingerTime  = 5 * time.Second
+	lingerBytes = 16 << 20
+)
+
+// phase is what a client connection is doing.
+//
+//	head ──request──► busy ──answered──► head
+//	  │                 │──answered, last──► linger ──► closed
+//	  └──refused──► busy┘
+type phase uint8
+
+const (
+	phaseHead   phase = iota // idle (no exchange), or receiving a head
+	phaseBusy                // an exchange is under way
+	phaseLinger              // answered and shut down; waits for the client's end
+	phaseClosed
+)
+
+// client is one connection from a client. While idle this is all it holds.
+type client struct {
+	w     *worker
+	l     *listener
+	f     *frontend
+	token loop.Token
+	x     *exchange // nil while idle
+	timer loop.Timer
+	last  time.Duration // of progress, while the client is waited for
+	peer  netip.AddrPort
+	fd    int32
+	phase phase
+
+	readable, writable bool // not seen to be otherwise
+	eof                bool // the client has closed its sending side
+	broken             bool // the connection is gone
+	drained            int  // bytes read while lingering
+}
+
+func (w *worker) newClient(l *listener, fd int, peer netip.AddrPort) {
+	c := &client{w: w, l: l, f: l.f, fd: int32(fd), peer: peer, readable: true, writable: true}
+	w.conns++
+	n := c.count()
+	n.accepted.Add(1)
+	n.current.Add(1)
+	w.Wheel.Set(&c.timer, c, w.Now()+c.timeouts().Header)
+	c.run()
+}
+
+func (c *client) count() *frontendSlot        { return &c.f.slots[c.w.slot] }
+func (c *client) timeouts() *FrontendTimeouts { return &c.f.view.Load().cfg.Timeouts }
+
+// Ready implements loop.Handler.
+func (c *client) Ready(ev loop.Events) {
+	if ev&(loop.Readable|loop.HangUp) != 0 {
+		c.readable = true
+	}
+	if ev&loop.Writable != 0 {
+		c.writable = true
+	}
+	if ev&loop.HangUp != 0 {
+		c.eof = true
+	}
+	if ev&loop.Broken != 0 {
+		c.broken = true
+	}
+	c.run()
+}
+
+// run does whatever can be done now.
+func (c *client) run() {
+	more := !c.broken
+	for n := 0; more && n < turns; n++ {
+		switch c.phase {
+		case phaseHead:
+			more = c.readRequest()
+		case phaseBusy:
+			more = c.x.pump()
+		case phaseLinger:
+			more = c.drain()
+		}
+		more = more && !c.broken && c.phase != phaseClosed
+	}
+	switch {
+	case c.phase == phaseClosed:
+		return
+	case c.broken:
+		c.abort()
+		return
+	case c.phase == phaseBusy:
+		c.x.arm()
+	}
+	if more {
+		c.w.Again(c.token)
+	}
+}
+
+// read fills buf with what has come. ok is false if nothing did; at the end of
+// the stream, or on an error, the connection is marked so.
+func (c *client) read(buf []byte) (n int, ok bool) {
+	n, errno := loop.Read(int(c.fd), buf)
+	if c.token == 0 && !c.register() {
+		return 0, false
+	}
+	switch {
+	case errno == unix.EAGAIN:
+		c.readable = false
+		return 0, false
+	case errno != 0:
+		c.broken = true
+		return 0, false
+	case n == 0:
+		c.eof, c.readable = true, false
+		return 0, false
+	}
+	if n < len(buf) {
+		c.readable = c.eof // an end that was told already is still to be read
+	}
+	c.last = c.w.Now()
+	c.count().bytesIn.Add(uint64(n))
+	return n, true
+}
+
+// register enters the connection into epoll, after its first read: so no event
+// tells again what was read at accept.
+func (c *client) register() bool {
+	var err error
+	if c.token, err = c.w.Register(int(c.fd), c, loop.Edge); err != nil {
+		c.w.log.Error("cannot watch a connection", "err", err)
+		c.broken = true
+	}
+	return err == nil
+}
+
+// readRequest takes bytes until a head is complete. It reports whether there is
+// more to do.
+func (c *client) readRequest() bool {
+	x := c.x
+	if x != nil && x.unparsed {
+		x.unparsed = false
+		return c.parse(x.in)
+	}
+	if !c.readable {
+		return false
+	}
+	if x == nil {
+		n, ok := c.read(c.w.rbuf)
+		if !ok {
+			return c.endHead()
+		}
+		c.x = c.w.newExchange(c)
+		c.w.Wheel.Set(&c.timer, c, c.w.Now()+c.timeouts().Header)
+		return c.parse(c.w.rbuf[:n])
+	}
+	x.in = c.w.grow(x.in, smallBuffer/4)
+	n, ok := c.read(x.in[len(x.in):cap(x.in)])
+	if !ok {
+		return c.endHead()
+	}
+	x.in = x.in[:len(x.in)+n]
+	return c.parse(x.in)
+}
+
+// endHead closes a connection that ended before or in a head.
+func (c *client) endHead() bool {
+	if c.eof || c.broken {
+		c.close()
+	}
+	return false
+}
+
+// parse looks for a head in buf, which is the loop's read buffer or x.in.
+func (c *client) parse(buf []byte) bool {
+	x := c.x
+	x.view = c.f.view.Load()
+	n, err := x.req.Parse(buf, &x.view.limits)
+	switch {
+	case err != nil:
+		c.refuse(err.Status)
+		return true
+	case n == 0:
+		if len(x.in) == 0 {
+			x.in = append(c.w.get(len(buf)+smallBuffer/4), buf...)
+		}
+		return c.readable
+	}
+	c.phase = phaseBusy
+	x.begin(buf[n:])
+	return true
+}
+
+// refuse answers a request that is not understood or not wanted.
+func (c *client) refuse(status int) {
+	c.count().badRequest.Add(1)
+	c.phase = phaseBusy
+	c.x.answer(status)
+}
+
+// next makes the connection wait for its next request, whose first bytes c.x
+// holds if it is not nil.
+func (c *client) next() {
+	c.phase = phaseHead
+	wait := c.timeouts().Idle
+	if c.x != nil {
+		wait = c.timeouts().Header
+	}
+	c.w.Wheel.Set(&c.timer, c, c.w.Now()+wait)
+}
+
+// finish ends the connection after its last answer: at once if everything the
+// client sent was read, else after reading on for a while.
+func (c *client) finish(unread bool) {
+	if c.x != nil {
+		c.w.freeExchange(c.x)
+		c.x = nil
+	}
+	if !unread && !c.readable {
+		c.close()
+		return
+	}
+	loop.CloseWrite(int(c.fd))
+	c.phase = phaseLinger
+	c.readable = true
+	c.w.Wheel.Set(&c.timer, c, c.w.Now()+lingerTime)
+}
+
+// drain reads and drops what a client sends after its last answer.
+func (c *client) drain() bool {
+	if !c.readable {
+		return false
+	}
+	n, ok := c.read(c.w.rbuf)
+	c.drained += n
+	if c.eof && !ok || c.broken || c.drained > lingerBytes {
+		c.close()
+	}
+	return ok
+}
+
+// abort ends a connection that is gone, or whose answer cannot be completed.
+func (c *client) abort() {
+	if c.phase == phaseClosed {
+		return
+	}
+	if c.phase == phaseBusy {
+		c.count().aborted.Add(1)
+	}
+	c.close()
+}
+
+// close ends everything at once.
+func (c *client) close() {
+	if x := c.x; x != nil {
+		x.dropUpstream()
+		c.x = nil
+		c.w.freeExchange(x)
+	}
+	c.phase = phaseClosed
+	c.w.Wheel.Stop(&c.timer)
+	if c.token != 0 {
+		c.w.Close(c.token)
+	} else {
+		loop.Close(int(c.fd))
+	}
+	c.count().current.Add(-1)
+	c.w.conns--
+	c.w.startAccepting()
+}
+
+// Expired implements loop.Expirer.
+func (c *client) Expired() {
+	switch {
+	case c.phase == phaseLinger:
+		c.close()
+	case c.phase == phaseBusy:
+		c.x.clientTimeout()
+		c.run()
+	case c.x == nil:
+		c.count().headerTime.Add(1)
+		c.close()
+	default:
+		c.count().headerTime.Add(1)
+		c.phase = phaseBusy
+		c.x.answer(408)
+		c.run()
+	}
+}

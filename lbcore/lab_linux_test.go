@@ -1,0 +1,223 @@
+package lbcore_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/lbcore"
+)
+
+// lab is a running proxy with one frontend, "http", and one pool, "web".
+type lab struct {
+	*lbcore.Proxy
+	t    *testing.T
+	addr string
+	pool lbcore.PoolConfig
+	fe   lbcore.FrontendConfig
+	fds  []int
+	stop func()
+}
+
+type labOption func(*lbcore.Config, *lbcore.FrontendConfig, *lbcore.PoolConfig)
+
+// newLab starts a proxy whose pool checks by TCP every 50 ms, before the given
+// backends.
+func newLab(t *testing.T, backends []lbcore.BackendConfig, options ...labOption) *lab {
+	t.Helper()
+	l := &lab{t: t}
+	cfg := lbcore.Config{Loops: 2, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	l.pool = lbcore.PoolConfig{Name: "web", Check: lbcore.CheckConfig{Interval: 50 * time.Millisecond}}
+	l.fe = lbcore.FrontendConfig{Name: "http", Pool: "web"}
+	for _, o := range options {
+		o(&cfg, &l.fe, &l.pool)
+	}
+	var err error
+	if l.Proxy, err = lbcore.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	l.fds, l.addr = listenMany(t, cfg.Loops)
+	l.fe.Listeners = l.fds
+	must(t, l.SetPools([]lbcore.PoolConfig{l.pool}))
+	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
+	must(t, l.Pool("web").Set(backends))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Run(ctx) }()
+	l.stop = func() {
+		cancel()
+		select {
+		case err := <-ended:
+			ended <- nil
+			if err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("Run does not end")
+		}
+	}
+	t.Cleanup(l.stop)
+	if len(backends) > 0 {
+		l.waitUp(len(backends))
+	}
+	return l
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// listenMany makes n listening sockets on one port of loopback.
+func listenMany(t *testing.T, n int) (fds []int, addr string) {
+	t.Helper()
+	addr = "127.0.0.1:0"
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) {
+			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, 0xf /* SO_REUSEPORT */, 1)
+		})
+	}}
+	for range n {
+		l, err := lc.Listen(t.Context(), "tcp", addr)
+		must(t, err)
+		addr = l.Addr().String()
+		f, err := l.(*net.TCPListener).File()
+		must(t, err)
+		fd, err := syscall.Dup(int(f.Fd()))
+		must(t, err)
+		syscall.CloseOnExec(fd)
+		must(t, f.Close())
+		must(t, l.Close())
+		fds = append(fds, fd)
+	}
+	return fds, addr
+}
+
+// eventually waits until ok.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			buf := make([]byte, 1<<16)
+			t.Fatalf("never: %s\n%s", what, buf[:runtime.Stack(buf, false)])
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+func (l *lab) poolState() lbcore.PoolSnapshot { return l.Snapshot().Pools[0] }
+
+func (l *lab) waitUp(n int) {
+	l.t.Helper()
+	eventually(l.t, "backends up", func() bool { return l.poolState().Up == n })
+}
+
+func (l *lab) counters() lbcore.FrontendCounters { return l.Snapshot().Frontends[0].Counters }
+
+// url returns an address of the frontend for path.
+func (l *lab) url(path string) string { return "http://" + l.addr + path }
+
+// httpBackend starts a net/http server.
+func httpBackend(t *testing.T, id string, h http.HandlerFunc) lbcore.BackendConfig {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return backendAt(id, s.Listener.Addr())
+}
+
+func backendAt(id string, a net.Addr) lbcore.BackendConfig {
+	return lbcore.BackendConfig{ID: id, Addr: netip.MustParseAddrPort(a.String())}
+}
+
+// rawBackend starts a server that hands each connection to serve, numbered
+// from 0. Connections that end without a byte (checks) are not counted.
+func rawBackend(t *testing.T, id string, serve func(n int, c *rawConn)) lbcore.BackendConfig {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { ln.Close() })
+	numbers := make(chan int, 1)
+	numbers <- 0
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				rc := &rawConn{c.(*net.TCPConn), bufio.NewReader(c)}
+				if _, err := rc.r.Peek(1); err != nil {
+					return
+				}
+				n := <-numbers
+				numbers <- n + 1
+				serve(n, rc)
+			}()
+		}
+	}()
+	return backendAt(id, ln.Addr())
+}
+
+// rawConn is a connection with a reader that remembers.
+type rawConn struct {
+	*net.TCPConn
+	r *bufio.Reader
+}
+
+// request reads the head of a request.
+func (c *rawConn) request() (*http.Request, error) { return http.ReadRequest(c.r) }
+
+func (c *rawConn) say(s string) { _, _ = io.WriteString(c, s) }
+
+// die makes the kernel send a reset.
+func (c *rawConn) die() {
+	_ = c.SetLinger(0)
+	c.Close()
+}
+
+// dial connects a raw client.
+func (l *lab) dial() *rawConn {
+	l.t.Helper()
+	c, err := net.Dial("tcp", l.addr)
+	must(l.t, err)
+	l.t.Cleanup(func() { c.Close() })
+	must(l.t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	return &rawConn{c.(*net.TCPConn), bufio.NewReader(c)}
+}
+
+// answer reads one answer with its body.
+func (c *rawConn) answer(t *testing.T, method string) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.ReadResponse(c.r, &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("no answer: %v", err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("answer %s: body: %v", resp.Status, err)
+	}
+	return resp, string(body)
+}
+
+// ended reads up to the end of the connection and returns what came.
+func (c *rawConn) ended(t *testing.T) string {
+	t.Helper()
+	b, err := io.ReadAll(c.r)
+	if err != nil {
+		t.Fatalf("connection did not end in order: %v (after %q)", err, b)
+	}
+	return string(b)
+}

@@ -1,0 +1,108 @@
+package lbcore
+
+import (
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/loop"
+)
+
+const (
+	// acceptBatch bounds the connections taken in one turn.
+	acceptBatch = 64
+	// acceptPause is how long a loop that ran out of descriptors or kernel
+	// memory waits; closing connections is what helps.
+	acceptPause = 100 * time.Millisecond
+)
+
+// listener is one listening socket on one loop.
+type listener struct {
+	w     *worker
+	f     *frontend
+	fd    int
+	port  []byte // as text
+	token loop.Token
+}
+
+// serve begins to accept connections for f, or goes on for another f.
+func (l *listener) serve(f *frontend) {
+	l.f = f
+	if l.token != 0 {
+		return
+	}
+	token, err := l.w.Register(l.fd, l, loop.Level)
+	if err != nil {
+		l.w.log.Error("cannot listen", "frontend", f.name, "err", err)
+		loop.Close(l.fd)
+		return
+	}
+	l.token = token
+	l.w.listeners = append(l.w.listeners, l)
+	if l.w.full {
+		l.w.Pause(token)
+	}
+}
+
+// close accepts what is queued, which would be reset otherwise, and closes.
+func (l *listener) close() {
+	if l.token == 0 {
+		return
+	}
+	for l.acceptSome() {
+	}
+	l.w.Close(l.token)
+	l.token = 0
+	l.w.listeners = slices.DeleteFunc(l.w.listeners, func(o *listener) bool { return o == l })
+}
+
+// Ready implements loop.Handler.
+func (l *listener) Ready(loop.Events) { l.acceptSome() }
+
+// acceptSome accepts a batch and reports whether there may be more.
+func (l *listener) acceptSome() bool {
+	w := l.w
+	for range acceptBatch {
+		if w.conns >= w.maxConns {
+			w.stopAccepting()
+			return false
+		}
+		fd, peer, errno := loop.Accept(l.fd)
+		switch errno {
+		case 0:
+			w.newClient(l, fd, peer)
+		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
+			w.log.Warn("cannot accept; raise the limit of open files", "frontend", l.f.name, "err", errno, "conns", w.conns)
+			w.stopAccepting()
+			w.Wheel.Set(&w.pause, w, w.Now()+acceptPause)
+			return false
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// stopAccepting leaves new connections in the kernel's queues.
+func (w *worker) stopAccepting() {
+	if !w.full {
+		w.full = true
+		for _, l := range w.listeners {
+			w.Pause(l.token)
+		}
+	}
+}
+
+// startAccepting undoes stopAccepting.
+func (w *worker) startAccepting() {
+	if w.full && !w.pause.Active() {
+		w.full = false
+		for _, l := range w.listeners {
+			w.Resume(l.token, loop.Level)
+		}
+	}
+}
+
+// Expired implements loop.Expirer: the pause of accepting is over.
+func (w *worker) Expired() { w.startAccepting() }

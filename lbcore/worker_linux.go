@@ -1,0 +1,120 @@
+package lbcore
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/loop"
+)
+
+// Sizes of memory. One read buffer per loop; a connection owns buffers only
+// while something waits in them.
+const (
+	readSize    = 64 << 10
+	smallBuffer = 4 << 10
+	bigBuffer   = readSize + 8<<10 // what was read, grown by our own fields and chunk lines
+	keptBuffers = 256              // of each size, per loop
+	keptStructs = 4096             // exchanges, per loop
+)
+
+// worker is one loop with all that belongs to it. Everything below runs on its
+// thread.
+type worker struct {
+	*loop.Loop
+	slot     int
+	log      *slog.Logger
+	maxConns int
+
+	conns     int
+	full      bool // accepting is paused
+	listeners []*listener
+	pause     loop.Timer
+
+	rbuf, wbuf []byte
+	small, big [][]byte
+	exchanges  []*exchange
+	scratch    []*Backend
+
+	date    []byte
+	dateSec int64
+}
+
+func newWorker(l *loop.Loop, slot int, cfg Config) *worker {
+	return &worker{
+		Loop:     l,
+		slot:     slot,
+		log:      cfg.Log.With("loop", slot),
+		maxConns: cfg.MaxConns,
+		rbuf:     make([]byte, readSize),
+		wbuf:     make([]byte, 0, bigBuffer),
+		scratch:  make([]*Backend, 0, 64),
+	}
+}
+
+// get returns an empty buffer for at least n bytes, n ≤ bigBuffer.
+func (w *worker) get(n int) []byte {
+	list, size := &w.big, bigBuffer
+	if n <= smallBuffer {
+		list, size = &w.small, smallBuffer
+	}
+	if k := len(*list); k > 0 {
+		b := (*list)[k-1]
+		*list = (*list)[:k-1]
+		return b
+	}
+	return make([]byte, 0, size)
+}
+
+// put takes a buffer back; nil is fine.
+func (w *worker) put(b []byte) {
+	switch c := cap(b); {
+	case c == smallBuffer && len(w.small) < keptBuffers:
+		w.small = append(w.small, b[:0])
+	case c == bigBuffer && len(w.big) < keptBuffers/4:
+		w.big = append(w.big, b[:0])
+	}
+}
+
+// grow moves the content of b to a buffer with room for n more bytes.
+func (w *worker) grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	c := append(w.get(len(b)+n), b...)
+	w.put(b)
+	return c
+}
+
+// newExchange returns an exchange for c.
+func (w *worker) newExchange(c *client) *exchange {
+	var x *exchange
+	if k := len(w.exchanges); k > 0 {
+		x = w.exchanges[k-1]
+		w.exchanges = w.exchanges[:k-1]
+	} else {
+		x = new(exchange)
+	}
+	x.w, x.c = w, c
+	return x
+}
+
+// freeExchange takes back an exchange that nothing points to any more.
+func (w *worker) freeExchange(x *exchange) {
+	w.put(x.in)
+	x.in = nil
+	x.reset()
+	x.req.Reset()
+	x.c = nil
+	if len(w.exchanges) < keptStructs {
+		w.exchanges = append(w.exchanges, x)
+	}
+}
+
+// now returns the Date field's value, made once a second.
+func (w *worker) httpDate() []byte {
+	if sec := int64(w.Now() / time.Second); sec != w.dateSec || w.date == nil {
+		w.dateSec = sec
+		w.date = time.Now().UTC().AppendFormat(w.date[:0], "Mon, 02 Jan 2006 15:04:05 GMT")
+	}
+	return w.date
+}
