@@ -80,18 +80,31 @@ func parseID(s string, fallback uint32) uint32 {
 // (a goroutine that ends while locked takes its thread along). The rest of the keeper
 // keeps its own. It works the same with and without cgo, where syscall.AllThreadsSyscall
 // in the child would not.
-func startWithoutRights(cmd *exec.Cmd, who identity) error {
-	started := make(chan error, 1)
+func startWithoutRights(cmd *exec.Cmd, who identity) (err error) {
+	onThrowawayThread(func() {
+		if err = dropThreadRights(who.cred != nil); err == nil {
+			cmd.SysProcAttr.Credential = who.cred
+			err = cmd.Start()
+		}
+	})
+	return err
+}
+
+// onThrowawayThread calls f on a thread that is never used again. That cannot be the main
+// thread, which the runtime keeps, and whose rights /proc/PID/status shows as the process's.
+func onThrowawayThread(f func()) {
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		runtime.LockOSThread()
-		if err := dropThreadRights(who.cred != nil); err != nil {
-			started <- err
+		if unix.Gettid() == os.Getpid() {
+			onThrowawayThread(f) // cannot be this thread: it is held meanwhile
+			runtime.UnlockOSThread()
 			return
 		}
-		cmd.SysProcAttr.Credential = who.cred
-		started <- cmd.Start()
+		f()
 	}()
-	return <-started
+	<-done
 }
 
 // dropThreadRights gives up the calling thread's rights for good. With changeUser it

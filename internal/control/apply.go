@@ -1,0 +1,85 @@
+package control
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/membership"
+)
+
+// This file alone translates between ipc's, membership's and the API's values.
+
+// picture is the newest that each process has said.
+type picture struct {
+	keeper   *ipc.KeeperState
+	keeperAt time.Time
+	proxy    *ipc.ProxyState
+	proxyAt  time.Time
+	members  []membership.Member
+}
+
+// status puts the API's Status together at now.
+func (p picture) status(start *ipc.ControlStart, now time.Time) api.Status {
+	s := api.Status{Node: start.Node, Version: start.Version, At: now, Encrypted: len(start.GossipKeys) > 0}
+	for _, m := range p.members {
+		s.Members = append(s.Members, member(m))
+	}
+	if p.keeper != nil {
+		s.KeeperAge = now.Sub(p.keeperAt)
+		addKeeper(&s, p.keeper)
+	}
+	if p.proxy != nil {
+		s.ProxyAge = now.Sub(p.proxyAt)
+		addProxy(&s, p.proxy)
+	}
+	return s
+}
+
+func addKeeper(s *api.Status, k *ipc.KeeperState) {
+	s.Since, s.Authenticated, s.AdvertInterval = k.Since, k.Secured, k.Interval
+	s.Adverts = api.Adverts(k.Adverts)
+	for _, p := range k.Processes {
+		s.Processes = append(s.Processes, api.Process(p))
+	}
+	for _, g := range k.Groups {
+		out := api.Group{
+			Name: g.Name, VIPs: g.VIPs, Interface: g.Interface, State: g.State, Since: g.Since, Reason: g.Reason,
+			Active: g.Active, Epoch: g.Epoch, Priority: g.Priority, Fitness: g.Fitness,
+			Holding: g.Holding, LeaseUntil: g.LeaseUntil, Peers: []api.Peer{},
+		}
+		for _, p := range g.Peers {
+			out.Peers = append(out.Peers, api.Peer(p))
+		}
+		s.Groups = append(s.Groups, out)
+	}
+}
+
+func addProxy(s *api.Status, p *ipc.ProxyState) {
+	for _, f := range p.Frontends {
+		s.Frontends = append(s.Frontends, api.Frontend(f))
+	}
+	for _, pool := range p.Pools {
+		out := api.Pool{Name: pool.Name, Policy: pool.Policy, Backends: []api.Backend{}}
+		for _, b := range pool.Backends {
+			out.Backends = append(out.Backends, api.Backend(b))
+		}
+		s.Pools = append(s.Pools, out)
+	}
+}
+
+func member(m membership.Member) api.Member {
+	return api.Member{
+		Name: m.Name, Role: m.Meta.Role.String(), State: m.State.String(),
+		Addr: netip.AddrPortFrom(m.Addr, m.Port), Since: m.Since,
+		Pool: m.Meta.Pool, App: m.Meta.Addr, Weight: m.Meta.Weight, Drain: m.Meta.Drain,
+	}
+}
+
+func clusterConfig(start *ipc.ControlStart) membership.Config {
+	return membership.Config{
+		Name: start.Node, Bind: start.Gossip, Advertise: start.Advertise, Seeds: start.Join, Keys: start.GossipKeys,
+		Meta: membership.Meta{Role: membership.RoleBalancer, Version: start.Version},
+	}
+}

@@ -1,0 +1,287 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"reflect"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/membership"
+)
+
+// refreshInterval is how often the members are looked at without an event: a member that
+// is only suspected causes none, and the page should show it.
+const refreshInterval = time.Second
+
+// Process is the control process.
+type Process struct {
+	log     *slog.Logger
+	level   *slog.LevelVar
+	keeper  *ipc.Conn
+	started chan startOrder
+	stopped chan *ipc.Stop // told to stop; closed when the keeper is gone
+	links   chan *os.File
+
+	start   *ipc.ControlStart
+	cluster *membership.Cluster
+
+	mu    sync.Mutex // protects what follows
+	pic   picture
+	proxy *ipc.Conn // nil while there is none
+	pools *ipc.Pools
+}
+
+type startOrder struct {
+	m     *ipc.ControlStart
+	files []*os.File
+}
+
+// Run is the control process's life: orders come over f, the end of a socketpair whose
+// other end the keeper has. It returns nil when it was told to stop or the keeper is gone,
+// and an error when it could not do its work; then the keeper starts another. level
+// follows the keeper's.
+func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+	conn, err := ipc.New(f)
+	if err != nil {
+		return err
+	}
+	p := &Process{
+		log: log, level: level, keeper: conn,
+		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
+	}
+	ctx, hangUp := context.WithCancel(context.Background())
+	defer hangUp()
+	go func() {
+		defer close(p.stopped)
+		conn.Run(ctx, p.fromKeeper)
+	}()
+	select {
+	case o := <-p.started:
+		return p.life(ctx, o)
+	case <-p.stopped:
+		return nil
+	}
+}
+
+// fromKeeper is called with each of its messages, in order.
+func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
+	switch m := m.(type) {
+	case *ipc.ControlStart:
+		p.started <- startOrder{m, files}
+		return
+	case *ipc.Link:
+		if len(files) == 1 {
+			p.links <- files[0]
+			return
+		}
+	case *ipc.Stop:
+		select {
+		case p.stopped <- m:
+		default:
+		}
+	case *ipc.KeeperState:
+		p.mu.Lock()
+		p.pic.keeper, p.pic.keeperAt = m, time.Now()
+		p.mu.Unlock()
+	}
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// life is: join, serve, leave.
+func (p *Process) life(ctx context.Context, o startOrder) error {
+	p.start = o.m
+	p.level.Set(slog.Level(o.m.LogLevel))
+	admin, err := adminListener(o.files)
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	cfg := clusterConfig(p.start)
+	cfg.Log = p.log
+	if p.cluster, err = membership.Open(cfg); err != nil {
+		return err
+	}
+	defer p.cluster.Close()
+
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.cluster.Run(ctx) })
+	g.Go(func() error { return (&api.Server{Status: p.status}).Serve(ctx, admin) })
+	g.Go(func() error { return p.follow(ctx) })
+	g.Go(func() error { return p.linkProxies(ctx) })
+	g.Go(func() error {
+		defer stop()
+		return p.untilStopped(ctx)
+	})
+	return g.Wait()
+}
+
+// adminListener takes over the listening socket that the keeper made. Its file stays when
+// this process ends: it belongs to the keeper.
+func adminListener(files []*os.File) (net.Listener, error) {
+	if len(files) != 1 {
+		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket alone", len(files))
+	}
+	defer files[0].Close()
+	l, err := net.FileListener(files[0])
+	if err != nil {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	return l, nil
+}
+
+// untilStopped waits for the keeper's word, or its end, and then leaves the cluster.
+func (p *Process) untilStopped(ctx context.Context) error {
+	grace := time.Second
+	select {
+	case <-ctx.Done():
+		return nil
+	case s := <-p.stopped:
+		if s != nil {
+			grace = s.Grace
+		} else {
+			p.log.Warn("the keeper is gone; leaving the cluster")
+		}
+	}
+	bound, cancel := context.WithTimeout(ctx, grace*3/4) // the keeper kills at grace
+	defer cancel()
+	if err := p.cluster.Leave(bound); err != nil {
+		p.log.Warn("leaving the cluster", "err", err)
+	}
+	return nil
+}
+
+// follow turns events of the cluster into whole lists, until ctx ends.
+func (p *Process) follow(ctx context.Context) error {
+	if err := p.announceSelf(ctx); err != nil {
+		return err
+	}
+	if err := p.keeper.Send(&ipc.Ready{}); err != nil {
+		return err
+	}
+	tick := time.NewTicker(refreshInterval)
+	defer tick.Stop()
+	tried := p.cluster.SeedsTried()
+	seedsTried := false
+	for {
+		p.refresh(seedsTried)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-tried:
+			seedsTried, tried = true, nil
+		case ev, ok := <-p.cluster.Events():
+			if !ok {
+				return nil
+			}
+			p.log.Info("member "+ev.Kind.String(), "member", ev.Member.Name, "addr", ev.Member.Addr, "role", ev.Member.Meta.Role.String(),
+				"pool", ev.Member.Meta.Pool, "app", ev.Member.Meta.Addr)
+		case <-p.cluster.Messages(): // the cluster itself has taken in what it says
+		}
+	}
+}
+
+// announceSelf tells the cluster where this balancer's keeper hears adverts, now that the
+// address is known.
+func (p *Process) announceSelf(ctx context.Context) error {
+	meta := p.cluster.Self().Meta
+	meta.AdvertAddr = netip.AddrPortFrom(p.cluster.Self().Addr, p.start.AdvertPort)
+	if err := p.cluster.SetMeta(ctx, meta); err != nil {
+		return fmt.Errorf("announce this balancer: %w", err)
+	}
+	return nil
+}
+
+// refresh computes everything anew from the members and passes it on.
+func (p *Process) refresh(seedsTried bool) {
+	members := p.cluster.Members()
+	lists, refused := poolLists(p.start.Pools, members)
+	for _, r := range refused {
+		p.log.Debug("app not taken into a pool", "member", r.Member, "pool", r.Pool, "reason", r.Reason)
+	}
+	p.keeper.Send(&ipc.Cluster{SeedsTried: seedsTried, Balancers: balancers(members)})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pic.members = members
+	if reflect.DeepEqual(p.pools, lists) {
+		return
+	}
+	p.pools = lists
+	if p.proxy != nil {
+		p.proxy.Send(lists)
+	}
+}
+
+// linkProxies speaks with one proxy process after the other, each over the pair that the
+// keeper made for it.
+func (p *Process) linkProxies(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case f := <-p.links:
+				conn, err := ipc.New(f)
+				if err != nil {
+					return fmt.Errorf("link to the proxy: %w", err)
+				}
+				p.setProxy(conn)
+				g.Go(func() error {
+					conn.Run(ctx, p.fromProxy) // its end is the proxy's; the keeper starts another
+					return nil
+				})
+			}
+		}
+	})
+	return g.Wait()
+}
+
+// setProxy gives a new proxy the lists it needs, at once.
+func (p *Process) setProxy(conn *ipc.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.proxy != nil {
+		p.proxy.Close()
+	}
+	p.proxy = conn
+	if p.pools != nil {
+		conn.Send(p.pools)
+	}
+}
+
+func (p *Process) fromProxy(m ipc.Message, files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+	if s, ok := m.(*ipc.ProxyState); ok {
+		p.mu.Lock()
+		p.pic.proxy, p.pic.proxyAt = s, time.Now()
+		p.mu.Unlock()
+	}
+}
+
+func (p *Process) status() api.Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pic.status(p.start, time.Now())
+}

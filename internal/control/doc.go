@@ -1,0 +1,13 @@
+// Package control is the operator's side of a balancer, in a process that owns nothing:
+// it speaks gossip, knows the members, tells the proxy who is in each pool, and serves the
+// admin API. Nothing that happens here can move a VIP or delay an advert.
+//
+// Its picture of the pools is never edited, only computed anew: every event of the
+// cluster leads to each pool's whole list (members and static backends together), and the
+// whole list goes to the proxy. So a lost event, a restart of either process, or a burst
+// of joins ends in the same place.
+//
+// It ignores SIGTERM and SIGINT: when it ends is for the keeper to say, who sends Stop;
+// then it leaves the cluster. When the keeper is gone it leaves as well: a balancer
+// without a keeper takes no part.
+package control

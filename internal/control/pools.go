@@ -1,0 +1,64 @@
+package control
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/membership"
+)
+
+// refusal is a member that may not serve the pool it asks for.
+type refusal struct {
+	Member, Pool, Reason string
+}
+
+// poolLists computes every pool's whole list. Order is stable: static backends as in the
+// configuration, then members by name.
+func poolLists(static []ipc.StaticPool, members []membership.Member) (*ipc.Pools, []refusal) {
+	out := new(ipc.Pools)
+	index := make(map[string]int, len(static))
+	for i, s := range static {
+		index[s.Name] = i
+		p := ipc.PoolBackends{Name: s.Name, Backends: []ipc.Backend{}}
+		for _, addr := range s.Backends {
+			p.Backends = append(p.Backends, ipc.Backend{ID: "static " + addr.String(), Addr: addr, Weight: membership.DefaultWeight})
+		}
+		out.Pools = append(out.Pools, p)
+	}
+	var refused []refusal
+	for _, m := range members { // sorted by name
+		if m.Meta.Role != membership.RoleAgent || !m.State.Present() || !m.Meta.Addr.IsValid() {
+			continue
+		}
+		i, known := index[m.Meta.Pool]
+		if !known {
+			refused = append(refused, refusal{m.Name, m.Meta.Pool, "no such pool is configured"})
+			continue
+		}
+		if !allowed(static[i].Allow, m.Meta.Addr.Addr()) {
+			refused = append(refused, refusal{m.Name, m.Meta.Pool, "its address is in none of the networks that the pool allows"})
+			continue
+		}
+		out.Pools[i].Backends = append(out.Pools[i].Backends, ipc.Backend{
+			ID: m.Name, Addr: m.Meta.Addr, Weight: m.Meta.Weight, Drain: m.Meta.Drain,
+		})
+	}
+	return out, refused
+}
+
+// allowed says whether an app at addr may register; no network at all allows any.
+func allowed(networks []netip.Prefix, addr netip.Addr) bool {
+	return len(networks) == 0 || slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// balancers returns where the other balancers' keepers hear adverts.
+func balancers(members []membership.Member) []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, m := range members {
+		if m.Meta.Role == membership.RoleBalancer && m.State.Present() && !m.Self && m.Meta.AdvertAddr.IsValid() {
+			out = append(out, m.Meta.AdvertAddr)
+		}
+	}
+	return out
+}

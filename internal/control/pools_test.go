@@ -1,0 +1,82 @@
+package control
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/membership"
+)
+
+func agent(name, pool, addr string, change ...func(*membership.Member)) membership.Member {
+	m := membership.Member{Name: name, State: membership.StateAlive, Meta: membership.Meta{Role: membership.RoleAgent, Pool: pool, Weight: 100}}
+	if addr != "" {
+		m.Meta.Addr = netip.MustParseAddrPort(addr)
+	}
+	for _, c := range change {
+		c(&m)
+	}
+	return m
+}
+
+func in(s membership.State) func(*membership.Member) {
+	return func(m *membership.Member) { m.State = s }
+}
+
+func TestAPoolsListIsItsStaticBackendsAndItsMembers(t *testing.T) {
+	static := []ipc.StaticPool{
+		{Name: "api", Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
+		{Name: "web", Backends: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.9:80")}},
+	}
+	members := []membership.Member{
+		agent("a1", "web", "10.0.0.1:3000"),
+		agent("a2", "web", "10.0.0.2:3000", in(membership.StateSuspect)),
+		agent("a3", "web", "10.0.0.3:3000", in(membership.StateFailed)),
+		agent("a4", "web", "10.0.0.4:3000", in(membership.StateLeft)),
+		agent("a5", "web", ""), // its check fails
+		agent("a6", "web", "10.0.0.6:3000", func(m *membership.Member) { m.Meta.Drain, m.Meta.Weight = true, 7 }),
+		agent("b1", "api", "10.1.0.1:3000"),
+		agent("b2", "api", "10.2.0.1:3000"), // not from an allowed network
+		agent("c1", "nope", "10.0.0.8:3000"),
+		{Name: "lb1", State: membership.StateAlive, Meta: membership.Meta{Role: membership.RoleBalancer}},
+	}
+	got, refused := poolLists(static, members)
+	want := &ipc.Pools{Pools: []ipc.PoolBackends{
+		{Name: "api", Backends: []ipc.Backend{{ID: "b1", Addr: netip.MustParseAddrPort("10.1.0.1:3000"), Weight: 100}}},
+		{Name: "web", Backends: []ipc.Backend{
+			{ID: "static 10.0.0.9:80", Addr: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 100},
+			{ID: "a1", Addr: netip.MustParseAddrPort("10.0.0.1:3000"), Weight: 100},
+			{ID: "a2", Addr: netip.MustParseAddrPort("10.0.0.2:3000"), Weight: 100},
+			{ID: "a6", Addr: netip.MustParseAddrPort("10.0.0.6:3000"), Weight: 7, Drain: true},
+		}},
+	}}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		t.Errorf("lists (-want +got):\n%s", diff)
+	}
+	wantRefused := []refusal{
+		{"b2", "api", "its address is in none of the networks that the pool allows"},
+		{"c1", "nope", "no such pool is configured"},
+	}
+	if diff := cmp.Diff(wantRefused, refused); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+}
+
+func TestAdvertsGoToTheOtherBalancersThatAreThere(t *testing.T) {
+	lb := func(name, addr string, s membership.State, self bool) membership.Member {
+		return membership.Member{Name: name, State: s, Self: self, Meta: membership.Meta{Role: membership.RoleBalancer, AdvertAddr: netip.MustParseAddrPort(addr)}}
+	}
+	got := balancers([]membership.Member{
+		lb("lb1", "10.0.0.1:7947", membership.StateAlive, true),
+		lb("lb2", "10.0.0.2:7947", membership.StateAlive, false),
+		lb("lb3", "10.0.0.3:7947", membership.StateSuspect, false),
+		lb("lb4", "10.0.0.4:7947", membership.StateFailed, false),
+		agent("s1", "web", "10.0.0.5:80"),
+	})
+	want := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.2:7947"), netip.MustParseAddrPort("10.0.0.3:7947")}
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		t.Errorf("peers (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,97 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/lbcore"
+)
+
+// This file alone translates between ipc's values and lbcore's.
+
+func poolConfigs(pools []ipc.PoolPolicy) []lbcore.PoolConfig {
+	out := make([]lbcore.PoolConfig, 0, len(pools))
+	for _, p := range pools {
+		out = append(out, lbcore.PoolConfig{
+			Name:     p.Name,
+			Policy:   p.Policy,
+			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout},
+			Retries:  new(p.Retries),
+			Check: lbcore.CheckConfig{
+				Kind: lbcore.CheckKind(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
+				StatusMin: p.Check.StatusMin, StatusMax: p.Check.StatusMax,
+				Interval: p.Check.Interval, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,
+			},
+		})
+	}
+	return out
+}
+
+// frontendConfigs joins each frontend with its listening sockets, loops of them.
+func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) []lbcore.FrontendConfig {
+	out := make([]lbcore.FrontendConfig, 0, len(frontends))
+	for i, f := range frontends {
+		out = append(out, lbcore.FrontendConfig{
+			Name:      f.Name,
+			Pool:      f.Pool,
+			Listeners: listeners[i*loops : (i+1)*loops],
+			Limits:    lbcore.Limits{Head: f.MaxHead},
+			Timeouts:  lbcore.FrontendTimeouts{Header: f.HeaderTimeout, Idle: f.IdleTimeout, Client: f.IdleTimeout},
+		})
+	}
+	return out
+}
+
+func backendConfigs(backends []ipc.Backend) []lbcore.BackendConfig {
+	out := make([]lbcore.BackendConfig, 0, len(backends))
+	for _, b := range backends {
+		out = append(out, lbcore.BackendConfig{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Drain: b.Drain})
+	}
+	return out
+}
+
+// state turns a snapshot into what control shows.
+func state(s lbcore.Snapshot) *ipc.ProxyState {
+	out := new(ipc.ProxyState)
+	for _, f := range s.Frontends {
+		c := f.Counters
+		out.Frontends = append(out.Frontends, ipc.FrontendState{
+			Name: f.Name, Connections: c.Accepted, Current: c.Current, Requests: c.Requests,
+			BytesIn: c.BytesIn, BytesOut: c.BytesOut,
+			Status: map[string]uint64{
+				"1xx": c.Responses[1], "2xx": c.Responses[2], "3xx": c.Responses[3], "4xx": c.Responses[4], "5xx": c.Responses[5],
+			},
+		})
+	}
+	for _, p := range s.Pools {
+		ps := ipc.PoolState{Name: p.Name, Policy: p.Policy}
+		for _, b := range p.Backends {
+			out.Total++
+			if b.State == lbcore.StateUp {
+				out.Up++
+			}
+			e := b.Counters.Errors
+			ps.Backends = append(ps.Backends, ipc.BackendState{
+				ID: b.ID, Addr: b.Addr, State: string(b.State), Since: b.Since, Reason: b.Reason, Weight: b.Weight,
+				Current: b.Counters.Current, Requests: b.Counters.Requests,
+				Errors: e.Connect + e.Died + e.Response + e.Timeout,
+			})
+		}
+		out.Pools = append(out.Pools, ps)
+	}
+	return out
+}
+
+// inFlight is the number of requests that wait for a backend's answer or are being
+// answered.
+func inFlight(s lbcore.Snapshot) (n int64) {
+	for _, p := range s.Pools {
+		for _, b := range p.Backends {
+			n += b.Counters.Current
+		}
+	}
+	return n
+}
+
+// reportInterval is how often state is sent when no backend changes.
+const reportInterval = time.Second
