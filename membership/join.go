@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,8 +45,8 @@ func (c *Cluster) Join(ctx context.Context, seeds ...string) error {
 	return errors.Join(errs...)
 }
 
-// joinSeed tries all addresses of one seed, one after the other, and returns nil if somebody is there. To be the only
-// one there is no error either, and none to be glad about: see errOnlySelf.
+// joinSeed tries all addresses of one seed, one after the other, and returns nil if somebody is there, or is known to
+// be. errOnlySelf says that there is nobody but this node.
 func (c *Cluster) joinSeed(ctx context.Context, s seed) error {
 	resolving, cancel := context.WithTimeout(ctx, streamTimeout)
 	addrs, err := s.addrs(resolving, c.cfg.Resolve)
@@ -58,12 +59,12 @@ func (c *Cluster) joinSeed(ctx context.Context, s seed) error {
 	}
 	errs := []error{}
 	reached := false
-	present, _ := c.addresses()
+	known := c.places()
 	for _, addr := range addrs {
 		if c.isSelf(addr) {
 			continue
 		}
-		if present[addr] {
+		if known.present[addr] && !slices.Contains(known.unmet, addr) {
 			reached = true
 			continue
 		}
@@ -92,6 +93,7 @@ func (c *Cluster) joinAddr(ctx context.Context, addr netip.AddrPort) error {
 	}
 	_, err := c.ml.Join([]string{addr.String()})
 	if err == nil {
+		c.met(addr)
 		return nil
 	}
 	if isKeyError(err.Error()) {

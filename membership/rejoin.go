@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -32,8 +33,9 @@ type tryResult struct {
 	err  error
 }
 
-// rejoiner tries, for ever, the seeds and the members found dead. A place where a member is present is left alone.
-// After a success, or once a seed is reached (attached), the others are tried ever more rarely; while none is, each
+// rejoiner tries, for ever, the seeds and the members found dead. A place where a member is present is left alone,
+// except that each balancer is met once, so that it is told of this node over TCP: gossip sends a message a few times
+// to members at random, and in a small cluster with a dead member all of those may be lost. After a success, or once a seed is reached (attached), the others are tried ever more rarely; while none is, each
 // is tried at least every RejoinInterval, since nothing can be served without. One goroutine owns it.
 type rejoiner struct {
 	c       *Cluster
@@ -70,9 +72,10 @@ func (r *rejoiner) run(ctx context.Context) {
 // start begins what is due and returns how long to wait for the next that will be.
 func (r *rejoiner) start(ctx context.Context) time.Duration {
 	now := time.Now()
-	present, failed := r.c.addresses()
-	r.forget(present, failed)
-	r.logAttached(present)
+	known := r.c.places()
+	elsewhere := slices.Concat(known.failed, known.unmet)
+	r.forget(known.present, elsewhere)
+	r.logAttached(known.present)
 	all := true
 	next := now.Add(r.c.cfg.RejoinInterval)
 	due := func(s seed) {
@@ -92,13 +95,13 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 		}
 	}
 	for _, s := range r.seeds {
-		if s.addr.IsValid() && (present[s.addr] || r.c.isSelf(s.addr)) {
+		if s.addr.IsValid() && (known.present[s.addr] || r.c.isSelf(s.addr)) {
 			continue
 		}
 		due(s)
 		all = all && r.tries[s.text].tried
 	}
-	for _, addr := range failed {
+	for _, addr := range elsewhere {
 		due(seed{text: addr.String(), addr: addr})
 	}
 	if all {
@@ -121,7 +124,7 @@ func (r *rejoiner) finish(res tryResult) {
 	case t.reached || errors.Is(res.err, errOnlySelf):
 		t.pause = slowest
 	default:
-		if present, _ := r.c.addresses(); !r.attached(present) {
+		if !r.attached(r.c.places().present) {
 			slowest = r.c.cfg.RejoinInterval
 		}
 		t.pause = min(2*t.pause, slowest)
@@ -151,14 +154,14 @@ func (r *rejoiner) attached(present map[netip.AddrPort]bool) bool {
 	return false
 }
 
-// forget drops what is remembered of places that are neither seeds nor failed any more, and of those where a member
-// is present: if that one vanishes, it is tried afresh at once.
-func (r *rejoiner) forget(present map[netip.AddrPort]bool, failed []netip.AddrPort) {
-	keep := make(map[string]bool, len(r.seeds)+len(failed))
+// forget drops what is remembered of places that are to be tried no more, and of seeds where a member is present: if
+// that one vanishes, it is tried afresh at once.
+func (r *rejoiner) forget(present map[netip.AddrPort]bool, elsewhere []netip.AddrPort) {
+	keep := make(map[string]bool, len(r.seeds)+len(elsewhere))
 	for _, s := range r.seeds {
 		keep[s.text] = !present[s.addr]
 	}
-	for _, addr := range failed {
+	for _, addr := range elsewhere {
 		keep[addr.String()] = true
 	}
 	for text, t := range r.tries {

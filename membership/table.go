@@ -27,6 +27,7 @@ type run struct {
 
 	suspect    bool // this node's last probe was not answered
 	superseded bool // a later run has its address, so it cannot be there, whatever memberlist still believes
+	met        bool // this node has exchanged the whole state with it, so it knows this node
 }
 
 func (r *run) present() bool { return r.alive && !r.superseded && !r.said.leaving }
@@ -81,7 +82,7 @@ func (t *table) heard(wire string, addr netip.AddrPort, said statement, now time
 		switch {
 		case o == r || !o.present():
 		case o.addr == addr: // one host, one clock: the later run has replaced the earlier
-			o.superseded = o.start < r.start
+			o.superseded = o.start <= r.start
 			r.superseded = !o.superseded
 		default:
 			t.dispute = true

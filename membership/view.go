@@ -42,21 +42,42 @@ func (c *Cluster) Stats() Stats {
 	return s
 }
 
-// addresses returns where somebody is present, this node included, and where somebody failed and nobody is now.
-func (c *Cluster) addresses() (present map[netip.AddrPort]bool, failed []netip.AddrPort) {
+// places are the addresses that the rejoin loop has to know of.
+type places struct {
+	present map[netip.AddrPort]bool // somebody is there, this node included
+	failed  []netip.AddrPort        // somebody failed there, and nobody is there now
+	unmet   []netip.AddrPort        // a balancer is there with which this node has not exchanged the state
+}
+
+func (c *Cluster) places() places {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.table.expire(time.Now())
-	present = make(map[netip.AddrPort]bool)
+	p := places{present: make(map[netip.AddrPort]bool)}
 	for _, r := range c.table.runs {
-		if r.present() {
-			present[r.addr] = true
+		if !r.present() {
+			continue
+		}
+		p.present[r.addr] = true
+		if r.said.meta.Role == RoleBalancer && !r.met && r.wire != c.wire {
+			p.unmet = append(p.unmet, r.addr)
 		}
 	}
 	for _, e := range c.table.entries {
-		if addr := netip.AddrPortFrom(e.shown.Addr, e.shown.Port); e.shown.State == StateFailed && !present[addr] {
-			failed = append(failed, addr)
+		if addr := netip.AddrPortFrom(e.shown.Addr, e.shown.Port); e.shown.State == StateFailed && !p.present[addr] {
+			p.failed = append(p.failed, addr)
 		}
 	}
-	return present, failed
+	return p
+}
+
+// met notes that whoever is at addr has told this node all, and been told all by it.
+func (c *Cluster) met(addr netip.AddrPort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range c.table.runs {
+		if r.addr == addr && r.present() {
+			r.met = true
+		}
+	}
 }
