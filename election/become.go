@@ -53,13 +53,14 @@ func (m *Machine) becomeActive() {
 // becomeDraining gives the VIP up, and becomes next when it is off.
 func (m *Machine) becomeDraining(why Reason, next State) {
 	m.become(Draining, why)
-	m.next, m.farewells = next, 0
+	m.next, m.farewell = next, false
 	m.yieldBy = m.now.Add(activeDown(m.cfg.AdvertInterval))
 	m.ask(releasing)
 }
 
 // becomeFault steps aside for Config.RetryInterval, and tells the peers at once that this node will not claim.
 func (m *Machine) becomeFault(why Reason) {
+	m.repeats = yieldRepeats
 	m.send()
 	m.become(Fault, why)
 	m.yielding = false

@@ -25,7 +25,9 @@ func (m *Machine) released(ev Released) {
 // relieved goes back to Backup. Whoever drained in favour of a peer says so in the same breath, and goes
 // on saying it until somebody is active or its own turn has come.
 func (m *Machine) relieved() {
-	m.yielding = m.reason.Why == WhyNotServing || m.reason.Why == WhyPreempted
+	if m.reason.Why == WhyNotServing || m.reason.Why == WhyPreempted {
+		m.yielding, m.repeats = true, yieldRepeats
+	}
 	m.becomeBackup(m.reason)
 }
 
@@ -38,36 +40,29 @@ func (m *Machine) releaseFailed(detail string) {
 	m.retryAt = m.now.Add(m.cfg.RetryInterval)
 }
 
-// sayFarewell yields for good: a few adverts, in case one is lost, then the end.
+// sayFarewell yields for good, as often as it takes to be heard; then comes the end.
 func (m *Machine) sayFarewell() {
-	m.yielding, m.yieldBy = true, time.Time{}
-	m.send()
-	m.farewells = farewells - 1
-	m.nextSend = m.now.Add(min(m.cfg.AdvertInterval, maxFarewellInterval))
 	if m.successor() == nil {
 		m.becomeInit()
+		return
 	}
+	m.farewell, m.yielding, m.repeats, m.yieldBy = true, true, yieldRepeats, time.Time{}
+	m.send()
 }
 
-// heardInDraining: once a peer takes over, or never let go, there is nothing left to say.
+// heardInDraining: once a peer takes over, there is nothing left to say.
 func (m *Machine) heardInDraining(p *peer) {
-	if m.farewells > 0 && (p.active() || p.claiming()) {
+	if m.farewell && (p.active() || p.claiming()) {
 		m.becomeInit()
 	}
 }
 
 func (m *Machine) tickDraining() {
 	switch {
-	case m.farewells > 0:
-		if !m.due(m.nextSend) {
-			return
-		}
-		if m.farewells--; m.farewells == 0 {
+	case m.farewell:
+		if m.due(m.nextSend) && m.repeats == 0 {
 			m.becomeInit()
-			return
 		}
-		m.send()
-		m.nextSend = m.now.Add(min(m.cfg.AdvertInterval, maxFarewellInterval))
 	case m.due(m.answerBy):
 		m.forgetRequest()
 		if m.next == Init {

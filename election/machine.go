@@ -28,6 +28,7 @@ type Machine struct {
 	deadline time.Time // as last returned
 	nextSend time.Time
 	late     time.Duration // worst lateness of Sends of late; decays
+	repeats  int           // of the next advert, in short order
 	yielding bool          // adverts say priority 0: the VIP is off this node, somebody else shall have it
 
 	token     uint64    // of the last request; none is used twice
@@ -44,9 +45,9 @@ type Machine struct {
 	betterSince time.Time // Active: since when a clearly better peer is there; zero for none
 	defended    time.Time // Active: last announcement against a foreign claimant
 
-	next      State     // Draining: Backup, or Init for a shutdown
-	yieldBy   time.Time // Draining: yields then even if the Release has not been answered
-	farewells int       // Draining: adverts still to be sent before the end
+	next     State     // Draining: Backup, or Init for a shutdown
+	yieldBy  time.Time // Draining: yields then even if the Release has not been answered
+	farewell bool      // Draining: the VIP is off, the last adverts are under way
 
 	held    bool      // Fault: the VIP may still be on this node, Release first
 	retryAt time.Time // Fault
@@ -210,20 +211,23 @@ func (m *Machine) send() {
 		}
 	}
 	m.nextSend = m.now.Add(m.cfg.AdvertInterval)
+	if m.repeats > 0 {
+		m.repeats--
+		m.nextSend = m.now.Add(min(m.cfg.AdvertInterval, yieldSpacing))
+	}
 	m.do(Send{Late: m.late})
 }
 
 // sendOnTime is the advert of each interval. It keeps the beat, and measures how late it was (E13).
 func (m *Machine) sendOnTime() {
-	was := m.nextSend
-	late := m.now.Sub(was)
+	late := m.now.Sub(m.nextSend)
 	m.late -= m.late / 16 // half of it is forgotten within 11 adverts
 	if late <= longestJitter(m.cfg.AdvertInterval) {
 		m.late = max(m.late, late)
 	}
 	m.send()
 	if late < m.cfg.AdvertInterval {
-		m.nextSend = was.Add(m.cfg.AdvertInterval)
+		m.nextSend = m.nextSend.Add(-late)
 	}
 }
 

@@ -60,7 +60,7 @@ func simulate(seed uint64, trace func(string, ...any)) error {
 // trouble lets d pass with faults of every kind.
 func (w *world) trouble(d time.Duration) {
 	w.late, w.dup = w.rng.Float64()*0.1, w.rng.Float64()*0.1
-	for range w.rng.IntN(10) {
+	for range w.rng.IntN(20) {
 		w.after(w.upTo(d), w.fault)
 	}
 	w.run(w.now.Add(d))
@@ -120,7 +120,7 @@ func (w *world) calmAfter(preempt bool) time.Duration {
 // calm ends all faults but chance losses, and sees that one node becomes active and stays.
 func (w *world) calm(preempt bool) {
 	w.log("calm from now on")
-	w.late, w.dup = 0, 0
+	w.quiet, w.late, w.dup = true, 0, 0
 	w.heal()
 	for _, n := range w.nodes {
 		n.failing = 0

@@ -25,6 +25,8 @@ type world struct {
 	late  float64          // of a datagram: it arrives after up to lateDelay, reordered or on its own
 	dup   float64          // of a datagram
 
+	quiet bool // no more faults: who ends is started again
+
 	inv   invariants
 	trace func(format string, args ...any) // nil: nobody looks
 	err   error                            // the first invariant broken
@@ -43,7 +45,7 @@ var epochStart = time.Unix(1_000_000, 0)
 func newWorld(seed uint64) *world {
 	w := &world{rng: rand.New(rand.NewPCG(seed, 0)), now: epochStart, links: make(map[[2]int]*link)}
 	w.interval = []time.Duration{5, 20, 20, 20, 100}[w.rng.IntN(5)] * time.Millisecond
-	w.maxDelay = w.interval / 4
+	w.maxDelay = w.interval / 5
 	w.maxTick = w.interval / 10
 	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
 	return w

@@ -143,6 +143,7 @@ func (n *simNode) step(ev Event) {
 		return
 	}
 	n.w.log("%s ← %T%+v", n.name(), ev, ev)
+	n.w.inv.stepped(n, ev)
 	n.act(n.machine.Step(n.w.now, ev))
 	if n.machine != nil {
 		n.wake()
@@ -166,6 +167,7 @@ func (n *simNode) receive(datagram []byte) {
 		return
 	}
 	h, _ := a.Heard(n.cfg.Group)
+	n.w.log("%s hears %s %+v", n.name(), h.Node, h.Group)
 	n.w.inv.heard(n, h)
 	n.act(n.machine.Step(n.w.now, h))
 	if n.machine != nil {
@@ -190,6 +192,9 @@ func (n *simNode) act(actions []Action) {
 			n.state = a.To
 			if a.To == Init {
 				n.powerLoss() // the process ends
+				if n.w.quiet {
+					n.start()
+				}
 				return
 			}
 		}
