@@ -19,10 +19,11 @@ type Host struct {
 	name   string
 	number byte // in its lab, from 1; part of its MACs
 
-	mu   sync.RWMutex
-	m    *machine // nil while the power is off
-	nics []nic    // never empty
-	down bool     // PortDown
+	mu    sync.RWMutex
+	m     *machine // nil while the power is off
+	nics  []nic    // never empty
+	ports []int    // of the switch: indices, while the power is on
+	down  bool     // PortDown
 }
 
 // A nic is one interface of a host and the port that it is plugged into. It outlives a power loss.
@@ -88,10 +89,11 @@ func (h *Host) plug(n nic) error {
 	}
 	err := h.lab.sw.ask(func(nl *netlink.Handle) error { return nl.LinkAdd(port) })
 	if err == nil {
+		h.ports = append(h.ports, port.Index)
 		err = h.m.ask(func(nl *netlink.Handle) error { return bringUp(nl, n) })
 	}
 	if err == nil && !h.down {
-		err = h.lab.sw.ask(func(nl *netlink.Handle) error { return nl.LinkSetUp(port) })
+		err = h.connect(n)
 	}
 	if err != nil {
 		return fmt.Errorf("lab: %s: plug %s into %s: %w", h.name, n.name, n.segment, err)
@@ -179,19 +181,24 @@ func (h *Host) Addrs() (addrs []netip.Prefix, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = m.ask(func(nl *netlink.Handle) error {
-		list, err := nl.AddrList(nil, netlink.FAMILY_ALL)
-		for _, a := range list {
-			ip, ok := netip.AddrFromSlice(a.IP)
-			bits, _ := a.Mask.Size()
-			if ip = ip.Unmap(); ok && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() {
-				addrs = append(addrs, netip.PrefixFrom(ip, bits))
+	var list []netlink.Addr
+	err = m.ask(func(nl *netlink.Handle) (err error) {
+		for range 10 { // the list may change while it is read
+			if list, err = nl.AddrList(nil, netlink.FAMILY_ALL); !errors.Is(err, netlink.ErrDumpInterrupted) {
+				break
 			}
 		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("lab: %s: %w", h.name, err)
+		return nil, fmt.Errorf("lab: %s: addresses: %w", h.name, err)
+	}
+	for _, a := range list {
+		ip, ok := netip.AddrFromSlice(a.IP)
+		bits, _ := a.Mask.Size()
+		if ip = ip.Unmap(); ok && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() {
+			addrs = append(addrs, netip.PrefixFrom(ip, bits))
+		}
 	}
 	return addrs, nil
 }
@@ -212,14 +219,17 @@ func (h *Host) unplug() error {
 	var errs []error
 	for _, n := range h.nics {
 		errs = append(errs, h.lab.sw.ask(func(nl *netlink.Handle) error {
-			err := nl.LinkDel(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: n.port}})
+			port, err := nl.LinkByName(n.port)
+			if err == nil {
+				err = nl.LinkDel(port)
+			}
 			if gone := (netlink.LinkNotFoundError{}); errors.As(err, &gone) || errors.Is(err, unix.ENODEV) {
-				return nil // the kernel was quicker: a veth goes with the namespace of either end
+				return nil // never plugged, or the kernel was quicker: a veth goes with the namespace of either end
 			}
 			return err
 		}))
 	}
 	errs = append(errs, h.m.bury())
-	h.m = nil
+	h.m, h.ports = nil, nil
 	return errors.Join(errs...)
 }

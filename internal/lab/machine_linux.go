@@ -134,8 +134,16 @@ func (m *machine) watch() {
 	m.nl, m.net = nil, nil
 }
 
-// kill ends all processes of the machine; the kernel does it, as the death of a pid namespace's init demands.
-func (m *machine) kill() { m.init.Process.Kill() }
+// kill ends all processes of the machine. The kernel does it, as the death of a pid namespace's init demands, but only once that
+// init has been scheduled; those that we know of are hit without that delay.
+func (m *machine) kill() {
+	m.init.Process.Kill()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.running {
+		p.Signal(syscall.SIGKILL)
+	}
+}
 
 // bury waits for the end after a kill.
 func (m *machine) bury() error {
