@@ -38,7 +38,13 @@ type head struct {
 	close, keepAlive, upgrade bool // connection options
 }
 
+// usualFields is the number of fields that a new head has room for.
+const usualFields = 32
+
 func (h *head) reset() {
+	if h.fields == nil {
+		h.fields = make([]field, 0, usualFields)
+	}
 	*h = head{fields: h.fields[:0]}
 }
 
