@@ -1,0 +1,211 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Options of [Run].
+type Options struct {
+	JSON  bool // print one JSON object to out and nothing else; progress goes to errOut
+	Keep  bool // leave everything running after the faults until ctx ends
+	Color bool // paint the text for a terminal (see WantColor)
+
+	// In gives the commands of Keep, a line each; nil: none.
+	In io.Reader
+	// Exe is the tandem that runs in the hosts; default: this very program.
+	Exe string
+
+	// sabotage, for tests, is called right after a fault was injected.
+	sabotage func(s *site, fault string) error
+}
+
+const (
+	startMax  = 20 * time.Second // until the site serves
+	settleMax = 3 * time.Second  // until the last window's requests have ended
+)
+
+// Run builds the network, starts everything, injects the faults and prints the
+// result to out. It has to be called inside a lab (lab.Enter).
+//
+// ok is the report's: everything was as promised. An error means that the demo
+// could not be carried out; what failed, and the daemons' last lines, have then
+// been written to errOut. With Options.JSON the object is printed in any case,
+// unless ctx ended. Run returns after everything it started has ended, within
+// 40 s (Keep: after ctx, or "quit").
+func Run(ctx context.Context, opt Options, out, errOut io.Writer) (ok bool, err error) {
+	human := out
+	if opt.JSON {
+		human = errOut
+	}
+	r := &runner{opt: opt, view: view{w: human, color: opt.Color}}
+	r.report = Report{Balancers: len(balancers), Backends: len(apps)}
+	err = r.run(ctx)
+	bad := r.report.Verdict()
+	if r.site != nil && ctx.Err() == nil && (err != nil || len(bad) > 0) {
+		r.explain(errOut)
+	}
+	r.report.OK = err == nil && len(bad) == 0
+	if err == nil {
+		r.view.table(r.report)
+	}
+	if opt.JSON && ctx.Err() == nil {
+		if werr := r.report.writeJSON(out); err == nil {
+			err = werr
+		}
+	}
+	if err == nil && opt.Keep {
+		err = r.keep(ctx)
+	}
+	if r.site != nil {
+		if cerr := r.site.close(); err == nil {
+			err = cerr
+		}
+	}
+	return r.report.OK, err
+}
+
+// runner is one run of the demo.
+type runner struct {
+	opt    Options
+	view   view
+	site   *site
+	report Report
+
+	windows []window
+	told    time.Duration // when the last live line was printed
+	lost    string        // the host that lost its power
+}
+
+func (r *runner) run(ctx context.Context) (err error) {
+	r.view.topology()
+	if r.site, err = build(ctx, r.opt.Exe); err != nil {
+		return err
+	}
+	s := r.site
+	r.progress("the network stands: %d hosts on one switch", len(s.machines)+1)
+	s.observe()
+	if err := s.start(); err != nil {
+		return err
+	}
+	r.progress("started: tandem lb in %d hosts, tandem agent and an app in %d", len(balancers), len(apps))
+	if err := r.untilServed(ctx); err != nil {
+		return err
+	}
+	defer r.sumUp()
+	for _, name := range Faults {
+		if err := r.inject(ctx, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	settled := expectation{"the last requests to end", func() bool {
+		return s.log.Settled() >= r.windows[len(r.windows)-1].until
+	}}
+	_, err = s.wait(ctx, []expectation{settled}, 0, settleMax, r.tick)
+	return err
+}
+
+// sumUp turns the windows into the report.
+func (r *runner) sumUp() {
+	for _, w := range r.windows {
+		r.report.Faults = append(r.report.Faults, r.site.measure(w))
+	}
+}
+
+// untilServed waits until every host listens, one is active, and all apps answer.
+func (r *runner) untilServed(ctx context.Context) error {
+	s := r.site
+	var list []expectation
+	for _, m := range s.machines {
+		port := uint16(appPort)
+		if m.args[0] == "lb" {
+			port = sitePort
+		}
+		list = append(list, expectation{
+			fmt.Sprintf("%s to listen on port %d", m.name, port),
+			func() bool { return m.listens(port) },
+		})
+	}
+	list = append(list, s.served(appsWithout())...)
+	missing, err := s.wait(ctx, list, 0, startMax, r.tick)
+	if err != nil {
+		return err
+	}
+	if missing != "" {
+		return fmt.Errorf("the site did not come up: waited %v in vain for %s", startMax, missing)
+	}
+	r.progress("the site serves from %d apps, %s is active", len(apps), s.active())
+	return nil
+}
+
+// inject does one fault and appends what it cost to the report.
+func (r *runner) inject(ctx context.Context, name string) error {
+	s := r.site
+	active := s.active()
+	step, err := steppers[name](s, active, r.lost)
+	if err != nil {
+		return err
+	}
+	r.view.fault(s.log.Now(), name, step.does)
+	w := window{name: name, from: s.log.Now()}
+	if err := step.hit(); err != nil {
+		return err
+	}
+	if name == PowerLoss {
+		r.lost = active
+	}
+	if r.opt.sabotage != nil {
+		if err := r.opt.sabotage(s, name); err != nil {
+			return err
+		}
+	}
+	if w.waited, err = s.wait(ctx, step.over, windowMin, windowMax, r.tick); err != nil {
+		return err
+	}
+	w.calm = s.log.Now()
+	if _, err := s.wait(ctx, nil, rest, rest, r.tick); err != nil {
+		return err
+	}
+	w.until = s.log.Now()
+	// What was due in the window may yet fail: it is counted at the very end.
+	r.windows = append(r.windows, w)
+	if w.waited != "" {
+		r.progress("%s", r.view.paint(red, "waited in vain for "+w.waited))
+	}
+	return nil
+}
+
+// tick prints a live line once a second.
+func (r *runner) tick() {
+	now := r.site.log.Now()
+	if now-r.told < time.Second {
+		return
+	}
+	r.view.live(now, r.site.log.Since(r.told), r.site.active())
+	r.told = now
+}
+
+func (r *runner) progress(format string, args ...any) {
+	at := time.Duration(0)
+	if r.site != nil {
+		at = r.site.log.Now()
+	}
+	r.view.progress(at, format, args...)
+}
+
+// explain prints the last lines of every daemon.
+func (r *runner) explain(w io.Writer) {
+	const lines = 20
+	for _, m := range r.site.machines {
+		state := "ended"
+		if m.running() {
+			state = "running"
+		}
+		fmt.Fprintf(w, "--- %s: tandem %s (%s), the last lines it wrote:\n", m.name, m.args[0], state)
+		for _, line := range m.log.last(lines) {
+			fmt.Fprintf(w, "    %s\n", line)
+		}
+	}
+}

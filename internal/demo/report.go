@@ -1,0 +1,101 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Report is the demo's result, and the form of --json.
+type Report struct {
+	Balancers int     `json:"balancers"`
+	Backends  int     `json:"backends"`
+	Faults    []Fault `json:"faults"`
+	OK        bool    `json:"ok"`
+}
+
+// Fault is what one fault did. It was observed by the client and counted on
+// the wire.
+type Fault struct {
+	Name         string `json:"fault"`         // one of Faults
+	OutageMS     int64  `json:"outage_ms"`     // longest gap between two good answers, rounded up
+	Requests     int    `json:"requests"`      // due in the window
+	Failed       int    `json:"failed"`        // of these
+	ActiveBefore string `json:"active_before"` // the one owner just before; empty when there was not one
+	ActiveAfter  string `json:"active_after"`  // the one owner at the window's end; empty likewise
+	MaxOwners    int    `json:"max_owners"`    // of the VIP at once
+
+	waited string // what did not come within its deadline; empty when all did
+}
+
+// The names of the faults.
+const (
+	PowerLoss     = "power-loss"
+	PowerBack     = "power-back"
+	AppStop       = "app-stop"
+	AppStart      = "app-start"
+	CleanShutdown = "clean-shutdown"
+)
+
+// Faults are all of them, in the order in which they are injected.
+var Faults = []string{PowerLoss, PowerBack, AppStop, AppStart, CleanShutdown}
+
+// What a fault may cost.
+const (
+	requestsMin = 200
+	outageMax   = 1000 // ms
+)
+
+// costsNothing tells whether no request may fail on account of a fault. The
+// connections that stand when the active loses power or is shut down die with
+// it; they are counted and shown.
+func costsNothing(fault string) bool {
+	return fault == PowerBack || fault == AppStop || fault == AppStart
+}
+
+// Verdict says, one sentence each, what is not as promised. Empty means ok.
+func (r Report) Verdict() []string {
+	var bad []string
+	say := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
+	if len(r.Faults) != len(Faults) {
+		say("%d of %d faults were injected", len(r.Faults), len(Faults))
+	}
+	for i, f := range r.Faults {
+		if i < len(Faults) && f.Name != Faults[i] {
+			say("%s came where %s belongs", f.Name, Faults[i])
+		}
+		if f.Requests < requestsMin {
+			say("%s: %d requests are too few to tell, %d are needed", f.Name, f.Requests, requestsMin)
+		}
+		if f.MaxOwners != 1 {
+			say("%s: the VIP had %d owners at once", f.Name, f.MaxOwners)
+		}
+		if f.ActiveAfter == "" {
+			say("%s: not exactly one balancer was active at the end", f.Name)
+		}
+		if f.OutageMS > outageMax {
+			say("%s: an outage of %d ms, %d are allowed", f.Name, f.OutageMS, outageMax)
+		}
+		if f.Failed > 0 && costsNothing(f.Name) {
+			say("%s: %d requests failed, none may", f.Name, f.Failed)
+		}
+		if f.waited != "" {
+			say("%s: waited in vain for %s", f.Name, f.waited)
+		}
+	}
+	return bad
+}
+
+// writeJSON prints the one object, on one line.
+func (r Report) writeJSON(w io.Writer) error {
+	if r.Faults == nil {
+		r.Faults = []Fault{} // [] and not null
+	}
+	return json.NewEncoder(w).Encode(r)
+}
+
+// millis rounds up: half a millisecond of outage is not none.
+func millis(d time.Duration) int64 {
+	return int64((d + time.Millisecond - 1) / time.Millisecond)
+}

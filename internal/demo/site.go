@@ -1,0 +1,139 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-lb/tandem/internal/lab"
+	"github.com/tandem-lb/tandem/internal/lab/client"
+	"github.com/tandem-lb/tandem/internal/lab/owners"
+)
+
+// site is the whole network, and the two who observe it.
+type site struct {
+	exe      string // tandem's path, empty for this very program
+	lab      *lab.Lab
+	machines []*machine // balancers, then apps
+	client   *lab.Host
+	load     *client.Load
+	log      *client.Log
+	owners   *owners.Watch
+
+	ctx    context.Context // of everything that runs in the background
+	cancel context.CancelFunc
+	tasks  *errgroup.Group
+}
+
+// build makes the network and the observers; nothing runs yet. The site must be closed.
+func build(ctx context.Context, exe string) (*site, error) {
+	l, err := lab.New(lab.Config{})
+	if err != nil {
+		return nil, err
+	}
+	s := &site{exe: exe, lab: l, log: client.NewLog(time.Now())}
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.tasks, s.ctx = errgroup.WithContext(ctx)
+	if err := s.populate(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *site) populate() (err error) {
+	if s.client, err = s.lab.Host("client", clientAddr); err != nil {
+		return err
+	}
+	for _, r := range slices.Concat(balancers, apps) {
+		h, err := s.lab.Host(r.name, r.addr)
+		if err != nil {
+			return err
+		}
+		s.machines = append(s.machines, &machine{role: r, host: h, site: s})
+	}
+	s.owners, err = owners.New(owners.Config{
+		VIP: vip, Sender: eyeAddr, Eye: s.client, Hosts: hostsOf(s.machines), Now: s.log.Now,
+	})
+	if err != nil {
+		return err
+	}
+	s.load, err = client.New(client.Config{
+		Target: netip.AddrPortFrom(vip, sitePort), NameHeader: nameHeader, Enter: s.client.Do,
+	}, s.log)
+	return err
+}
+
+// nameHeader is where internal/webapp names itself.
+const nameHeader = "X-Served-By"
+
+// observe starts the load and the counting of owners.
+func (s *site) observe() {
+	s.tasks.Go(func() error { return s.owners.Run(s.ctx) })
+	s.tasks.Go(func() error { return s.load.Run(s.ctx) })
+	for _, m := range s.machines {
+		m.watch()
+	}
+}
+
+// start runs every daemon.
+func (s *site) start() error {
+	for _, m := range s.machines {
+		if err := m.start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close ends everything that runs and removes the network.
+func (s *site) close() error {
+	s.cancel()
+	err := s.lab.Close()
+	if terr := s.tasks.Wait(); terr != nil {
+		return terr
+	}
+	if err != nil {
+		return fmt.Errorf("take the network down: %w", err)
+	}
+	return nil
+}
+
+// active is the one owner over the last 100 ms, empty when there is not exactly one.
+func (s *site) active() string { return s.activeAt(s.log.Now()) }
+
+func (s *site) activeAt(t time.Duration) string {
+	host, ok := s.owners.Sole(owners.Window{From: t - 100*time.Millisecond, To: t})
+	if !ok {
+		return ""
+	}
+	return host
+}
+
+// calmFor is how long nothing may fail before a site counts as calm.
+const calmFor = 300 * time.Millisecond
+
+// calm tells whether everything that ended lately was good, at no less than
+// half the pace, and came from exactly these apps.
+func (s *site) calm(names []string) bool {
+	from := map[string]bool{}
+	good := 0
+	for _, r := range s.log.Since(s.log.Now() - calmFor) {
+		if !r.Good() {
+			return false
+		}
+		good++
+		from[r.From] = true
+	}
+	if good < requestsIn(calmFor)/2 || len(from) != len(names) {
+		return false
+	}
+	return !slices.ContainsFunc(names, func(n string) bool { return !from[n] })
+}
+
+// requestsIn is how many requests the client sends in that time.
+func requestsIn(d time.Duration) int { return int(d / (2 * time.Millisecond)) }

@@ -1,0 +1,141 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/tandem-lb/tandem/internal/lab/client"
+)
+
+// The few colours (ECMA-48, SGR).
+const (
+	bold  = "1"
+	dim   = "2"
+	red   = "31"
+	green = "32"
+	cyan  = "36"
+)
+
+// WantColor tells whether f is a terminal whose user did not ask for plain text
+// (https://no-color.org).
+func WantColor(f *os.File) bool {
+	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// view prints for a human. One goroutine uses it.
+type view struct {
+	w     io.Writer
+	color bool
+}
+
+func (v view) paint(code, s string) string {
+	if !v.color || s == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+func (v view) line(format string, args ...any) { fmt.Fprintf(v.w, format+"\n", args...) }
+
+// topology draws the network.
+func (v view) topology() {
+	where := func(r role) string { return r.name + " " + r.addr.Addr().String() }
+	box := func(code, s string) string { return v.paint(code, fmt.Sprintf("%-20s", s)) }
+	v.line("")
+	v.line("                    %s   a GET on a new connection every 2 ms", v.paint(bold, "client "+clientAddr.Addr().String()))
+	v.line("                              |")
+	v.line("                    %s   the VIP: one balancer owns it at a time", v.paint(cyan, fmt.Sprintf("%v:%d", vip, sitePort)))
+	v.line("                 .------------+------------.")
+	v.line("         %s      %s", box(green, where(balancers[0])), box(green, where(balancers[1])))
+	v.line("                 '------------+------------'")
+	v.line("       .----------------------+----------------------.")
+	v.line("%s   %s   %s", box(bold, where(apps[0])), box(bold, where(apps[1])), box(bold, where(apps[2])))
+	v.line("")
+}
+
+// progress prints one thing that was done or came true.
+func (v view) progress(at time.Duration, format string, args ...any) {
+	v.line("%s  %s", v.paint(dim, clock(at)), fmt.Sprintf(format, args...))
+}
+
+// fault announces one.
+func (v view) fault(at time.Duration, name, does string) {
+	v.line("%s  %s  %s", v.paint(dim, clock(at)), v.paint(bold, fmt.Sprintf("%-14s", name)), does)
+}
+
+// live prints the last second, as the client saw it.
+func (v view) live(at time.Duration, reqs []client.Request, active string) {
+	failed := 0
+	from := map[string]bool{}
+	for _, r := range reqs {
+		if r.Good() {
+			from[r.From] = true
+		} else {
+			failed++
+		}
+	}
+	names := make([]string, 0, len(from))
+	for n := range from {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	fails := fmt.Sprintf("%4d failed", failed)
+	if failed > 0 {
+		fails = v.paint(red, fails)
+	}
+	if active == "" {
+		active = v.paint(red, "?  ")
+	}
+	v.line("%s  %5d req/s  %s   active %s   apps %s", v.paint(dim, clock(at)), len(reqs), fails, active, strings.Join(names, " "))
+}
+
+// table prints the result.
+func (v view) table(r Report) {
+	v.line("")
+	v.line("%s", v.paint(bold, fmt.Sprintf("%-15s %9s %9s %7s   %-16s %s", "fault", "outage", "requests", "failed", "active", "owners at once")))
+	for _, f := range r.Faults {
+		failed := fmt.Sprintf("%7d", f.Failed)
+		if f.Failed > 0 && costsNothing(f.Name) {
+			failed = v.paint(red, failed)
+		}
+		outage := fmt.Sprintf("%6d ms", f.OutageMS)
+		if f.OutageMS > outageMax {
+			outage = v.paint(red, outage)
+		}
+		owners := fmt.Sprint(f.MaxOwners)
+		if f.MaxOwners != 1 {
+			owners = v.paint(red, owners)
+		}
+		v.line("%-15s %s %9d %s   %-16s %s", f.Name, outage, f.Requests, failed, move(f), owners)
+	}
+	v.line("")
+	if r.OK {
+		v.line("%s", v.paint(green, "ok: the site survived all of it"))
+		return
+	}
+	v.line("%s", v.paint(red, "NOT ok:"))
+	for _, s := range r.Verdict() {
+		v.line("  - %s", s)
+	}
+}
+
+func move(f Fault) string {
+	or := func(s string) string {
+		if s == "" {
+			return "?"
+		}
+		return s
+	}
+	if f.ActiveBefore == f.ActiveAfter {
+		return or(f.ActiveAfter)
+	}
+	return or(f.ActiveBefore) + " -> " + or(f.ActiveAfter)
+}
+
+func clock(d time.Duration) string { return fmt.Sprintf("%5.1f s", d.Seconds()) }
