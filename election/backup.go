@@ -34,14 +34,18 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 			m.settle()
 		}
 		m.pardoned = false
-		m.lost = Reason{Why: WhyActiveSilent, Node: p.Node}
+		if !p.claiming() {
+			m.lost = Reason{Why: WhyActiveSilent, Node: p.Node}
+		}
 		if p.active() {
 			m.yielding = false
 		}
 	case was.holds() && was.until.After(m.now):
 		// It yields, or came back from a restart: there is nothing to wait for but better candidates (E7).
 		m.floor = m.now
-		m.lost = Reason{Why: WhyYielded, Node: p.Node}
+		if !was.claiming() {
+			m.lost = Reason{Why: WhyYielded, Node: p.Node}
+		}
 	}
 	if m.pending != nothing && (p.active() || p.claiming() && p.claimRank().compare(m.claimRank()) > 0) {
 		m.withdraw(p.Node)
@@ -49,7 +53,7 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 }
 
 // tickBackup claims when the active-down interval has passed.
-func (m *Machine) tickBackup(slept time.Duration) {
+func (m *Machine) tickBackup() {
 	switch {
 	case m.pending != nothing:
 		if m.due(m.answerBy) {
@@ -62,7 +66,7 @@ func (m *Machine) tickBackup(slept time.Duration) {
 	if !m.due(m.claimAt()) {
 		return
 	}
-	if slept > overslept(m.cfg.AdvertInterval) && !m.pardoned {
+	if m.slept && !m.pardoned {
 		m.pardoned = true
 		m.floor = m.now.Add(activeDown(m.cfg.AdvertInterval))
 		return

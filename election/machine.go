@@ -26,6 +26,8 @@ type Machine struct {
 	foreign    string // MAC of the last foreign claimant
 
 	deadline time.Time // as last returned
+	expected time.Time // when the shell had to wake up: deadline, but not before it was told
+	slept    bool      // it woke up far too late; what was not heard meanwhile proves nothing
 	nextSend time.Time
 	late     time.Duration // worst lateness of Sends of late; decays
 	repeats  int           // of the next advert, in short order
@@ -120,12 +122,11 @@ func (m *Machine) Tick(now time.Time) []Action {
 	if m.ended() {
 		return nil
 	}
-	slept := m.now.Sub(m.deadline)
 	switch m.state {
 	case Init:
 		m.becomeBackup(Reason{Why: WhyStarted})
 	case Backup:
-		m.tickBackup(slept)
+		m.tickBackup()
 	case Active:
 		m.tickActive()
 	case Draining:
@@ -136,6 +137,7 @@ func (m *Machine) Tick(now time.Time) []Action {
 	if m.state != Init && m.due(m.nextSend) {
 		m.sendOnTime()
 	}
+	m.slept = false
 	return m.end()
 }
 
@@ -146,11 +148,17 @@ func (m *Machine) Deadline() time.Time { return m.deadline }
 func (m *Machine) begin(now time.Time) {
 	m.now = later(now, m.now)
 	m.acts, m.news = nil, nil
+	if !m.expected.IsZero() && m.now.Sub(m.expected) > overslept(m.cfg.AdvertInterval) {
+		m.slept = true
+	}
 }
 
 // end closes a Step or Tick.
 func (m *Machine) end() []Action {
-	m.deadline = m.nextDeadline()
+	m.deadline, m.expected = m.nextDeadline(), time.Time{}
+	if !m.deadline.IsZero() {
+		m.expected = later(m.deadline, m.now)
+	}
 	return append(m.acts, m.news...)
 }
 
