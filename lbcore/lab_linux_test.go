@@ -3,6 +3,7 @@ package lbcore_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -220,4 +222,55 @@ func (c *rawConn) ended(t *testing.T) string {
 		t.Fatalf("connection did not end in order: %v (after %q)", err, b)
 	}
 	return string(b)
+}
+
+// readAnswer is answer for goroutines other than the test's.
+func readAnswer(c *rawConn) (status int, err error) {
+	resp, err := http.ReadResponse(c.r, nil)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode, err
+}
+
+// stoppable is a backend that answers nothing and can be killed: its port
+// refuses connections afterwards.
+func stoppable(t *testing.T, id string) (b lbcore.BackendConfig, stop func()) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	stop = func() { ln.Close() }
+	t.Cleanup(stop)
+	return backendAt(id, ln.Addr()), stop
+}
+
+// listenBacklog listens with the given queue length and never accepts.
+func listenBacklog(t *testing.T, backlog int) net.Addr {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	must(t, err)
+	t.Cleanup(func() { syscall.Close(fd) })
+	must(t, syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	must(t, syscall.Listen(fd, backlog))
+	sa, err := syscall.Getsockname(fd)
+	must(t, err)
+	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sa.(*syscall.SockaddrInet4).Port}
+}
+
+// alwaysWell is a check that never fails.
+type alwaysWell struct{}
+
+func (alwaysWell) Check(context.Context, netip.AddrPort) error { return nil }
+
+// switchable is a check that fails for one address.
+type switchable struct {
+	down atomic.Pointer[netip.AddrPort]
+}
+
+func (s *switchable) Check(_ context.Context, a netip.AddrPort) error {
+	if d := s.down.Load(); d != nil && *d == a {
+		return errors.New("switched off")
+	}
+	return nil
 }

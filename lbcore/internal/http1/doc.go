@@ -22,20 +22,23 @@
 //   - A message that two parsers could read differently is refused, never repaired: both or repeated Content-Length
 //     and Transfer-Encoding, codings other than a lone chunked, bare CR or LF, folded lines, control bytes, white
 //     space before a colon, a missing, repeated or odd Host, names that differ from a known one in "_" for "-".
-//   - What goes on is always HTTP/1.1 in origin-form with framing fields of our own; hop-by-hop fields, those that Connection
-//     names, and trailers stay behind. Connection cannot remove Host, framing, or X-Forwarded-*.
+//   - What goes on is always HTTP/1.1 in origin-form with framing fields of our own; hop-by-hop fields, those that
+//     Connection names, and trailers stay behind. Connection cannot remove Host, framing, or X-Forwarded-*.
 //   - A client that is not trusted cannot say anything about itself through Forwarded or X-Forwarded-*.
 //   - Every refusal has a status for the client and a stable name: see [Error]. Whatever a backend does wrong is a 502.
 //   - Everything is bounded: see [Limits] for heads; 256 bytes of extensions per chunk; 8 KiB of trailers.
 //
 // # Where it is stricter than the RFCs, and where not
 //
-// Identical repeated Content-Lengths, empty elements in Transfer-Encoding, a single LF as line end, white space before the
-// colon of a response and folded lines in one are refused although a recipient may accept or mend them. A host is a name of letters, digits, ".",
-// "-" and "_", or an address. A target is visible ASCII without "#"; "\", "%00" and "%" without two hex digits are
-// refused in its path, since servers disagree about them; bytes above 0x7f must be escaped. Minor versions
-// above 1 are 505. Bytes above 0x7f in field values are passed on. A status line may lack the space behind its code.
-// A request with a coding that is not implemented gets 501 even if chunked does not follow.
+// Refused although a recipient may accept or mend them: identical repeated Content-Lengths, empty elements in
+// Transfer-Encoding, a single LF as line end, and in responses folded lines and white space before a colon. A host
+// is a name of letters, digits, ".", "-" and "_", or an address. A target is visible ASCII without "#", so bytes
+// above 0x7f must be escaped; "\", "%00" and "%" without two hex digits are refused in its path, since servers
+// disagree about them. Minor versions above 1 are 505.
+//
+// Accepted: bytes above 0x7f in field values, passed on as they are, and a status line without the space behind its
+// code. A request with a coding that is not implemented gets 501 even if chunked does not follow, where RFC 9112, 6.3
+// asks for 400.
 //
 // # Not here
 //
