@@ -45,11 +45,8 @@ var fold = func() (t [256]byte) {
 	return t
 }()
 
-// alike reports whether b is lower but for case and "_" in place of "-". lower is in lower case.
+// alike reports whether b, as long as lower, is lower but for case and "_" in place of "-".
 func alike(b []byte, lower string) bool {
-	if len(b) != len(lower) {
-		return false
-	}
 	for i, c := range b {
 		if fold[c] != lower[i] {
 			return false
@@ -71,13 +68,14 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
-func isToken1(b []byte) bool {
+// tokenOnly reports whether b, which is not empty, is a token.
+func tokenOnly(b []byte) bool {
 	for _, c := range b {
 		if class[c]&isToken == 0 {
 			return false
 		}
 	}
-	return len(b) > 0
+	return true
 }
 
 // skipText returns the place of the first byte in b[i:] that may not stand in a field value (RFC 9110, 5.5):

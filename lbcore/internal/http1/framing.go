@@ -36,7 +36,7 @@ func transferCoding(v []byte) code {
 		switch {
 		case equalFold(item, "chunked"):
 			chunked++
-		case !isToken1(item):
+		case !tokenOnly(item):
 			return badTE // parameters too: no coding that has any is known to us
 		case chunked > 0:
 			return badTE
@@ -73,7 +73,7 @@ func (h *head) connectionOptions() code {
 				h.close = true
 			case equalFold(option, "upgrade"):
 				h.upgrade = true
-			case !isToken1(option):
+			case !tokenOnly(option):
 				return badConnection
 			default:
 				if names++; names > maxOptions {

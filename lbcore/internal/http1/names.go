@@ -56,8 +56,8 @@ type fieldSet uint32
 func (s fieldSet) has(id fieldID) bool { return s>>id&1 != 0 }
 
 const (
-	// hopByHop never goes on (RFC 9110, 7.6.1 and 7.8). Transfer-Encoding, since we frame anew, and Trailer and TE, since
-	// trailers are dropped, belong to it here.
+	// hopByHop never goes on (RFC 9110, 7.6.1 and 7.8). Transfer-Encoding belongs to it since we frame anew, Trailer
+	// and TE since trailers are dropped.
 	hopByHop fieldSet = 1<<fieldConnection | 1<<fieldKeepAlive | 1<<fieldProxyConnection | 1<<fieldTE | 1<<fieldTrailer |
 		1<<fieldTransferEncoding | 1<<fieldUpgrade | 1<<fieldHTTP2Settings
 

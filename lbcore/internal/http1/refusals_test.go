@@ -272,6 +272,21 @@ func TestLimitsHoldToTheByte(t *testing.T) {
 	}
 }
 
+// Slow senders cost no more than fast ones: each call goes on where the last one stopped, but for the version and the
+// end of a line.
+func TestNoByteIsLookedAtTwice(t *testing.T) {
+	in := []byte("\r\n" + strings.TrimSuffix(browserRequest, "\r\n") + "X: " + strings.Repeat("y", 5000))
+	var r Request
+	for n := range len(in) + 1 {
+		if got, err := r.Parse(in[:n], nil); got != 0 || err != nil {
+			t.Fatalf("%q: got %d, %v", in[:n], got, err)
+		}
+		if r.at < n-len(http11) {
+			t.Fatalf("after %d bytes the scan is still at %d", n, r.at)
+		}
+	}
+}
+
 // A partial message never looks complete and never looks wrong.
 func TestEveryBeginningOfAGoodRequestIsIncomplete(t *testing.T) {
 	in := "\r\nPOST http://a:80/b?c HTTP/1.1\r\nHost: a\r\nConnection: x, close\r\nX:\t y \r\nContent-Length: 5\r\n\r\n"

@@ -23,8 +23,9 @@ func (p *Reply) Framing(r *Response) Body {
 	return Body{Kind: Chunked}
 }
 
-// AppendResponse appends the head to send to the client, always as HTTP/1.1 (RFC 9110, 2.5), without hop-by-hop fields
-// and those that Connection names, framed as Framing says. An interim response is nothing to a HTTP/1.0 client (RFC 9110, 15.2): nothing is appended then.
+// AppendResponse appends the head to send to the client, always HTTP/1.1 (RFC 9110, 2.5), without hop-by-hop fields
+// and those that Connection names, framed as Framing says. An interim response goes to no HTTP/1.0 client (RFC
+// 9110, 15.2): nothing is appended then.
 func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
 	if r.Interim() && p.Minor == 0 {
 		return dst

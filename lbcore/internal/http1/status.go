@@ -26,9 +26,9 @@ var reasons = [600]string{
 	505: "HTTP Version Not Supported",
 }
 
-// AppendError appends a whole small response whose text body (left out if headOnly) is the status and its reason. Statuses: 400 403 404
-// 408 411 413 414 417 421 429 431 500 501 502 503 504 505; others become 500. closeConn adds Connection: close;
-// without it the connection of a HTTP/1.0 client must be closed all the same.
+// AppendError appends a whole small response whose text body (left out if headOnly) is the status and its reason.
+// Statuses: 400 403 404 408 411 413 414 417 421 429 431 500 501 502 503 504 505; others become 500. closeConn adds
+// Connection: close; without it the connection of a HTTP/1.0 client must be closed all the same.
 func AppendError(dst []byte, status int, closeConn, headOnly bool) []byte {
 	if status < 0 || status >= len(reasons) || reasons[status] == "" {
 		status = 500
