@@ -129,7 +129,16 @@ func (r *runner) untilServed(ctx context.Context) error {
 		})
 	}
 	list = append(list, s.served(appsWithout())...)
-	missing, err := s.wait(ctx, list, 0, startMax, r.tick)
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	missing, err := s.wait(ctx, list, 0, startMax, func() {
+		r.tick()
+		for _, m := range s.machines {
+			if !m.running() {
+				giveUp(fmt.Errorf("tandem %s in %s did not stay: %v", m.args[0], m.name, m.proc.Wait()))
+			}
+		}
+	})
 	if err != nil {
 		return err
 	}

@@ -175,7 +175,7 @@ func (s *site) wait(ctx context.Context, list []expectation, atLeast, atMost tim
 		}
 		select {
 		case <-ctx.Done():
-			return "", ctx.Err()
+			return "", context.Cause(ctx)
 		case <-s.ctx.Done():
 			return "", fmt.Errorf("the observers ended: %w", context.Cause(s.ctx))
 		case <-poll.C:
