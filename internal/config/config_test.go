@@ -229,6 +229,20 @@ func TestLoadReadsKeysBesideTheFile(t *testing.T) {
 	}
 }
 
+func TestKeysCanBeReadByAFlag(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gossip.key")
+	if err := os.WriteFile(path, []byte(testKeys["gossip.key"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := ReadKeys("--gossip-key-file", path); err != nil || len(keys) != 1 {
+		t.Errorf("%d keys, %v", len(keys), err)
+	}
+	_, err := ReadKeys("--gossip-key-file", path+".none")
+	if err == nil || !strings.HasPrefix(err.Error(), "--gossip-key-file: cannot read the key file") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAFileThatIsNotThereSaysHowToDoWithout(t *testing.T) {
 	_, err := Load(filepath.Join(t.TempDir(), "none.toml"))
 	var errs Errors

@@ -42,6 +42,17 @@ func readKeyFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 }
 
+// ReadKeys reads the key file that a flag names: the first key is the primary
+// one. The error is of type [Errors] and never shows a key.
+func ReadKeys(flag, path string) ([][]byte, error) {
+	c := &checker{readFile: readKeyFile}
+	keys := c.keyFile(text{V: path, Set: true, At: flagValue(flag, kindText, path).at})
+	if err := c.sorted(); err != nil {
+		return nil, err
+	}
+	return keys, nil
+}
+
 // keyFile reads the keys from the file that t names; nil when it names none.
 // Errors never show a key.
 func (c *checker) keyFile(t text) [][]byte {
