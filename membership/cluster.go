@@ -25,6 +25,7 @@ var (
 	ErrPayloadTooLarge = errors.New("membership: payload is too large")
 	ErrUnknownMember   = errors.New("membership: no such member is there")
 	ErrWrongKey        = errors.New("membership: the other side uses another gossip key")
+	ErrPortTaken       = errors.New("membership: the gossip port is taken")
 	ErrClosed          = errors.New("membership: cluster is closed, or has left")
 )
 

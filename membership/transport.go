@@ -64,11 +64,11 @@ func newNetTransport(bind netip.AddrPort, advertise netip.Addr, logger *log.Logg
 		}
 	}
 	if err != nil {
-		remedy := "is the address one of this host's?"
+		// The library wraps nothing, so its words are all there is to tell by.
 		if strings.Contains(err.Error(), "address already in use") {
-			remedy = "another tandem, Docker Swarm or MetalLB may use this port; choose another one"
+			return nil, fmt.Errorf("%w at %v: another tandem, Docker Swarm or MetalLB may use it; choose another one: %w", ErrPortTaken, bind, err)
 		}
-		return nil, fmt.Errorf("membership: cannot listen for gossip at %v: %w (%s)", bind, err, remedy)
+		return nil, fmt.Errorf("membership: cannot listen for gossip at %v: %w (is the address one of this host's?)", bind, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	port := uint16(nt.GetAutoBindPort())

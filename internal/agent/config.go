@@ -1,23 +1,29 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
+
+	"github.com/tandem-lb/tandem/membership"
 )
 
 // Config says what to announce, to whom, and what to run. Pool and Port are required.
 type Config struct {
 	Name string // of this member; default: host name + "-" + Port, so that several agents fit on one host
 
-	Pool   string     // the pool that the app serves
-	Port   uint16     // where the app listens
-	Addr   netip.Addr // where balancers reach the app; default: the address that the agent advertises for itself
-	Weight int        // share of requests relative to the pool's other backends, 1 to 256 as in lbcore; default 100
-	Tags   map[string]string
+	Pool   string            // the pool that the app serves
+	Port   uint16            // where the app listens
+	Addr   netip.Addr        // where balancers reach the app; default: the address that the agent gossips from
+	Weight int               // share of requests relative to the pool's other backends, 1 to 256, as in lbcore; default 100
+	Tags   map[string]string // the user's own, announced
 
-	Join      []string       // seeds: "IP", "IP:port", "name", "name:port"; the VIP is one, too
+	Join      []string       // seeds: "IP", "IP:port", "name", "name:port"; the VIP is a good one, too
 	Bind      netip.AddrPort // for gossip; default 0.0.0.0:7946, and any free port if that one is taken
 	Advertise netip.Addr     // own address for gossip; default: chosen, see membership.Config
 	Keys      [][]byte       // gossip keys; the first encrypts
@@ -28,19 +34,102 @@ type Config struct {
 	StopGrace    time.Duration // from SIGTERM to SIGKILL for the app; default 10 s
 	DrainTimeout time.Duration // how long the app serves on, announced as draining, before it is stopped; default 1 s
 	MinBackoff   time.Duration // pause before the first restart of a command that ended; default 100 ms
-	MaxBackoff   time.Duration // longest such pause; default 30 s. A command that ran that long starts afresh
+	MaxBackoff   time.Duration // longest such pause; default 30 s. A command that ran for that long starts afresh
 
-	Version        string // of the binary, announced
-	Log            *slog.Logger
-	Stdout, Stderr io.Writer // where the app's output goes, unchanged; default: the agent's own
+	Version        string       // of the binary, announced
+	Log            *slog.Logger // default slog.Default()
+	Stdout, Stderr io.Writer    // where the app's output goes, unchanged; default: the agent's own
 }
 
 // Check is how the agent finds out whether the app is well.
 type Check struct {
 	HTTP     string        // path to GET, e.g. "/health": 200 to 399 is well; empty: a TCP connection suffices
 	Addr     netip.Addr    // where to ask; default 127.0.0.1, or ::1 if Config.Addr is an IPv6 address
-	Interval time.Duration // between two checks while the app is well; default 1 s. While it is not yet: a twentieth
+	Interval time.Duration // between two checks; default 1 s. In the first 30 s of being unwell it is 50 ms, if that is less
 	Timeout  time.Duration // for one check; default 1 s
-	Rise     int           // checks that must pass in a row after a failure; default 1
+	Rise     int           // checks that must pass in a row after failures; default 1. A new app needs one in any case
 	Fall     int           // checks that must fail in a row; default 2
+}
+
+// complete fills in the defaults, or returns all that is wrong.
+func (cfg *Config) complete() error {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("agent: "+format, args...)) }
+	if cfg.Pool == "" {
+		wrong("no pool named; say which pool the app serves (--pool web)")
+	}
+	if cfg.Port == 0 {
+		wrong("no port given; say where the app listens (--port 3000)")
+	}
+	if cfg.Weight == 0 {
+		cfg.Weight = membership.DefaultWeight
+	}
+	if cfg.Weight < membership.MinWeight || cfg.Weight > membership.MaxWeight {
+		wrong("weight %d is not within %d to %d", cfg.Weight, membership.MinWeight, membership.MaxWeight)
+	}
+	if cfg.Check.HTTP != "" && !strings.HasPrefix(cfg.Check.HTTP, "/") {
+		wrong("check path %q does not begin with /", cfg.Check.HTTP)
+	}
+	if len(cfg.Command) > 0 && cfg.Command[0] == "" {
+		wrong("command is empty; name a program after --")
+	}
+	if cfg.Name == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			wrong("no name given, and no host name to make one of: %w", err)
+		}
+		cfg.Name = fmt.Sprintf("%s-%d", host, cfg.Port)
+	}
+	for _, d := range []struct {
+		what  string
+		value *time.Duration
+		dflt  time.Duration
+	}{
+		{"check interval", &cfg.Check.Interval, time.Second},
+		{"check timeout", &cfg.Check.Timeout, time.Second},
+		{"stop grace", &cfg.StopGrace, 10 * time.Second},
+		{"drain timeout", &cfg.DrainTimeout, time.Second},
+		{"min backoff", &cfg.MinBackoff, 100 * time.Millisecond},
+		{"max backoff", &cfg.MaxBackoff, 30 * time.Second},
+	} {
+		if *d.value < 0 {
+			wrong("%s %v is negative", d.what, *d.value)
+		}
+		if *d.value == 0 {
+			*d.value = d.dflt
+		}
+	}
+	if cfg.MinBackoff > cfg.MaxBackoff {
+		wrong("min backoff %v is longer than max backoff %v", cfg.MinBackoff, cfg.MaxBackoff)
+	}
+	if cfg.Check.Rise < 0 || cfg.Check.Fall < 0 {
+		wrong("rise %d or fall %d is negative", cfg.Check.Rise, cfg.Check.Fall)
+	}
+	cfg.defaults()
+	return errors.Join(errs...)
+}
+
+// defaults fills in what cannot be wrong.
+func (cfg *Config) defaults() {
+	if cfg.Check.Rise == 0 {
+		cfg.Check.Rise = 1
+	}
+	if cfg.Check.Fall == 0 {
+		cfg.Check.Fall = 2
+	}
+	if !cfg.Check.Addr.IsValid() {
+		cfg.Check.Addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		if cfg.Addr.Is6() && !cfg.Addr.Is4In6() {
+			cfg.Check.Addr = netip.IPv6Loopback()
+		}
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Stdout == nil {
+		cfg.Stdout = os.Stdout
+	}
+	if cfg.Stderr == nil {
+		cfg.Stderr = os.Stderr
+	}
 }

@@ -1,0 +1,309 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/agent"
+	"github.com/tandem-lb/tandem/membership"
+)
+
+// appEnv makes the test binary the app that is supervised: its value is how it behaves.
+const appEnv = "TANDEM_AGENT_TEST_APP"
+
+func TestMain(m *testing.M) {
+	if how := os.Getenv(appEnv); how != "" {
+		os.Exit(app(how))
+	}
+	os.Exit(m.Run())
+}
+
+// app serves /crash, /unwell, /well, /health, /pid on $PORT and ends with code 7 on SIGTERM, unless how says "plain"
+// (then SIGTERM kills it) or "stubborn" (then it does not care). Each other signal is printed.
+func app(how string) int {
+	unwell := false
+	var mu sync.Mutex
+	mux := http.NewServeMux()
+	set := func(to bool) http.HandlerFunc {
+		return func(http.ResponseWriter, *http.Request) { mu.Lock(); unwell = to; mu.Unlock() }
+	}
+	mux.HandleFunc("/unwell", set(true))
+	mux.HandleFunc("/well", set(false))
+	mux.HandleFunc("/crash", func(http.ResponseWriter, *http.Request) { os.Exit(3) })
+	mux.HandleFunc("/pid", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, os.Getpid()) })
+	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if unwell {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	if how != "plain" {
+		ch := make(chan os.Signal, 8)
+		signal.Notify(ch, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
+		go func() {
+			for sig := range ch {
+				fmt.Println("app got", sig)
+				if sig == syscall.SIGTERM && how != "stubborn" {
+					os.Exit(7)
+				}
+			}
+		}()
+	}
+	fmt.Println("app begins")
+	err := http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), mux)
+	fmt.Fprintln(os.Stderr, err)
+	return 1
+}
+
+// fixture is one balancer and one agent on loopback.
+type fixture struct {
+	t        *testing.T
+	balancer *membership.Cluster
+	port     uint16
+	signals  chan os.Signal
+	out      *syncBuffer
+	code     chan int
+	seen     chan membership.Event
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// freePort returns a port on loopback that nobody listens on.
+func freePort(t *testing.T) uint16 {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return netip.MustParseAddrPort(l.Addr().String()).Port()
+}
+
+// start runs a balancer and an agent with the test binary as its app, behaving as how says; "" means no command.
+func start(t *testing.T, how string, change func(*agent.Config)) *fixture {
+	t.Helper()
+	f := &fixture{
+		t: t, port: freePort(t), signals: make(chan os.Signal, 8), out: &syncBuffer{}, code: make(chan int, 1),
+	}
+	balancer, err := membership.Open(membership.Config{
+		Name: "lb1", Bind: netip.MustParseAddrPort("127.0.0.1:0"),
+		Meta: membership.Meta{Role: membership.RoleBalancer}, Log: logTo(f.out),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.balancer = balancer
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = balancer.Run(ctx) })
+	wg.Go(func() {
+		for range balancer.Events() {
+		}
+	})
+	self := balancer.Self()
+	cfg := agent.Config{
+		Name: "s1", Pool: "web", Port: f.port, Bind: netip.MustParseAddrPort("127.0.0.1:0"),
+		Join:       []string{netip.AddrPortFrom(self.Addr, self.Port).String()},
+		Check:      agent.Check{HTTP: "/health", Interval: 50 * time.Millisecond},
+		MinBackoff: 20 * time.Millisecond, MaxBackoff: 500 * time.Millisecond,
+		DrainTimeout: 100 * time.Millisecond,
+		Log:          logTo(f.out), Stdout: f.out, Stderr: f.out,
+	}
+	if how != "" {
+		cfg.Command = []string{"/usr/bin/env", appEnv + "=" + how, "PORT=" + strconv.Itoa(int(f.port)), os.Args[0]}
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	agentCtx, stopAgent := context.WithCancel(context.Background())
+	wg.Go(func() {
+		code, err := agent.Run(agentCtx, cfg, f.signals)
+		if err != nil {
+			t.Errorf("agent: %v", err)
+		}
+		f.code <- code
+	})
+	t.Cleanup(func() {
+		stopAgent()
+		cancel()
+		balancer.Close()
+		wg.Wait()
+		if t.Failed() {
+			t.Log(f.out.String())
+		}
+	})
+	return f
+}
+
+// await waits for cond, for as long as a busy machine may need.
+func (f *fixture) await(what string, cond func() bool) {
+	f.t.Helper()
+	for end := time.Now().Add(15 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			f.t.Fatalf("not seen: %s", what)
+		}
+	}
+}
+
+// agentSeen returns what the balancer knows of the agent.
+func (f *fixture) agentSeen() membership.Member {
+	for _, m := range f.balancer.Members() {
+		if m.Name == "s1" {
+			return m
+		}
+	}
+	return membership.Member{}
+}
+
+func (f *fixture) announced() bool { return f.agentSeen().Meta.Addr.IsValid() }
+
+func (f *fixture) get(path string) string {
+	f.t.Helper()
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", f.port, path))
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return string(b)
+}
+
+func (f *fixture) exit(want int) {
+	f.t.Helper()
+	select {
+	case code := <-f.code:
+		if code != want {
+			f.t.Errorf("exit code %d, want %d", code, want)
+		}
+	case <-time.After(15 * time.Second):
+		f.t.Fatal("the agent does not end")
+	}
+}
+
+func TestAnAppIsAnnouncedWhenItsCheckPassesAndDrainedBeforeItIsStopped(t *testing.T) {
+	f := start(t, "polite", func(cfg *agent.Config) { cfg.DrainTimeout = 300 * time.Millisecond })
+	f.await("the app is announced", f.announced)
+	m := f.agentSeen().Meta
+	if want := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), f.port); m.Addr != want || m.Pool != "web" || m.Weight != 100 {
+		t.Errorf("announced is %+v", m)
+	}
+	f.signals <- syscall.SIGTERM
+	f.await("drain is announced while the app serves", func() bool {
+		m := f.agentSeen()
+		return m.Meta.Drain && m.Meta.Addr.IsValid() && f.get("/pid") != ""
+	})
+	f.exit(7)
+	f.await("the agent has left", func() bool { return f.agentSeen().State == membership.StateLeft })
+}
+
+func TestAnAppThatIsUnwellIsUnannouncedUntilItIsWellAgain(t *testing.T) {
+	f := start(t, "polite", nil)
+	f.await("the app is announced", f.announced)
+	f.get("/unwell")
+	f.await("it is announced no more", func() bool { return !f.announced() })
+	f.get("/well")
+	f.await("it is announced again", f.announced)
+}
+
+func TestACommandThatEndsIsUnannouncedAndStartedAgain(t *testing.T) {
+	f := start(t, "polite", nil)
+	f.await("the app is announced", f.announced)
+	for range 3 {
+		before := f.get("/pid")
+		f.get("/crash")
+		f.await("another run is announced", func() bool {
+			now := f.get("/pid")
+			return now != "" && now != before && f.announced()
+		})
+	}
+	if n := strings.Count(f.out.String(), "app ended by itself"); n != 3 {
+		t.Errorf("%d ends logged, want 3", n)
+	}
+}
+
+func TestSignalsReachTheApp(t *testing.T) {
+	f := start(t, "polite", nil)
+	f.await("the app is announced", f.announced)
+	f.signals <- syscall.SIGHUP
+	f.signals <- syscall.SIGUSR1
+	f.await("both are printed by the app", func() bool {
+		out := f.out.String()
+		return strings.Contains(out, "app got hangup\n") && strings.Contains(out, "app got user defined signal 1\n")
+	})
+}
+
+func TestAnAppThatEndsByOurSignalIsNoFailure(t *testing.T) {
+	f := start(t, "plain", nil)
+	f.await("the app is announced", f.announced)
+	f.signals <- syscall.SIGTERM
+	f.exit(0)
+}
+
+func TestAnAppThatIgnoresSIGTERMIsKilledWhenItsGraceIsOver(t *testing.T) {
+	f := start(t, "stubborn", func(cfg *agent.Config) { cfg.StopGrace = 50 * time.Millisecond })
+	f.await("the app is announced", f.announced)
+	f.signals <- syscall.SIGTERM
+	f.exit(0)
+}
+
+func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
+	f := start(t, "stubborn", func(cfg *agent.Config) { cfg.StopGrace, cfg.DrainTimeout = time.Hour, time.Hour })
+	f.await("the app is announced", f.announced)
+	f.signals <- syscall.SIGTERM
+	f.await("draining has begun", func() bool { return f.agentSeen().Meta.Drain })
+	f.signals <- syscall.SIGTERM
+	f.exit(128 + 15)
+	if f.get("/pid") != "" {
+		t.Error("the app still runs")
+	}
+}
+
+func TestAnAppThatRunsAlreadyIsAnnouncedWithoutACommand(t *testing.T) {
+	f := start(t, "", func(cfg *agent.Config) { cfg.Check.HTTP = "" })
+	f.await("the agent has joined", func() bool { return f.agentSeen().State == membership.StateAlive })
+	if f.announced() {
+		t.Error("announced before there is an app")
+	}
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", f.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.await("the app is announced", f.announced)
+	l.Close()
+	f.await("it is announced no more", func() bool { return !f.announced() })
+	f.signals <- syscall.SIGINT
+	f.exit(0)
+}
