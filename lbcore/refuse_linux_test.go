@@ -40,6 +40,7 @@ func TestRefusedRequestsGetTheirStatusAndAClosedConnection(t *testing.T) {
 				t.Fatalf("status %d, close %v: want %d and close", resp.StatusCode, resp.Close, tc.status)
 			}
 			c.ended(t)
+			c.Close()
 		})
 	}
 	if n := l.counters(); n.Errors.BadRequest != 11 {

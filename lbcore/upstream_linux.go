@@ -22,8 +22,6 @@ type upstream struct {
 	timer      loop.Timer
 	last       time.Duration // of progress, while the backend is waited for
 	patience   time.Duration // TCP_USER_TIMEOUT as set
-	maxIdle    int
-	idleTime   time.Duration
 	fd         int32
 
 	connecting         bool

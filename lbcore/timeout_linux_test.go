@@ -1,0 +1,182 @@
+package lbcore_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/lbcore"
+)
+
+func shortTimeouts(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+	const d = 50 * time.Millisecond
+	f.Timeouts = lbcore.FrontendTimeouts{Header: d, Idle: d, Client: d, HalfClose: d}
+}
+
+func TestSlowHeadIs408AndSilenceIsSilentlyClosed(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
+	for _, tc := range []struct{ name, say, want string }{
+		{"nothing", "", ""},
+		{"half a head", "GET / HTTP/1.1\r\nHo", "HTTP/1.1 408 "},
+		{"idle after an answer", get, "HTTP/1.1 200 "},
+		{"half a head after an answer", get + "GET /", "HTTP/1.1 408 "},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := l.dial()
+			c.say(tc.say)
+			got := c.ended(t)
+			if last := got[max(strings.LastIndex(got, "HTTP/1.1 "), 0):]; !strings.HasPrefix(last, tc.want) || tc.want == "" && got != "" {
+				t.Fatalf("got %q, want the last answer to begin with %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAByteNowAndThenDoesNotStretchTheHeadersTime(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
+	c := l.dial()
+	stop := make(chan bool)
+	defer close(stop)
+	go func() {
+		c.say("GET / HTTP/1.1\r\nHost: x\r\nA: ")
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				c.say("x")
+			}
+		}
+	}()
+	resp, err := http.ReadResponse(c.r, nil)
+	must(t, err)
+	if resp.StatusCode != 408 {
+		t.Fatalf("status %d", resp.StatusCode)
+	}
+}
+
+func TestStalledBodyIs408(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
+	c := l.dial()
+	c.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+	if got := c.ended(t); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
+		t.Fatalf("got %q", got)
+	}
+	eventually(t, "no request at the backend", func() bool { return l.poolState().Backends[0].Counters.Current == 0 })
+}
+
+func TestClientThatReadsNothingIsCutOff(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", mirror)), shortTimeouts)
+	c := l.dial()
+	c.say("GET /?size=100000000&framing=length HTTP/1.1\r\nHost: x\r\n\r\n")
+	eventually(t, "cut off", func() bool { n := l.counters(); return n.Errors.Aborted == 1 && n.Current == 0 })
+}
+
+func TestSlowButSteadyTransfersAreNotCut(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		for range 30 {
+			_, _ = w.Write(make([]byte, 100))
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	})), func(c *lbcore.Config, f *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
+		f.Timeouts.Client = 200 * time.Millisecond
+		p.Timeouts.Server = 200 * time.Millisecond
+	})
+	c := l.dial()
+	c.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n")
+	for range 30 {
+		c.say("x")
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, body := c.answer(t, "POST"); len(body) != 3000 {
+		t.Fatalf("%d bytes", len(body))
+	}
+}
+
+func TestIdleBackendConnectionsAreClosedInTime(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
+		p.Timeouts.Idle = 50 * time.Millisecond
+	})
+	c := l.dial()
+	c.say(get)
+	c.answer(t, "GET")
+	eventually(t, "closed", func() bool { return l.poolState().Backends[0].Counters.Conns == 0 })
+	c.say(get)
+	c.answer(t, "GET")
+}
+
+func TestProgressIsToldIdleOrNot(t *testing.T) {
+	words := make([]uint64, 2)
+	newLab(t, nil, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Progress = words })
+	for range 5 {
+		a, b := atomic.LoadUint64(&words[0]), atomic.LoadUint64(&words[1])
+		eventually(t, "both loops move", func() bool {
+			return atomic.LoadUint64(&words[0]) > a && atomic.LoadUint64(&words[1]) > b
+		})
+	}
+}
+
+func TestConnectionsBeyondTheBoundWait(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+		c.Loops, c.MaxConns = 1, 2
+	})
+	a, b, waiting := l.dial(), l.dial(), l.dial()
+	for _, c := range []*rawConn{a, b} {
+		c.say(get)
+		c.answer(t, "GET")
+	}
+	waiting.say(get)
+	if n := l.counters(); n.Current != 2 {
+		t.Fatalf("%d connections accepted, want 2", n.Current)
+	}
+	a.Close()
+	if _, body := waiting.answer(t, "GET"); body != "s1" {
+		t.Fatalf("body %q", body)
+	}
+}
+
+func TestRemovedFrontendServesWhatItHasAndAcceptsNoMore(t *testing.T) {
+	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))))
+	kept := l.dial()
+	kept.say(get)
+	kept.answer(t, "GET")
+	must(t, l.SetFrontends(nil))
+	eventually(t, "port closed", func() bool {
+		resp, err := http.Get(l.url("/"))
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err != nil
+	})
+	kept.say(get)
+	if resp, body := kept.answer(t, "GET"); !resp.Close || body != "s1" {
+		t.Fatalf("close %v, body %q", resp.Close, body)
+	}
+	kept.ended(t)
+}
+
+func TestRunEndsWithEverythingClosed(t *testing.T) {
+	before := descriptors(t)
+	t.Run("lab", func(t *testing.T) {
+		l := newLab(t, one(httpBackend(t, "s1", hello("s1"))))
+		c := l.dial()
+		c.say(get)
+		c.answer(t, "GET")
+		l.stop()
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			t.Error("the connection is still open")
+		}
+		if err := l.SetFrontends(nil); err == nil {
+			t.Error("SetFrontends works on a proxy that has ended")
+		}
+		if err := l.Run(t.Context()); err == nil {
+			t.Error("Run works twice")
+		}
+	})
+	eventually(t, "descriptors given back", func() bool { return descriptors(t) <= before })
+}
