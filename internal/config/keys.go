@@ -18,6 +18,18 @@ const (
 	maxKeys    = 16       // far more than a rotation needs
 )
 
+// ReadKeys reads a key file that was named by a flag, as the agent does, who
+// has no configuration file: 16, 24 or 32 bytes each, the first one is the
+// primary one. The error is of type [Errors].
+func ReadKeys(flag, path string) ([][]byte, error) {
+	c := &checker{readFile: readKeyFile}
+	keys := c.keyFile(text{V: path, Set: true, At: flagValue(flag, kindText, path).at})
+	if err := c.sorted(); err != nil {
+		return nil, err
+	}
+	return keys, nil
+}
+
 // errTooOpen says that others may read a key file.
 var errTooOpen = errors.New("every user of this machine may read it")
 
@@ -40,17 +52,6 @@ func readKeyFile(path string) ([]byte, error) {
 		return nil, errTooOpen
 	}
 	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-}
-
-// ReadKeys reads the key file that a flag names: the first key is the primary
-// one. The error is of type [Errors] and never shows a key.
-func ReadKeys(flag, path string) ([][]byte, error) {
-	c := &checker{readFile: readKeyFile}
-	keys := c.keyFile(text{V: path, Set: true, At: flagValue(flag, kindText, path).at})
-	if err := c.sorted(); err != nil {
-		return nil, err
-	}
-	return keys, nil
 }
 
 // keyFile reads the keys from the file that t names; nil when it names none.

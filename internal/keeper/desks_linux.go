@@ -86,8 +86,6 @@ func (d *proxyDesk) backends(up, total int) { d.up, d.total = up, total }
 // look returns why the proxy does not serve, "" when it does, and whether that is news.
 func (d *proxyDesk) look(now time.Time) (reason string, changed bool) {
 	switch {
-	case d.conn == nil:
-		reason = "the proxy is being restarted"
 	case !d.ready:
 		reason = "the proxy is starting"
 	default:

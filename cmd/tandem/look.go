@@ -1,0 +1,193 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-lb/tandem/internal/api"
+)
+
+// lookFlags are shared by the commands that print what a balancer knows.
+type lookFlags struct {
+	socket string
+	json   bool
+}
+
+func (l *lookFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.socket, "socket", api.DefaultSocket, "admin socket of the balancer")
+	cmd.Flags().BoolVar(&l.json, "json", false, "print JSON")
+}
+
+func newStatus() *cobra.Command {
+	var look lookFlags
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "show who is active, the processes, and the backends",
+		GroupID: groupLook,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := api.NewClient(look.socket).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if look.json {
+				return printJSON(cmd.OutOrStdout(), s)
+			}
+			return printStatus(cmd.OutOrStdout(), s)
+		},
+	}
+	look.add(cmd)
+	return cmd
+}
+
+func newMembers() *cobra.Command {
+	var look lookFlags
+	cmd := &cobra.Command{
+		Use:     "members",
+		Short:   "show the members of the cluster",
+		GroupID: groupLook,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := api.NewClient(look.socket).Members(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if look.json {
+				return printJSON(cmd.OutOrStdout(), m)
+			}
+			return printMembers(cmd.OutOrStdout(), m, time.Now())
+		},
+	}
+	look.add(cmd)
+	return cmd
+}
+
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func printMembers(w io.Writer, members []api.Member, now time.Time) error {
+	t := newTable(w, "MEMBER", "ROLE", "STATE", "ADDRESS", "POOL", "APP", "SINCE")
+	for _, m := range members {
+		app := ""
+		if m.App.IsValid() {
+			app = m.App.String()
+			if m.Drain {
+				app += " (drain)"
+			}
+		}
+		t.row(m.Name, m.Role, m.State, m.Addr.String(), m.Pool, app, ago(now, m.Since))
+	}
+	return t.flush()
+}
+
+func printStatus(w io.Writer, s api.Status) error {
+	fmt.Fprintf(w, "%s  tandem %s, up %s, adverts every %v %s, gossip %s\n", s.Node, s.Version, ago(s.At, s.Since), s.AdvertInterval,
+		either(s.Authenticated, "authenticated", "unauthenticated"), either(s.Encrypted, "encrypted", "unencrypted"))
+	for _, g := range s.Groups {
+		printGroup(w, g, s.At)
+	}
+	fmt.Fprintln(w)
+	t := newTable(w, "PROCESS", "PID", "UP", "RESTARTS", "READY", "UID", "CAPABILITIES", "NO_NEW_PRIVS", "MEMORY")
+	for _, p := range s.Processes {
+		uid := fmt.Sprint(p.UID)
+		if p.UserNote != "" {
+			uid += " (" + p.UserNote + ")"
+		}
+		t.row(p.Name, fmt.Sprint(p.PID), ago(s.At, p.Since), fmt.Sprint(p.Restarts), either(p.Ready, "yes", "no"),
+			uid, capabilities(p.CapEff), either(p.NoNewPriv, "yes", "no"), fmt.Sprintf("%.1f MiB", float64(p.RSSBytes)/(1<<20)))
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	for _, f := range s.Frontends {
+		fmt.Fprintf(w, "\nfrontend %s: %d requests, %d connections now, 5xx %d, 4xx %d\n", f.Name, f.Requests, f.Current, f.Status["5xx"], f.Status["4xx"])
+	}
+	for _, p := range s.Pools {
+		if err := printPool(w, p, s.At); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printGroup(w io.Writer, g api.Group, now time.Time) {
+	active := g.Active
+	if active == "" {
+		active = "nobody"
+	}
+	fmt.Fprintf(w, "vip %s on %s: %s since %s (%s); active is %s, epoch %d, priority %d, fitness %d\n",
+		addrs(g.VIPs), g.Interface, g.State, ago(now, g.Since), g.Reason, active, g.Epoch, g.Priority, g.Fitness)
+	for _, p := range g.Peers {
+		fmt.Fprintf(w, "  peer %s (%s): %s, heard %v ago, priority %d, fitness %d\n",
+			p.Node, p.Addr, p.State, p.HeardAgo.Round(time.Millisecond), p.Priority, p.Fitness)
+	}
+}
+
+func printPool(w io.Writer, p api.Pool, now time.Time) error {
+	fmt.Fprintf(w, "\npool %s (%s)\n", p.Name, p.Policy)
+	t := newTable(w, "BACKEND", "ADDRESS", "STATE", "SINCE", "WEIGHT", "REQUESTS", "NOW", "ERRORS", "LAST CHECK")
+	for _, b := range p.Backends {
+		t.row(b.ID, b.Addr.String(), b.State, ago(now, b.Since), fmt.Sprint(b.Weight), fmt.Sprint(b.Requests),
+			fmt.Sprint(b.Current), fmt.Sprint(b.Errors), b.Reason)
+	}
+	return t.flush()
+}
+
+// table is text/tabwriter with a heading.
+type table struct{ w *tabwriter.Writer }
+
+func newTable(w io.Writer, heading ...string) table {
+	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
+	t.row(heading...)
+	return t
+}
+
+func (t table) row(cells ...string) { fmt.Fprintln(t.w, strings.Join(cells, "\t")) }
+func (t table) flush() error        { return t.w.Flush() }
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}
+
+// capabilities reads the mask of /proc/PID/status as a person would.
+func capabilities(mask string) string {
+	if strings.Trim(mask, "0") == "" {
+		return "none"
+	}
+	return mask
+}
+
+func addrs(list []netip.Addr) string {
+	words := make([]string, len(list))
+	for i, a := range list {
+		words[i] = a.String()
+	}
+	return strings.Join(words, ", ")
+}
+
+// ago rounds a time in the past to what a person wants to know.
+func ago(now, then time.Time) string {
+	d := now.Sub(then)
+	switch {
+	case then.IsZero():
+		return "-"
+	case d < time.Minute:
+		return d.Round(time.Millisecond * 100).String()
+	case d < 48*time.Hour:
+		return d.Round(time.Second).String()
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

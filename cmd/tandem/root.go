@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/tandem-lb/tandem/internal/api"
+)
+
+// Exit codes.
+const (
+	exitDone = iota
+	exitFailed
+	exitUsage
+	exitUnreachable
+)
+
+// exitError ends the program with a code of its own; a nil err prints nothing.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// usage marks an error of how a command was called.
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+const (
+	groupRun   = "run"
+	groupLook  = "look"
+	groupSetup = "setup"
+)
+
+// execute runs one command line and returns its exit code.
+func execute(args []string, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	began := false // until a command's own code runs, every error is one of usage
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		return exitDone
+	}
+	var own *exitError
+	code := exitFailed
+	switch {
+	case errors.As(err, &own):
+		code = own.code
+		if own.err == nil { // all has been said
+			return code
+		}
+	case !began:
+		code = exitUsage
+	case errors.Is(err, api.ErrUnreachable):
+		code = exitUnreachable
+	}
+	fmt.Fprintf(errOut, "tandem: %v\n", err)
+	if code == exitUsage {
+		fmt.Fprintln(errOut, "See 'tandem --help', or --help after a command.")
+	}
+	return code
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "tandem",
+		Short: "a high-availability load balancer in one binary",
+		Long: `Tandem is a high-availability load balancer in one binary.
+
+Two or more balancers share a virtual IP (VIP) and all carry the proxy; web apps
+join by gossip and are served at once. Try it on this machine, without root:
+
+  tandem demo`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version,
+	}
+	root.SetVersionTemplate("tandem {{.Version}}\n")
+	root.AddGroup(
+		&cobra.Group{ID: groupRun, Title: "Run:"},
+		&cobra.Group{ID: groupLook, Title: "Look:"},
+		&cobra.Group{ID: groupSetup, Title: "Set up:"},
+	)
+	root.SetHelpCommandGroupID(groupSetup)
+	root.SetCompletionCommandGroupID(groupSetup)
+	root.AddCommand(
+		newDemo(), newLB(), newAgent(),
+		newStatus(), newMembers(),
+		newCheck(), newVersion(),
+		newWebapp(),
+	)
+	root.AddCommand(childCommands()...)
+	return root
+}
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "print the version",
+		GroupID: groupSetup,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "tandem %s\n", version)
+			return err
+		},
+	}
+}
+
+// isTerminal says whether to write for a person: colour, progress.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}

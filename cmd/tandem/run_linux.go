@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/control"
+	"github.com/tandem-lb/tandem/internal/keeper"
+	"github.com/tandem-lb/tandem/internal/proxy"
+)
+
+// childFD is where the keeper puts its child's end of their socketpair.
+const childFD = 3
+
+// runLB is the keeper. The first SIGTERM or SIGINT ends it in good order, the second at
+// once.
+func runLB(cfg *config.Config, level slog.Level) error {
+	k, err := keeper.New(cfg, version, level, newLog("keeper", level))
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	force := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			stop()
+		case <-ctx.Done():
+			return
+		}
+		<-signals
+		close(force)
+	}()
+	return k.Run(ctx, force)
+}
+
+// childCommands are the keeper's children; nobody else starts them.
+func childCommands() []*cobra.Command {
+	child := func(name string, run func(*os.File, *slog.LevelVar, *slog.Logger) error) *cobra.Command {
+		return &cobra.Command{
+			Use:    name,
+			Short:  "the " + name + " process of 'tandem lb', which starts it",
+			Hidden: true,
+			Args:   cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				f := os.NewFile(childFD, "keeper")
+				if st, err := f.Stat(); err != nil || st.Mode()&os.ModeSocket == 0 {
+					return usage("'tandem %s' is started by 'tandem lb' and does nothing by itself", name)
+				}
+				level := new(slog.LevelVar)
+				if err := run(f, level, newLog(name, level)); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				return nil
+			},
+		}
+	}
+	return []*cobra.Command{child("control", control.Run), child("proxy", proxy.Run)}
+}
