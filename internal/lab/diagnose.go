@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -12,7 +11,8 @@ type failure struct {
 	Stage string        // what was tried: one of the stages below
 	Errno syscall.Errno // 0 if the error had none
 	Text  string        // the error in full
-	User  bool          // whether a user namespace was needed
+	User  bool          // whether a user namespace was needed, for want of capabilities
+	Root  bool          // whether the user is root, at least by name
 }
 
 // The stages of building a lab, in their order.
@@ -26,8 +26,6 @@ const (
 	stageVeth   = "create a veth pair"
 )
 
-const privileged = `run with sudo, or on the host itself, or give the container the right: docker run --privileged`
-
 // knobs are the sysctls that forbid namespaces, each with the remedy. They are only read after something failed, so a knob that
 // would forbid but does not (root is exempt from some) is never blamed.
 var knobs = []struct {
@@ -38,17 +36,17 @@ var knobs = []struct {
 	{
 		"proc/sys/kernel/unprivileged_userns_clone", "0", true,
 		"this system forbids user namespaces to ordinary users (kernel.unprivileged_userns_clone = 0)",
-		"run with sudo, or: sudo sysctl -w kernel.unprivileged_userns_clone=1",
+		"sudo sysctl -w kernel.unprivileged_userns_clone=1",
 	},
 	{
 		"proc/sys/user/max_user_namespaces", "0", true,
 		"this system allows no user namespaces (user.max_user_namespaces = 0)",
-		"run with sudo, or: sudo sysctl -w user.max_user_namespaces=15000",
+		"sudo sysctl -w user.max_user_namespaces=15000",
 	},
 	{
 		"proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", true,
 		"AppArmor takes the rights out of user namespaces (kernel.apparmor_restrict_unprivileged_userns = 1, as on Ubuntu 23.10 and later)",
-		"run with sudo, or: sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+		"sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
 	},
 	{
 		"proc/sys/user/max_net_namespaces", "0", false,
@@ -85,18 +83,17 @@ func diagnose(f failure, root fs.FS) *Problem {
 			}
 		}
 	}
-	what := fmt.Sprintf("the kernel refuses to %s (%s)", f.Stage, f.Text)
 	switch {
 	case f.Errno == syscall.EINVAL && f.Stage == stageClone:
 		return &Problem{"this kernel was built without namespaces (" + f.Text + ")", "use the kernel of a Linux distribution"}
 	case f.Errno == syscall.ENOSPC:
 		return &Problem{"there are too many namespaces already (" + f.Text + ")", "sudo sysctl -w user.max_user_namespaces=15000 user.max_net_namespaces=15000"}
-	case denied(f.Errno) && inContainer(root):
+	case denied(f.Errno) && (inContainer(root) || f.Root): // a root who may not is in a container, marked or not
 		return &Problem{"this container lacks the right to " + f.Stage + " (" + f.Text + ")", "docker run --privileged"}
-	case f.Stage == stageProc && denied(f.Errno):
-		return &Problem{"the system's /proc is partly covered, so that no other can be mounted (" + f.Text + ")", privileged}
+	case denied(f.Errno) && f.Stage == stageProc:
+		return &Problem{"the system's /proc is partly covered, so that no other can be mounted (" + f.Text + ")", "run with sudo"}
 	}
-	return &Problem{what, privileged}
+	return &Problem{"the kernel refuses to " + f.Stage + " (" + f.Text + ")", "run with sudo"}
 }
 
 // denied says whether the kernel meant "you may not", in one of the words it has for it.

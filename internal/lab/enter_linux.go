@@ -135,7 +135,7 @@ func enterAs(role string) (*exec.Cmd, *wire, error) {
 	}
 	if err := cmd.Start(); err != nil {
 		w.close()
-		f := failure{Stage: stageClone, User: user, Text: err.Error()}
+		f := failure{Stage: stageClone, Text: err.Error(), User: user, Root: os.Geteuid() == 0}
 		errors.As(err, &f.Errno)
 		return nil, nil, diagnose(f, os.DirFS("/"))
 	}
@@ -159,7 +159,7 @@ func awaitReady(w *wire, user bool) error {
 	case err != nil:
 		return fmt.Errorf("lab: a helper ended before it was ready (does main call lab.Init first?): %w", err)
 	case m.Failed != nil:
-		m.Failed.User = user
+		m.Failed.User, m.Failed.Root = user, os.Geteuid() == 0
 		return diagnose(*m.Failed, os.DirFS("/"))
 	case !m.Ready:
 		return errors.New("lab: a helper said something unexpected")

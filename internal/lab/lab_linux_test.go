@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,6 +73,40 @@ func TestTwoLabsLiveSideBySide(t *testing.T) {
 	}
 }
 
+func TestManyHostsComeUpAtOnce(t *testing.T) {
+	l := newLab(t)
+	const n = 12
+	hosts := make([]*lab.Host, n)
+	begin := time.Now()
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { hosts[i] = newHost(t, l, fmt.Sprintf("h%d", i), fmt.Sprintf("10.0.0.%d/24", i+1)) })
+	}
+	all.Wait()
+	t.Logf("%d hosts in %v", n, time.Since(begin))
+	for i, h := range hosts {
+		at := fmt.Sprintf("10.0.0.%d:80", i+1)
+		echo(t, h, at)
+		mustAsk(t, hosts[(i+1)%n], at)
+	}
+}
+
+func TestNamesAreChecked(t *testing.T) {
+	l := newLab(t)
+	newHost(t, l, "a")
+	for _, name := range []string{"", "a", "A", "1a", "a.b", "a234567890123"} {
+		if _, err := l.Host(name); err == nil {
+			t.Errorf("a host may be called %q", name)
+		}
+	}
+	for _, names := range [][]string{{"a", "a"}, {""}, {"lo!"}, strings.Split("abcdefghi", "")} {
+		if l, err := lab.New(lab.Config{Segments: names}); err == nil {
+			l.Close()
+			t.Errorf("segments may be called %q", names)
+		}
+	}
+}
+
 // newLab makes a lab for one test.
 func newLab(t *testing.T, segments ...string) *lab.Lab {
 	t.Helper()
@@ -91,7 +127,7 @@ func newHost(t *testing.T, l *lab.Lab, name string, addrs ...string) *lab.Host {
 	t.Helper()
 	h, err := l.Host(name, prefixes(addrs)...)
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return h
 }

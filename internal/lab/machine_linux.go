@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -186,7 +187,7 @@ func (m *machine) exited(id int, status unix.WaitStatus) {
 }
 
 // do calls f on this goroutine and a thread that is in the machine's network namespace meanwhile.
-func (m *machine) do(f func() error) error {
+func (m *machine) do(f func() error) (err error) {
 	runtime.LockOSThread()
 	home, err := netns.Get()
 	if err != nil {
@@ -194,11 +195,12 @@ func (m *machine) do(f func() error) error {
 		return fmt.Errorf("lab: %w", err)
 	}
 	defer func() {
-		// A thread that cannot come home stays locked, and the runtime ends it with its goroutine.
-		if netns.Set(home) == nil {
-			runtime.UnlockOSThread()
+		defer home.Close()
+		if lost := netns.Set(home); lost != nil { // then it stays locked, and the runtime ends it with its goroutine
+			err = errors.Join(err, fmt.Errorf("lab: this thread cannot leave the network of %s: %w", m.name, lost))
+			return
 		}
-		home.Close()
+		runtime.UnlockOSThread()
 	}()
 	if err := m.enter(); err != nil {
 		return fmt.Errorf("lab: enter the network of %s: %w", m.name, err)

@@ -67,6 +67,7 @@ func TestWaitDoesNotWaitForADaemonThatWasLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	await(t, "the daemon's word arrives", func() bool { return out.String() == "bye\nlater\n" })
+	await(t, "no zombie is left", func() bool { return strings.Contains(run(t, h, "describe"), "others=[1]") })
 }
 
 func TestSignalsReachTheProcessAndNoOther(t *testing.T) {

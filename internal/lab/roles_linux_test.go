@@ -56,6 +56,13 @@ func runRole(role string) int {
 		stampForEver(os.Args[1], os.Args[2], 1)
 	case "stamp grandchild":
 		stampForEver(os.Args[1], os.Args[2], 0)
+	case "preflight":
+		printPreflight()
+	case "preflight behind":
+		preflightBehind(os.Args[1])
+	case "outside":
+		_, err := lab.New(lab.Config{})
+		fmt.Println(err)
 	default:
 		return runOuter(role)
 	}

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	maxMessage = 160 << 10 // bytes of one message: fits a socket buffer of the default size
-	maxFiles   = 3         // descriptors in one message
-	sendLimit  = 10 * time.Second
+	maxMessage = 160 << 10        // bytes of one message: fits a socket buffer of the default size
+	maxFiles   = 3                // descriptors in one message
+	sendLimit  = 10 * time.Second // for a helper to take a message; helpers themselves wait for ever
 )
 
 // A message is what the processes of a lab say to each other; one of the fields is set.
@@ -54,6 +54,7 @@ type exited struct {
 type wire struct {
 	conn    *net.UnixConn
 	sending sync.Mutex
+	limit   time.Duration // for one send; 0: as long as it takes
 }
 
 // newWire makes a connected pair: one end for this process, the other as a file to be inherited by a child.
@@ -68,6 +69,7 @@ func newWire() (*wire, *os.File, error) {
 		theirs.Close()
 		return nil, nil, err
 	}
+	ours.limit = sendLimit
 	return ours, theirs, nil
 }
 
@@ -101,7 +103,9 @@ func (w *wire) send(m message, fds ...int) error {
 	}
 	w.sending.Lock()
 	defer w.sending.Unlock()
-	w.conn.SetWriteDeadline(time.Now().Add(sendLimit))
+	if w.limit > 0 {
+		w.conn.SetWriteDeadline(time.Now().Add(w.limit))
+	}
 	if _, _, err := w.conn.WriteMsgUnix(data, rights, nil); err != nil {
 		return fmt.Errorf("lab: %w", err)
 	}
