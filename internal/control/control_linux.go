@@ -189,12 +189,10 @@ func (p *Process) follow(ctx context.Context) error {
 		case <-tick.C:
 		case <-tried:
 			seedsTried, tried = true, nil
-		case ev, ok := <-p.cluster.Events():
+		case _, ok := <-p.cluster.Events(): // membership has logged it
 			if !ok {
 				return nil
 			}
-			p.log.Info("member "+ev.Kind.String(), "member", ev.Member.Name, "addr", ev.Member.Addr, "role", ev.Member.Meta.Role.String(),
-				"pool", ev.Member.Meta.Pool, "app", ev.Member.Meta.Addr)
 		case <-p.cluster.Messages(): // the cluster itself has taken in what it says
 		}
 	}
