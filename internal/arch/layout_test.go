@@ -3,6 +3,7 @@ package arch
 import (
 	"bufio"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -87,4 +88,33 @@ func TestReadmeAndCIHoldTheSameTwoCommands(t *testing.T) {
 			t.Errorf(".ci/run has no line %q", command)
 		}
 	}
+}
+
+func TestTheVagrantfileIsRuby(t *testing.T) {
+	ruby, err := exec.LookPath("ruby")
+	if err != nil {
+		missing(t, "ruby is not here; install it: apt-get install ruby")
+	}
+	if out, err := exec.Command(ruby, "-c", filepath.Join(root, "Vagrantfile")).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestTheCIScriptIsBash(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		missing(t, "bash is not here; install it: apt-get install bash")
+	}
+	if out, err := exec.Command(bash, "-n", filepath.Join(root, ".ci/run")).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// missing skips a test; where everything must be there, it fails it.
+func missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
 }
