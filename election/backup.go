@@ -33,7 +33,7 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 		if !m.settled { // whoever hears the cluster need not look for it
 			m.settle()
 		}
-		m.pardoned = false
+		m.floor, m.pardoned = m.now, false
 		if !p.claiming() {
 			m.lost = Reason{Why: WhyActiveSilent, Node: p.Node}
 		}
@@ -48,7 +48,7 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 		}
 	}
 	if m.pending != nothing && (p.active() || p.claiming() && p.claimRank().compare(m.claimRank()) > 0) {
-		m.withdraw(p.Node)
+		m.withdraw(Reason{Why: WhyWithdrawn, Node: p.Node})
 	}
 }
 
@@ -89,12 +89,12 @@ func (m *Machine) beginClaim() {
 
 // withdraw gives up a claim that is under way: somebody else has, or shall have, the VIP, or this node has
 // become unfit. A Claim already asked for may succeed yet, so it is released.
-func (m *Machine) withdraw(node string) {
+func (m *Machine) withdraw(why Reason) {
 	if m.pending == probing {
 		m.forgetRequest()
 		return
 	}
-	m.becomeDraining(Reason{Why: WhyWithdrawn, Node: node}, Backup)
+	m.becomeDraining(why, Backup)
 }
 
 // unanswered: the shell was too slow.

@@ -301,7 +301,7 @@ func (m *Machine) fitnessChanged() {
 	switch m.state {
 	case Backup:
 		if m.pending != nothing && !m.fit() {
-			m.withdraw("")
+			m.withdraw(Reason{Why: WhyNotServing, Detail: m.notServing})
 		}
 	case Active:
 		m.considerYield()

@@ -110,7 +110,7 @@ func (w *world) heal() {
 func (w *world) calmAfter(preempt bool) time.Duration {
 	cfg := w.nodes[0].cfg
 	x := lateIntervals*w.interval + cfg.SettleTimeout + cfg.AnswerTimeout + cfg.RetryInterval +
-		3*(activeDown(w.interval)+skew(len(w.nodes)-1, w.interval)) + 6*w.maxWork() + 20*w.maxTick
+		3*(activeDown(w.interval)+skew(len(w.nodes)-1, w.interval)) + 6*w.maxWork + 20*w.maxTick
 	if preempt { // a yield to the best
 		x += 2*cfg.HoldDown + activeDown(w.interval)
 	}

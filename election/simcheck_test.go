@@ -32,7 +32,7 @@ func (v *invariants) started(n *simNode) {
 // arrives after maxLost+1 intervals, the Release may have to wait for a Claim, and each wakes up late.
 // Twice, since the first advert may still speak of a fitness that has changed meanwhile.
 func (w *world) maxTwoOwners() time.Duration {
-	return 2*((maxLost+1)*w.interval+w.maxDelay) + 2*w.maxWork() + 4*w.maxTick
+	return 2*((maxLost+1)*w.interval+w.maxDelay) + 2*w.maxWork + 4*w.maxTick
 }
 
 func (v *invariants) check(w *world) {

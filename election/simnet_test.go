@@ -18,12 +18,14 @@ type world struct {
 	interval time.Duration // everybody's advert interval
 	maxDelay time.Duration // of a datagram that is not late
 	maxTick  time.Duration // how late a shell wakes up
+	maxWork  time.Duration // of a Probe, Claim or Release
 
 	nodes []*simNode
 	links map[[2]int]*link // from, to
 	loss  float64          // of a datagram
 	late  float64          // of a datagram: it arrives after up to lateDelay, reordered or on its own
 	dup   float64          // of a datagram
+	lose  func() bool      // whether the next datagram is lost; nil: chance decides
 
 	quiet bool // no more faults: who ends is started again
 
@@ -47,6 +49,7 @@ func newWorld(seed uint64) *world {
 	w.interval = []time.Duration{5, 20, 20, 20, 100}[w.rng.IntN(5)] * time.Millisecond
 	w.maxDelay = w.interval / 5
 	w.maxTick = w.interval / 10
+	w.maxWork = w.interval
 	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
 	return w
 }
@@ -77,6 +80,9 @@ func (w *world) transmit(from int, datagram []byte) {
 		}
 		l := w.link(from, to)
 		if l.cut {
+			continue
+		}
+		if w.lose != nil && w.lose() {
 			continue
 		}
 		lost, late := w.chance(w.loss), w.chance(w.late)

@@ -222,7 +222,7 @@ func (n *simNode) work() {
 	}
 	job := n.jobs[0]
 	n.jobs, n.working = n.jobs[1:], true
-	n.later(n.w.upTo(n.w.maxWork()), func() {
+	n.later(n.w.upTo(n.w.maxWork), func() {
 		var answer Event
 		failed := error(nil)
 		if n.w.chance(n.failing) {
@@ -254,9 +254,6 @@ func (n *simNode) report(answer Event) {
 		n.step(answer)
 	})
 }
-
-// maxWork bounds what a Probe, Claim or Release takes.
-func (w *world) maxWork() time.Duration { return w.interval }
 
 // unknownOwner returns who else answers for the VIP on the wire, if it is not known to be a balancer.
 func (n *simNode) unknownOwner() string {

@@ -52,7 +52,7 @@ const (
 	WhyYielded                  // Backup → Active: the active asked to be relieved, or came back not holding the VIP
 	WhyConflictLost             // → Draining, Backup: another active has the higher (epoch, rank)
 	WhyWithdrawn                // → Draining, Backup: a better claim, or an active, was heard while this node claimed
-	WhyNotServing               // → Draining, Backup: this node cannot serve and a fit peer can
+	WhyNotServing               // → Draining, Backup: this node cannot serve, and a fit peer can or it only claimed
 	WhyPreempted                // → Draining, Backup: a clearly better peer was heard for Config.HoldDown
 	WhyForeignOwner             // → Fault: a host that is no balancer answers for the VIP; Detail is its MAC
 	WhyClaimFailed              // → Fault: Claim failed or was not answered in time; Detail says how

@@ -36,7 +36,8 @@ func skew(rank int, interval time.Duration) time.Duration {
 // patience is activeDown stretched for a sender that says that it has been late (E13): a node under load is
 // given the time that it needed of late, within bounds.
 func patience(interval, late time.Duration) time.Duration {
-	return min(max(activeDown(interval), interval+3*late), max(longestJitter(interval), activeDown(interval)))
+	longest := longestJitter(interval)
+	return max(activeDown(interval), min(interval+3*min(late, longest), longest))
 }
 
 // longestJitter returns the longest lateness that counts as jitter; a longer one is a pause (E13).
