@@ -55,7 +55,7 @@ type VIP struct {
 // to one pool.
 type Frontend struct {
 	Name           string         // default: the listen address as it stands in the file
-	Listen         netip.AddrPort // an invalid Addr means all addresses of both families
+	Listen         netip.AddrPort // an invalid Addr means all addresses of both families; 0.0.0.0 and :: all of their own only
 	Pool           string         // names a member of Config.Pools
 	HeaderTimeout  time.Duration  // from the first byte of a request to the end of its head
 	IdleTimeout    time.Duration  // a keep-alive connection without a request, or a client that neither sends nor takes
