@@ -108,23 +108,3 @@ type Proxy struct {
 	OrphanTime time.Duration // how long it serves without a keeper before it drains
 	Timeout    time.Duration // a loop without progress for so long counts as hung
 }
-
-// Frontend returns the frontend of that name, or nil.
-func (c *Config) Frontend(name string) *Frontend {
-	for i := range c.Frontends {
-		if c.Frontends[i].Name == name {
-			return &c.Frontends[i]
-		}
-	}
-	return nil
-}
-
-// Pool returns the pool of that name, or nil.
-func (c *Config) Pool(name string) *Pool {
-	for i := range c.Pools {
-		if c.Pools[i].Name == name {
-			return &c.Pools[i]
-		}
-	}
-	return nil
-}

@@ -104,7 +104,7 @@ func TestWithoutAListenFlagPort80IsServed(t *testing.T) {
 	if got := cfg.Frontends[0].Listen; got != netip.AddrPortFrom(netip.Addr{}, 80) {
 		t.Errorf("listens on %v", got)
 	}
-	if got := cfg.Pool("web").Check.Kind; got != CheckTCP {
+	if got := cfg.Pools[0].Check.Kind; got != CheckTCP {
 		t.Errorf("checks by %s", got)
 	}
 }
@@ -276,5 +276,28 @@ func TestNearKeysAreSuggestedAndFarOnesNot(t *testing.T) {
 	}
 	if got := didYouMean("zzzzzz", []string{"address", "name"}); got != "known here: address, name" {
 		t.Error(got)
+	}
+}
+
+func TestMoreThanTheBoundIsRefused(t *testing.T) {
+	vips := ""
+	for i := range 65 {
+		vips += "[[vip]]\naddress = \"" + netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}).String() + "\"\n"
+	}
+	_, err := Parse("many.toml", []byte(small+vips), readTestKey)
+	if err == nil || !strings.Contains(err.Error(), "vip has 66 entries, more than the 64 that are allowed") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFlagsGivenTwiceAreRefused(t *testing.T) {
+	_, err := FromFlags(Flags{
+		VIPs: []string{"192.168.42.42", "192.168.42.42"}, Listen: []string{":80", ":80"}, Pool: "web",
+		Join: []string{"lb1,lb2"}, Overrides: Overrides{Name: "lb1"},
+	})
+	for _, want := range []string{"--vip: the VIP 192.168.42.42 is listed twice", "--listen: another frontend listens on :80 already", "--join: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in:\n%v", want, err)
+		}
 	}
 }
