@@ -39,9 +39,8 @@ type Config struct {
 	// Meta is what this member says of itself at first; see [Cluster.SetMeta].
 	Meta Meta
 
-	// RejoinInterval is the longest pause between attempts to join while no seed is reached, or, without seeds, while
-	// this member is alone. Default 1 s. Once attached, what is missing is tried ever more rarely, at most every ten
-	// RejoinIntervals.
+	// RejoinInterval is the longest pause between attempts to reach the seeds, and balancers found dead, while no
+	// other balancer is there. Default 1 s. Otherwise, and for apps found dead, the pause grows to ten times that.
 	RejoinInterval time.Duration
 
 	// Transport replaces the sockets, in tests. Bind and Advertise are then left to it.

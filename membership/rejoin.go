@@ -3,6 +3,7 @@ package membership
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -12,7 +13,8 @@ import (
 // Constants of the rejoin loop.
 const (
 	defaultRejoinInterval = time.Second
-	slowFactor            = 10 // pauses grow to that many RejoinIntervals once attached
+	slowFactor            = 10 // pauses grow to that many RejoinIntervals where there is no hurry
+	reachedFactor         = 30 // a place that answered is asked again after that many: it may be a VIP
 	firstRound            = 3 * time.Second
 	maxTrying             = 16 // attempts under way at once
 	keyComplaint          = time.Minute
@@ -24,8 +26,6 @@ type try struct {
 	pause   time.Duration
 	running bool
 	tried   bool
-	reached bool // the last attempt found somebody
-	warned  time.Time
 }
 
 type tryResult struct {
@@ -35,15 +35,19 @@ type tryResult struct {
 
 // rejoiner tries, for ever, the seeds and the members found dead. A place where a member is present is left alone,
 // except that each balancer is met once, so that it is told of this node over TCP: gossip sends a message a few times
-// to members at random, and in a small cluster with a dead member all of those may be lost. After a success, or once a seed is reached (attached), the others are tried ever more rarely; while none is, each
-// is tried at least every RejoinInterval, since nothing can be served without. One goroutine owns it.
+// to members at random, and in a small cluster with a dead member all of those may be lost.
+//
+// Pauses double from an eighth of RejoinInterval on. While no other balancer is there, nothing can be served, so
+// seeds and balancers found dead are tried at least every RejoinInterval; else the pauses grow to slowFactor times
+// that. One goroutine owns a rejoiner.
 type rejoiner struct {
-	c       *Cluster
-	seeds   []seed
-	tries   map[string]*try
-	results chan tryResult
-	running int
-	joined  bool // as logged last
+	c          *Cluster
+	seeds      []seed
+	tries      map[string]*try
+	results    chan tryResult
+	running    int       // attempts under way
+	attached   bool      // another balancer is there
+	complained time.Time // when it was last logged that keys differ
 }
 
 func newRejoiner(c *Cluster, seeds []seed) *rejoiner {
@@ -75,7 +79,7 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 	known := r.c.places()
 	elsewhere := slices.Concat(known.failed, known.unmet)
 	r.forget(known.present, elsewhere)
-	r.logAttached(known.present)
+	r.noteAttached(known)
 	all := true
 	next := now.Add(r.c.cfg.RejoinInterval)
 	due := func(s seed) {
@@ -118,40 +122,30 @@ func (r *rejoiner) finish(res tryResult) {
 	if t == nil {
 		return
 	}
-	t.running, t.tried, t.reached = false, true, res.err == nil
-	slowest := slowFactor * r.c.cfg.RejoinInterval
+	t.running, t.tried = false, true
 	switch {
-	case t.reached || errors.Is(res.err, errOnlySelf):
-		t.pause = slowest
+	case res.err == nil, errors.Is(res.err, errOnlySelf):
+		t.pause = reachedFactor * r.c.cfg.RejoinInterval
+	case r.attached || !r.urgent(res.seed):
+		t.pause = min(2*t.pause, slowFactor*r.c.cfg.RejoinInterval)
 	default:
-		if !r.attached(r.c.places().present) {
-			slowest = r.c.cfg.RejoinInterval
-		}
-		t.pause = min(2*t.pause, slowest)
-		r.c.log.Debug("seed not reached", "seed", res.seed.text, "err", res.err, "next", t.pause)
+		t.pause = min(2*t.pause, r.c.cfg.RejoinInterval)
+	}
+	if res.err != nil {
+		r.c.log.Debug("not reached", "place", res.seed.text, "err", res.err, "next", t.pause)
 	}
 	t.next = now.Add(jitter(t.pause))
-	if errors.Is(res.err, ErrWrongKey) && now.Sub(t.warned) >= keyComplaint {
-		t.warned = now
+	if errors.Is(res.err, ErrWrongKey) && now.Sub(r.complained) >= keyComplaint {
+		r.complained = now
 		r.c.log.Error("cannot join: the other side uses another gossip key, or only one side uses any",
 			"seed", res.seed.text, "remedy", "give all members the same gossip key")
 	}
 }
 
-// attached reports whether a seed is reached; without seeds, whether anybody is there.
-func (r *rejoiner) attached(present map[netip.AddrPort]bool) bool {
-	if len(r.seeds) == 0 {
-		return len(present) > 1
-	}
-	for _, s := range r.seeds {
-		if t := r.tries[s.text]; t != nil && t.reached {
-			return true
-		}
-		if s.addr.IsValid() && s.addr != r.c.addr && present[s.addr] {
-			return true
-		}
-	}
-	return false
+// urgent reports whether a balancer is to be expected at s.
+func (r *rejoiner) urgent(s seed) bool {
+	return slices.ContainsFunc(r.seeds, func(o seed) bool { return o.text == s.text }) ||
+		slices.Contains(r.c.places().failedBalancers, s.addr)
 }
 
 // forget drops what is remembered of places that are to be tried no more, and of seeds where a member is present: if
@@ -171,17 +165,18 @@ func (r *rejoiner) forget(present map[netip.AddrPort]bool, elsewhere []netip.Add
 	}
 }
 
-// logAttached says once what has changed.
-func (r *rejoiner) logAttached(present map[netip.AddrPort]bool) {
-	joined := r.attached(present)
-	if joined == r.joined {
-		return
-	}
-	r.joined = joined
-	if joined {
-		r.c.log.Info("joined the cluster", "members", len(present))
-	} else {
-		r.c.log.Warn("no seed is reached; trying on", "members", len(present))
+// noteAttached notes whether another balancer is there, and says so when that has changed. Those who were to be tried
+// slowly are in a hurry when there is none any more.
+func (r *rejoiner) noteAttached(known places) {
+	was := r.attached
+	r.attached = known.balancers > 0
+	switch {
+	case r.attached == was:
+	case r.attached:
+		r.c.log.Info("in touch with the cluster", "members", len(known.present))
+	default:
+		r.c.log.Warn("no other balancer is there; trying on", "members", len(known.present))
+		maps.DeleteFunc(r.tries, func(_ string, t *try) bool { return !t.running })
 	}
 }
 

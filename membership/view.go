@@ -44,9 +44,11 @@ func (c *Cluster) Stats() Stats {
 
 // places are the addresses that the rejoin loop has to know of.
 type places struct {
-	present map[netip.AddrPort]bool // somebody is there, this node included
-	failed  []netip.AddrPort        // somebody failed there, and nobody is there now
-	unmet   []netip.AddrPort        // a balancer is there with which this node has not exchanged the state
+	present         map[netip.AddrPort]bool // somebody is there, this node included
+	balancers       int                     // balancers that are there, without this node
+	unmet           []netip.AddrPort        // those of them with which this node has not exchanged the state
+	failed          []netip.AddrPort        // somebody failed there, and nobody is there now
+	failedBalancers []netip.AddrPort        // those of them that were balancers
 }
 
 func (c *Cluster) places() places {
@@ -59,13 +61,22 @@ func (c *Cluster) places() places {
 			continue
 		}
 		p.present[r.addr] = true
-		if r.said.meta.Role == RoleBalancer && !r.met && r.wire != c.wire {
+		if r.said.meta.Role != RoleBalancer || r.wire == c.wire {
+			continue
+		}
+		p.balancers++
+		if !r.met {
 			p.unmet = append(p.unmet, r.addr)
 		}
 	}
 	for _, e := range c.table.entries {
-		if addr := netip.AddrPortFrom(e.shown.Addr, e.shown.Port); e.shown.State == StateFailed && !p.present[addr] {
-			p.failed = append(p.failed, addr)
+		addr := netip.AddrPortFrom(e.shown.Addr, e.shown.Port)
+		if e.shown.State != StateFailed || p.present[addr] {
+			continue
+		}
+		p.failed = append(p.failed, addr)
+		if e.shown.Meta.Role == RoleBalancer {
+			p.failedBalancers = append(p.failedBalancers, addr)
 		}
 	}
 	return p
