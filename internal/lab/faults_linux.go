@@ -122,7 +122,7 @@ func (h *Host) PowerOn() error {
 	if h.m != nil {
 		return fmt.Errorf("%w: %s", ErrOn, h.name)
 	}
-	m, err := newMachine(roleHost, h.name)
+	m, err := newMachine(roleHost, h.name, &h.lab.tasks)
 	if err != nil {
 		return err
 	}

@@ -12,32 +12,14 @@ import (
 // runHost is pid 1 of a host, or of the switch. It starts what the lab asks for, reaps, reports exits, and ends when the wire
 // does: then the kernel kills all that is left in here.
 func runHost(w *wire, role, name string) int {
-	if err := reportSetup(w, func() error { return setupHost(role, name) }); err != nil {
-		return 1
-	}
 	// Caught and dropped, not ignored: what a process ignores its children ignore too.
 	signals := make(chan os.Signal, 32)
 	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	type request struct {
-		start
-		fds []int
+	if err := reportSetup(w, func() error { return setupHost(role, name) }); err != nil {
+		return 1
 	}
 	requests := make(chan request)
-	go func() {
-		defer close(requests)
-		buf := make([]byte, maxMessage)
-		for {
-			m, fds, err := w.receive(buf)
-			if err != nil {
-				return
-			}
-			if m.Start == nil || len(fds) != 3 {
-				closeAll(fds)
-				continue
-			}
-			requests <- request{*m.Start, fds}
-		}
-	}()
+	go readRequests(w, requests)
 	running := map[int]int{} // pid → ID
 	for {
 		select {
@@ -45,7 +27,7 @@ func runHost(w *wire, role, name string) int {
 			if !ok {
 				return 0
 			}
-			if pid := startInHost(w, r.start, r.fds); pid > 0 {
+			if pid := startInHost(w, r); pid > 0 {
 				running[pid] = r.ID
 			}
 		case s := <-signals:
@@ -62,19 +44,42 @@ func runHost(w *wire, role, name string) int {
 	}
 }
 
+// A request is one to start a program, with the three files that it gets.
+type request struct {
+	start
+	fds []int
+}
+
+// readRequests closes the channel when the lab has gone.
+func readRequests(w *wire, requests chan<- request) {
+	defer close(requests)
+	buf := make([]byte, maxMessage)
+	for {
+		m, fds, err := w.receive(buf)
+		if err != nil {
+			return
+		}
+		if m.Start == nil || len(fds) != 3 {
+			closeAll(fds)
+			continue
+		}
+		requests <- request{*m.Start, fds}
+	}
+}
+
 // startInHost starts one program, says so, and returns its pid, or 0.
-func startInHost(w *wire, s start, fds []int) int {
-	defer closeAll(fds)
+func startInHost(w *wire, r request) int {
+	defer closeAll(r.fds)
 	pidfd := -1
-	pid, err := syscall.ForkExec(s.Path, s.Argv, &syscall.ProcAttr{
-		Dir:   s.Dir,
-		Env:   s.Env,
-		Files: []uintptr{uintptr(fds[0]), uintptr(fds[1]), uintptr(fds[2])},
+	pid, err := syscall.ForkExec(r.Path, r.Argv, &syscall.ProcAttr{
+		Dir:   r.Dir,
+		Env:   r.Env,
+		Files: []uintptr{uintptr(r.fds[0]), uintptr(r.fds[1]), uintptr(r.fds[2])},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
-	answer := started{ID: s.ID, Pid: pid}
+	answer := started{ID: r.ID, Pid: pid}
 	if err != nil {
-		answer.Error = fmt.Sprintf("start %s: %v", s.Path, err)
+		answer.Error = fmt.Sprintf("start %s: %v", r.Path, err)
 		w.send(message{Started: &answer})
 		return 0
 	}

@@ -17,11 +17,11 @@ import (
 // the program ends: then the kernel kills all that is left in here. It is a process of its own so that nobody else's Wait loses
 // a child to the reaping, and so that the program's signals have their usual meaning, which they have not for pid 1.
 func runInit(w *wire) int {
+	signals := make(chan os.Signal, 32)
+	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	if err := reportSetup(w, setupLab); err != nil {
 		return 1
 	}
-	signals := make(chan os.Signal, 32)
-	signal.Notify(signals, syscall.SIGCHLD, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	file, err := w.conn.File()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)

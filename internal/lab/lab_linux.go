@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -21,7 +22,8 @@ var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,11}$`)
 
 // A Lab is a set of segments and the hosts plugged into them. Its methods may be called from any goroutine.
 type Lab struct {
-	sw *machine // holds the bridges
+	sw    *machine // holds the bridges
+	tasks sync.WaitGroup
 
 	mu       sync.Mutex
 	segments map[string]int // name → index of its bridge
@@ -44,11 +46,11 @@ func New(cfg Config) (*Lab, error) {
 	if len(cfg.Segments) > maxSegments {
 		return nil, fmt.Errorf("lab: %d segments; at most %d are allowed", len(cfg.Segments), maxSegments)
 	}
-	sw, err := newMachine(roleSwitch, "switch")
-	if err != nil {
+	l := &Lab{segments: map[string]int{}, first: cfg.Segments[0], hosts: map[string]*Host{}, drops: map[drop]bool{}}
+	var err error
+	if l.sw, err = newMachine(roleSwitch, "switch", &l.tasks); err != nil {
 		return nil, err
 	}
-	l := &Lab{sw: sw, segments: map[string]int{}, first: cfg.Segments[0], hosts: map[string]*Host{}, drops: map[drop]bool{}}
 	for _, name := range cfg.Segments {
 		if err := l.addSegment(name); err != nil {
 			return nil, errors.Join(err, l.Close())
@@ -120,7 +122,8 @@ func (l *Lab) isClosed() bool {
 	return l.closed
 }
 
-// Close kills everything in every host and removes hosts and segments. It may be called twice.
+// Close kills everything in every host and removes hosts and segments. When it returns no Writer is called any more. It may be
+// called twice.
 func (l *Lab) Close() error {
 	l.mu.Lock()
 	l.closed = true
@@ -137,5 +140,16 @@ func (l *Lab) Close() error {
 		h.mu.Unlock()
 	}
 	l.sw.kill()
-	return errors.Join(append(errs, l.sw.bury())...)
+	errs = append(errs, l.sw.bury())
+	quiet := make(chan struct{})
+	go func() {
+		l.tasks.Wait()
+		close(quiet)
+	}()
+	select {
+	case <-quiet:
+	case <-time.After(endLimit):
+		errs = append(errs, fmt.Errorf("lab: a Writer of a process has not returned for %v", endLimit))
+	}
+	return errors.Join(errs...)
 }

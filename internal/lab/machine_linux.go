@@ -23,10 +23,11 @@ const (
 
 // A machine is one life of a host (from power on to power off) or the switch: an init process and its namespaces.
 type machine struct {
-	name string
-	init *exec.Cmd
-	wire *wire
-	dead chan struct{} // closed when all its processes are gone and all of them are settled
+	name  string
+	init  *exec.Cmd
+	wire  *wire
+	tasks *sync.WaitGroup // the lab's: Close waits for watch, and for those that feed Writers
+	dead  chan struct{}   // closed when all its processes are gone and all of them are settled
 
 	mu      sync.Mutex
 	nextID  int
@@ -40,7 +41,7 @@ type machine struct {
 }
 
 // newMachine starts an init in fresh namespaces and waits until it is built.
-func newMachine(role, name string) (*machine, error) {
+func newMachine(role, name string, tasks *sync.WaitGroup) (*machine, error) {
 	w, theirs, err := newWire()
 	if err != nil {
 		return nil, err
@@ -61,14 +62,14 @@ func newMachine(role, name string) (*machine, error) {
 	}
 	theirs.Close()
 	m := &machine{
-		name: name, init: cmd, wire: w, dead: make(chan struct{}),
+		name: name, init: cmd, wire: w, tasks: tasks, dead: make(chan struct{}),
 		starts: map[int]chan started{}, running: map[int]*Process{},
 	}
 	err = awaitReady(w, false)
 	if err == nil {
 		err = m.open()
 	}
-	go m.watch()
+	tasks.Go(m.watch)
 	if err != nil {
 		m.kill()
 		<-m.dead
@@ -122,7 +123,7 @@ func (m *machine) watch() {
 	m.starts = nil
 	m.mu.Unlock()
 	for _, p := range left {
-		p.finish(unix.WaitStatus(unix.SIGKILL))
+		m.tasks.Go(func() { p.finish(unix.WaitStatus(unix.SIGKILL)) })
 	}
 	m.use.Lock()
 	defer m.use.Unlock()
@@ -182,7 +183,7 @@ func (m *machine) exited(id int, status unix.WaitStatus) {
 	delete(m.running, id)
 	m.mu.Unlock()
 	if p != nil {
-		p.finish(status)
+		m.tasks.Go(func() { p.finish(status) })
 	}
 }
 

@@ -30,8 +30,17 @@ type Process struct {
 
 // start runs a program in the machine.
 func (m *machine) start(c Command) (*Process, error) {
+	m.mu.Lock()
+	if m.ended {
+		m.mu.Unlock()
+		return nil, ErrOff
+	}
+	m.tasks.Add(1) // under the lock: watch still runs, so that nobody has waited these tasks out yet
+	m.mu.Unlock()
+	defer m.tasks.Done()
+
 	p := &Process{done: make(chan struct{}), pidfd: -1}
-	files, err := p.plumb(c)
+	files, err := p.plumb(c, m.tasks)
 	defer closeFiles(files)
 	if err != nil {
 		return nil, err
@@ -48,7 +57,7 @@ func (m *machine) start(c Command) (*Process, error) {
 	m.running[p.id] = p
 	m.mu.Unlock()
 
-	err = m.wire.send(message{Start: request(p.id, c)}, int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd()))
+	err = m.wire.send(message{Start: requestOf(p.id, c)}, int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd()))
 	if err == nil {
 		select {
 		case s, ok := <-answer:
@@ -72,8 +81,8 @@ func (m *machine) start(c Command) (*Process, error) {
 	return p, nil
 }
 
-// request fills in the defaults.
-func request(id int, c Command) *start {
+// requestOf fills in the defaults.
+func requestOf(id int, c Command) *start {
 	if c.Path == "" {
 		c.Path = "/proc/self/exe"
 	}
@@ -89,7 +98,7 @@ func request(id int, c Command) *start {
 
 // plumb opens the three files that the program gets, and the sinks behind them. The caller closes the files, also on error; a sink
 // ends when nobody holds its file any more.
-func (p *Process) plumb(c Command) (files []*os.File, err error) {
+func (p *Process) plumb(c Command, tasks *sync.WaitGroup) (files []*os.File, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
@@ -108,7 +117,7 @@ func (p *Process) plumb(c Command) (files []*os.File, err error) {
 				break
 			}
 			var s *sink
-			if s, f, err = newSink(w.(io.Writer)); err == nil {
+			if s, f, err = newSink(w.(io.Writer), tasks); err == nil {
 				p.sinks = append(p.sinks, s)
 			}
 		}
@@ -155,7 +164,7 @@ func (p *Process) adopt(hostPid, pidfd int) {
 	}
 }
 
-// finish settles an ended process, without making its caller wait for slow writers.
+// finish settles an ended process: waits for its Writers and tells everybody.
 func (p *Process) finish(status unix.WaitStatus) {
 	p.mu.Lock()
 	if p.pidfd >= 0 {
@@ -163,19 +172,17 @@ func (p *Process) finish(status unix.WaitStatus) {
 		p.pidfd = -1
 	}
 	p.mu.Unlock()
-	go func() {
-		for _, s := range p.sinks {
-			s.drain()
+	for _, s := range p.sinks {
+		s.drain()
+	}
+	if status != 0 {
+		e := &ExitError{Code: status.ExitStatus()}
+		if status.Signaled() {
+			e.Signal = int(status.Signal())
 		}
-		if status != 0 {
-			e := &ExitError{Code: status.ExitStatus()}
-			if status.Signaled() {
-				e.Signal = int(status.Signal())
-			}
-			p.err = e
-		}
-		close(p.done)
-	}()
+		p.err = e
+	}
+	close(p.done)
 }
 
 // Pid is the process id as the lab's own /proc shows it; 0 if it ended before we could look.

@@ -20,14 +20,14 @@ type sink struct {
 }
 
 // newSink starts a sink and returns the file that feeds it, which the caller closes once it has been passed on.
-func newSink(w io.Writer) (*sink, *os.File, error) {
+func newSink(w io.Writer, tasks *sync.WaitGroup) (*sink, *os.File, error) {
 	r, theirs, err := os.Pipe()
 	if err != nil {
 		return nil, nil, err
 	}
 	unix.SetNonblock(int(theirs.Fd()), false)
 	s := &sink{r: r, w: w, drained: make(chan struct{})}
-	go s.run()
+	tasks.Go(s.run)
 	return s, theirs, nil
 }
 
