@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type Claimer struct {
 	op     chan struct{} // held by the one operation that touches link and wire
 	wake   chan struct{} // tells Run that its timers have changed
 	events chan Event    // sent and closed by Run
+	ran    atomic.Bool
 
 	mu sync.Mutex // protects what follows; never held across a system call
 	st Status
@@ -131,7 +133,8 @@ func (c *Claimer) takeBack(ctx context.Context, cause error) error {
 // Release takes every address off the interface and stops the announcements, at
 // once and whatever the state. Since it is what a dying process does last, it
 // ignores that ctx was cancelled; the kernel bounds it, to about a second for each
-// address at worst. Releasing what is not held is no error.
+// address at worst. Releasing what is not held removes only what an earlier run
+// left, and is no error.
 func (c *Claimer) Release(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := c.begin(ctx); err != nil {
@@ -140,6 +143,8 @@ func (c *Claimer) Release(ctx context.Context) error {
 	defer c.end()
 	if c.becomeIdle() {
 		c.log.Info("released", "vip", c.cfg.Addrs)
+	} else if stale, err := c.leftovers(ctx); errors.Is(err, ErrNotOurs) || err == nil && len(stale) == 0 {
+		return nil
 	}
 	if err := c.delAll(ctx); err != nil {
 		return fmt.Errorf("vip: release: %w; the lease ends it within %v", err, c.cfg.Lease)

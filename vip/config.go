@@ -17,10 +17,6 @@ const (
 	MaxLease     = 1 * time.Hour
 )
 
-// renewals is how often a lease is renewed within its length: three renewals may
-// fail before the address is gone, and 2 s give the 500 ms that the fallback wants.
-const renewals = 4
-
 // Config says what a Claimer holds, and how.
 type Config struct {
 	// Addrs is the group, 1 to MaxAddrs distinct unicast addresses, which move as
@@ -29,8 +25,8 @@ type Config struct {
 
 	// Lease is how long the kernel keeps an address that is not renewed: whole
 	// seconds (netlink counts in them), MinLease to MaxLease; zero means
-	// DefaultLease. It is renewed four times within its length. Linux removes an
-	// address up to 0.3 s after its lease has run out.
+	// DefaultLease. It is renewed four times within its length, and at least every
+	// 500 ms. Linux removes an address up to 0.3 s after its lease has run out.
 	Lease time.Duration
 
 	// Adopt makes Run take over addresses left on the interface by an earlier run,

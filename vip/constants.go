@@ -21,6 +21,15 @@ const (
 	// sendTimeout bounds one frame's wait for room in the socket's send buffer.
 	sendTimeout = 100 * time.Millisecond
 
+	// renewals is how often a lease is renewed within its length, at least: three
+	// may fail before the address is gone.
+	renewals = 4
+
+	// lookInterval is the longest time between two readings of the interface,
+	// which also renew the lease: carrier events come up to 0.6 s late when a link
+	// flaps (measured), so the flag is polled as well.
+	lookInterval = 500 * time.Millisecond
+
 	// readErrorPause is the wait after a read from the wire failed.
 	readErrorPause = 10 * time.Millisecond
 

@@ -37,7 +37,7 @@ func (k *keeping) loop(ctx context.Context, changes <-chan LinkEvent) error {
 		case out <- oldest:
 			k.pending.pop()
 		case change, ok := <-changes:
-			if !ok {
+			if !ok && ctx.Err() == nil {
 				return fmt.Errorf("watching the interface: %w", ErrClosed)
 			}
 			err = k.alone(ctx, func() error { return k.linkChanged(ctx, change) })
@@ -46,9 +46,6 @@ func (k *keeping) loop(ctx context.Context, changes <-chan LinkEvent) error {
 		case <-k.wake:
 		case <-timer.C:
 			err = k.alone(ctx, func() error { return k.onTime(ctx) })
-		}
-		if ctx.Err() != nil {
-			return nil
 		}
 		if err != nil {
 			return err
@@ -75,7 +72,7 @@ func (k *keeping) onTime(ctx context.Context) error {
 		}
 	}
 	if now := time.Now(); k.announceDue(now) && k.holds(now) {
-		k.noteTrouble(k.announceAll(ctx))
+		k.noteTrouble(ctx, k.announceAll(ctx))
 	}
 	return nil
 }
@@ -104,7 +101,7 @@ func (k *keeping) linkChanged(ctx context.Context, change LinkEvent) error {
 // address that is there has its lease extended, a missing one comes back.
 func (k *keeping) reconcile(ctx context.Context) error {
 	asked := time.Now()
-	k.renewAt = asked.Add(k.cfg.Lease / renewals)
+	k.renewAt = asked.Add(min(k.cfg.Lease/renewals, lookInterval))
 	if k.expired(asked) {
 		k.letGo(ctx, asked)
 	}
@@ -113,15 +110,15 @@ func (k *keeping) reconcile(ctx context.Context) error {
 		k.setCarrier(ctx, st.Carrier)
 	}
 	if !k.holds(asked) {
-		return k.trouble(stErr)
+		return k.trouble(ctx, stErr)
 	}
 	// The lease cannot wait until the state can be read again.
 	if err := k.addAll(ctx); err != nil {
-		return k.trouble(errors.Join(stErr, err))
+		return k.trouble(ctx, errors.Join(stErr, err))
 	}
 	k.renewed(asked)
 	if stErr != nil {
-		return k.trouble(stErr)
+		return k.trouble(ctx, stErr)
 	}
 	if missing := k.missingIn(st); len(missing) > 0 {
 		k.restored = asked
@@ -181,7 +178,7 @@ func (k *keeping) announceAnew(ctx context.Context) {
 		return
 	}
 	k.restartSchedule(now)
-	k.noteTrouble(k.announceAll(ctx))
+	k.noteTrouble(ctx, k.announceAll(ctx))
 }
 
 // heard looks for another station that claims what we hold, reports it and, at
@@ -206,21 +203,21 @@ func (k *keeping) heard(ctx context.Context, f Frame) {
 		}
 		return k.announce(ctx, f.Owner)
 	})
-	k.noteTrouble(err)
+	k.noteTrouble(ctx, err)
 }
 
 // trouble sorts an error of the link: nil if there is none, or trying again may help.
-func (k *keeping) trouble(err error) error {
+func (k *keeping) trouble(ctx context.Context, err error) error {
 	if errors.Is(err, ErrNoInterface) || errors.Is(err, ErrClosed) {
 		return err
 	}
-	k.noteTrouble(err)
+	k.noteTrouble(ctx, err)
 	return nil
 }
 
 // noteTrouble keeps the error for Status, and logs the first of a row.
-func (k *keeping) noteTrouble(err error) {
-	if err == nil {
+func (k *keeping) noteTrouble(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
 		return
 	}
 	k.mu.Lock()

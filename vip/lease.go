@@ -14,11 +14,12 @@ import (
 func (c *Claimer) becomeHeld(asked time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now() // what others said before our announcement is no conflict
 	if !c.st.Held {
-		c.st.Held, c.st.Since = true, asked
+		c.st.Held, c.st.Since = true, now
 	}
 	c.renewedLocked(asked)
-	c.schedule = startSchedule(asked).sent(asked)
+	c.schedule = startSchedule(now).sent(now)
 	c.nudge()
 }
 

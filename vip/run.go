@@ -2,6 +2,7 @@ package vip
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,14 +20,26 @@ import (
 // ([ErrNotOurs]), when the interface is gone ([ErrNoInterface]), and when link or
 // wire were closed under it ([ErrClosed]).
 func (c *Claimer) Run(ctx context.Context) error {
-	defer close(c.events)
-	if err := c.startClean(ctx); err != nil {
-		return fmt.Errorf("vip: run: %w", err)
+	if c.ran.Swap(true) {
+		return errors.New("vip: Run was called twice")
 	}
+	defer close(c.events)
+	err := c.startClean(ctx)
+	if err == nil {
+		err = c.keep(ctx)
+	}
+	if err == nil || ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("vip: run: %w", err)
+}
+
+// keep runs the parts of Run until ctx ends or one of them fails.
+func (c *Claimer) keep(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	changes, err := c.link.Watch(ctx)
 	if err != nil {
-		return fmt.Errorf("vip: run: %w", err)
+		return err
 	}
 	g.Go(func() error { return c.wire.Run(ctx) })
 	k := &keeping{Claimer: c, carrier: true, defended: make(map[netip.Addr]time.Time)}
@@ -34,10 +47,7 @@ func (c *Claimer) Run(ctx context.Context) error {
 	err = g.Wait()
 	for range changes { // until the watch has ended as well
 	}
-	if err != nil {
-		return fmt.Errorf("vip: run: %w", err)
-	}
-	return nil
+	return err
 }
 
 // startClean handles the addresses of an earlier run that was killed.

@@ -121,7 +121,7 @@ const (
 
 // Frame is one ARP or NDP frame from another station, reduced to what it asserts.
 type Frame struct {
-	At     time.Time // when it was read
+	At     time.Time // when the kernel received it
 	Kind   FrameKind
 	Source net.HardwareAddr // of the Ethernet header
 	Owner  netip.Addr       // the address which the frame says is at MAC; invalid when it says nothing (a probe)

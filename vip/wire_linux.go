@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,11 +23,12 @@ import (
 // even for a group that is IPv6 only.
 type kernelWire struct {
 	ifi      Interface
-	arp, ndp *packet.Conn
+	arp, ndp *frameSocket
 	heard    chan Frame
 	running  chan struct{} // closed when Run begins
 	ran      atomic.Bool
 	missed   atomic.Uint64 // since the last frame that found room
+	closed   atomic.Bool
 
 	mu     sync.Mutex // protects probes
 	probes map[*probe]bool
@@ -61,20 +61,19 @@ func OpenWire(ifi Interface) (Wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vip: assembling the NDP filter: %w", err)
 	}
-	dev := &net.Interface{Index: ifi.Index, Name: ifi.Name, HardwareAddr: ifi.MAC}
-	arpConn, err := packet.Listen(dev, packet.Raw, int(ethernet.EtherTypeARP), nil)
+	arpSocket, err := openFrameSocket(ifi, int(ethernet.EtherTypeARP), nil)
 	if err != nil {
 		return nil, wireError(ifi, "opening a packet socket", err)
 	}
-	ndpConn, err := packet.Listen(dev, packet.Raw, int(ethernet.EtherTypeIPv6), &packet.Config{Filter: filter})
+	ndpSocket, err := openFrameSocket(ifi, int(ethernet.EtherTypeIPv6), filter)
 	if err != nil {
-		arpConn.Close()
+		arpSocket.Close()
 		return nil, wireError(ifi, "opening a packet socket", err)
 	}
 	return &kernelWire{
 		ifi:     ifi,
-		arp:     arpConn,
-		ndp:     ndpConn,
+		arp:     arpSocket,
+		ndp:     ndpSocket,
 		heard:   make(chan Frame, HeardQueue),
 		running: make(chan struct{}),
 		probes:  make(map[*probe]bool),
@@ -100,14 +99,13 @@ func (w *kernelWire) Run(ctx context.Context) error {
 }
 
 // read decodes what one socket receives.
-func (w *kernelWire) read(ctx context.Context, conn *packet.Conn, decode func([]byte) (Frame, bool)) error {
-	buf := make([]byte, 2048) // more than any NS, NA or ARP frame needs
+func (w *kernelWire) read(ctx context.Context, socket *frameSocket, decode func([]byte) (Frame, bool)) error {
 	for {
-		n, _, err := conn.ReadFrom(buf)
+		b, at, err := socket.receive()
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case isClosed(err):
+		case w.closed.Load():
 			return fmt.Errorf("%s: reading: %w", w.ifi.Name, ErrClosed)
 		case err != nil:
 			// ENETDOWN, once each time the interface goes down. The pause is for
@@ -118,11 +116,11 @@ func (w *kernelWire) read(ctx context.Context, conn *packet.Conn, decode func([]
 			}
 			continue
 		}
-		f, ok := decode(buf[:n])
+		f, ok := decode(b)
 		if !ok || bytes.Equal(f.Source, w.ifi.MAC) || bytes.Equal(f.MAC, w.ifi.MAC) {
 			continue
 		}
-		f.At = time.Now()
+		f.At = at
 		w.deliver(f)
 	}
 }
@@ -171,7 +169,7 @@ func (w *kernelWire) Probe(ctx context.Context, addr netip.Addr) (net.HardwareAd
 	defer ticker.Stop()
 	for range probeNum {
 		if err := w.send(addr, arpProbe, nsProbe); err != nil {
-			return nil, wireError(w.ifi, "probing "+addr.String(), err)
+			return nil, w.wrap("probing "+addr.String(), err)
 		}
 		select {
 		case owner := <-p.answer:
@@ -190,7 +188,7 @@ func (w *kernelWire) Announce(ctx context.Context, addr netip.Addr) error {
 		return err
 	}
 	if err := w.send(addr, arpAnnouncement, naAnnouncement); err != nil {
-		return wireError(w.ifi, "announcing "+addr.String(), err)
+		return w.wrap("announcing "+addr.String(), err)
 	}
 	return nil
 }
@@ -201,42 +199,46 @@ func (w *kernelWire) send(
 	four func(net.HardwareAddr, netip.Addr) ([]byte, error),
 	six func(net.HardwareAddr, netip.Addr) []byte,
 ) error {
-	conn, frame := w.ndp, []byte(nil)
+	var socket *frameSocket
+	var frame []byte
+	var err error
 	if addr.Is4() {
-		conn = w.arp
-		var err error
-		if frame, err = four(w.ifi.MAC, addr); err != nil {
-			return err
-		}
+		socket = w.arp
+		frame, err = four(w.ifi.MAC, addr)
 	} else {
+		socket = w.ndp
 		frame = six(w.ifi.MAC, addr)
 	}
-	if err := conn.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+	if err != nil {
 		return err
 	}
-	_, err := conn.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]})
+	if err := socket.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return err
+	}
+	_, err = socket.WriteTo(frame, &packet.Addr{HardwareAddr: frame[:6]})
 	return err
 }
 
 // Close implements Wire.
 func (w *kernelWire) Close() error {
-	err := errors.Join(w.arp.Close(), w.ndp.Close())
-	if isClosed(err) {
+	if w.closed.Swap(true) {
 		return nil
 	}
-	return err
+	return errors.Join(w.arp.Close(), w.ndp.Close())
 }
 
-// isClosed knows both errors: packet sockets return os.ErrClosed.
-func isClosed(err error) bool {
-	return errors.Is(err, os.ErrClosed) || errors.Is(err, net.ErrClosed)
+// wrap names the place, and the remedy where there is one. Closing has a flag of its
+// own because its errors cannot be told by errors.Is: a packet socket returns "use
+// of closed file", which is neither os.ErrClosed nor net.ErrClosed, and then EBADF.
+func (w *kernelWire) wrap(doing string, err error) error {
+	if w.closed.Load() {
+		err = ErrClosed
+	}
+	return wireError(w.ifi, doing, err)
 }
 
-// wireError names the place, and the remedy where there is one.
 func wireError(ifi Interface, doing string, err error) error {
 	switch {
-	case isClosed(err):
-		err = ErrClosed
 	case errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV):
 		err = fmt.Errorf("%w (%w)", ErrNoInterface, err)
 	case errors.Is(err, unix.EPERM):
