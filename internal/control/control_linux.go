@@ -24,6 +24,10 @@ import (
 // is only suspected causes none, and the page should show it.
 const refreshInterval = time.Second
 
+// inheritTime is how long a new control process trusts the proxy about apps that gossip
+// has not spoken of. Every agent rejoins within seconds; after this it is gone.
+const inheritTime = 30 * time.Second
+
 // Process is the control process.
 type Process struct {
 	log     *slog.Logger
@@ -35,11 +39,13 @@ type Process struct {
 
 	start   *ipc.ControlStart
 	cluster *membership.Cluster
+	began   time.Time
+	nudge   chan struct{} // a proxy has reported for the first time: it waits for its lists
 
 	mu    sync.Mutex // protects what follows
 	pic   picture
-	proxy *ipc.Conn // nil while there is none
-	pools *ipc.Pools
+	proxy *ipc.Conn  // nil while there is none, or it has not reported yet
+	pools *ipc.Pools // what it was told last; nil: nothing yet
 }
 
 type startOrder struct {
@@ -60,6 +66,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 	p := &Process{
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
+		began: time.Now(), nudge: make(chan struct{}, 1),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -187,6 +194,7 @@ func (p *Process) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-p.nudge:
 		case <-tried:
 			seedsTried, tried = true, nil
 		case _, ok := <-p.cluster.Events(): // membership has logged it
@@ -220,11 +228,14 @@ func (p *Process) refresh(seedsTried bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pic.members = members
-	if reflect.DeepEqual(p.pools, lists) {
+	if p.proxy == nil {
 		return
 	}
-	p.pools = lists
-	if p.proxy != nil {
+	if time.Since(p.began) < inheritTime {
+		inherit(lists, p.pic.proxy.Pools, members)
+	}
+	if !reflect.DeepEqual(p.pools, lists) {
+		p.pools = lists
 		p.proxy.Send(lists)
 	}
 }
@@ -243,9 +254,9 @@ func (p *Process) linkProxies(ctx context.Context) error {
 				if err != nil {
 					return fmt.Errorf("link to the proxy: %w", err)
 				}
-				p.setProxy(conn)
 				g.Go(func() error {
-					conn.Run(ctx, p.fromProxy) // its end is the proxy's; the keeper starts another
+					// Its end is the proxy's; the keeper starts another.
+					conn.Run(ctx, func(m ipc.Message, files []*os.File) { p.fromProxy(conn, m, files) })
 					return nil
 				})
 			}
@@ -254,27 +265,29 @@ func (p *Process) linkProxies(ctx context.Context) error {
 	return g.Wait()
 }
 
-// setProxy gives a new proxy the lists it needs, at once.
-func (p *Process) setProxy(conn *ipc.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.proxy != nil {
-		p.proxy.Close()
-	}
-	p.proxy = conn
-	if p.pools != nil {
-		conn.Send(p.pools)
-	}
-}
-
-func (p *Process) fromProxy(m ipc.Message, files []*os.File) {
+// fromProxy takes in what a proxy reports. The first report of a new one comes at once, and
+// only after it is the proxy told anything: so its lists can build on what it has.
+func (p *Process) fromProxy(conn *ipc.Conn, m ipc.Message, files []*os.File) {
 	for _, f := range files {
 		f.Close()
 	}
-	if s, ok := m.(*ipc.ProxyState); ok {
-		p.mu.Lock()
-		p.pic.proxy, p.pic.proxyAt = s, time.Now()
-		p.mu.Unlock()
+	s, ok := m.(*ipc.ProxyState)
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pic.proxy, p.pic.proxyAt = s, time.Now()
+	if p.proxy == conn {
+		return
+	}
+	if p.proxy != nil {
+		p.proxy.Close()
+	}
+	p.proxy, p.pools = conn, nil
+	select {
+	case p.nudge <- struct{}{}:
+	default:
 	}
 }
 

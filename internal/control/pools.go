@@ -3,10 +3,14 @@ package control
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/membership"
 )
+
+// staticPrefix begins the ID of a static backend; no member's name has a space in it.
+const staticPrefix = "static "
 
 // refusal is a member that may not serve the pool it asks for.
 type refusal struct {
@@ -22,7 +26,7 @@ func poolLists(static []ipc.StaticPool, members []membership.Member) (*ipc.Pools
 		index[s.Name] = i
 		p := ipc.PoolBackends{Name: s.Name, Backends: []ipc.Backend{}}
 		for _, addr := range s.Backends {
-			p.Backends = append(p.Backends, ipc.Backend{ID: "static " + addr.String(), Addr: addr, Weight: membership.DefaultWeight})
+			p.Backends = append(p.Backends, ipc.Backend{ID: staticPrefix + addr.String(), Addr: addr, Weight: membership.DefaultWeight})
 		}
 		out.Pools = append(out.Pools, p)
 	}
@@ -45,6 +49,30 @@ func poolLists(static []ipc.StaticPool, members []membership.Member) (*ipc.Pools
 		})
 	}
 	return out, refused
+}
+
+// inherit adds to lists the backends that a proxy got from an earlier control process,
+// reports as up, and that gossip has not said a word about yet. A control process that was
+// started again knows nobody at first; its ignorance must not take an app out of service.
+// It changes only pools that are configured still.
+func inherit(lists *ipc.Pools, reported []ipc.PoolState, members []membership.Member) {
+	known := make(map[string]bool, len(members))
+	for _, m := range members {
+		known[m.Name] = true
+	}
+	for i := range lists.Pools {
+		pool := &lists.Pools[i]
+		for _, r := range reported {
+			if r.Name != pool.Name {
+				continue
+			}
+			for _, b := range r.Backends {
+				if b.State == "up" && !known[b.ID] && !strings.HasPrefix(b.ID, staticPrefix) {
+					pool.Backends = append(pool.Backends, ipc.Backend{ID: b.ID, Addr: b.Addr, Weight: b.Weight})
+				}
+			}
+		}
+	}
 }
 
 // allowed says whether an app at addr may register; no network at all allows any.

@@ -80,3 +80,29 @@ func TestAdvertsGoToTheOtherBalancersThatAreThere(t *testing.T) {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}
 }
+
+func TestANewControlProcessDropsNobodyItHasNotHeardOf(t *testing.T) {
+	lists := &ipc.Pools{Pools: []ipc.PoolBackends{
+		{Name: "web", Backends: []ipc.Backend{{ID: "a1", Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 100}}},
+	}}
+	reported := []ipc.PoolState{
+		{Name: "web", Backends: []ipc.BackendState{
+			{ID: "a1", Addr: netip.MustParseAddrPort("10.0.0.1:80"), State: "up", Weight: 100},
+			{ID: "a2", Addr: netip.MustParseAddrPort("10.0.0.2:80"), State: "up", Weight: 7},
+			{ID: "a3", Addr: netip.MustParseAddrPort("10.0.0.3:80"), State: "down", Weight: 100},
+			{ID: "a4", Addr: netip.MustParseAddrPort("10.0.0.4:80"), State: "up", Weight: 100},
+			{ID: "a5", Addr: netip.MustParseAddrPort("10.0.0.5:80"), State: "drain", Weight: 100},
+			{ID: "static 10.0.0.9:80", Addr: netip.MustParseAddrPort("10.0.0.9:80"), State: "up", Weight: 100},
+		}},
+		{Name: "gone", Backends: []ipc.BackendState{{ID: "b1", State: "up"}}},
+	}
+	members := []membership.Member{agent("a1", "web", "10.0.0.1:80"), agent("a4", "web", "10.0.0.4:80", in(membership.StateLeft))}
+	inherit(lists, reported, members)
+	want := &ipc.Pools{Pools: []ipc.PoolBackends{{Name: "web", Backends: []ipc.Backend{
+		{ID: "a1", Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 100},
+		{ID: "a2", Addr: netip.MustParseAddrPort("10.0.0.2:80"), Weight: 7},
+	}}}}
+	if diff := cmp.Diff(want, lists, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+		t.Errorf("lists (-want +got):\n%s", diff)
+	}
+}

@@ -42,6 +42,7 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	lab.Need(t)
+	t.Parallel()
 	l, err := lab.New(lab.Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+)
+
+// process returns the pid, as the test sees it, of one of a balancer's three processes.
+func (s *site) process(lb, name string) int {
+	s.t.Helper()
+	keeper := s.procs[lb].Pid()
+	if name == "keeper" {
+		return keeper
+	}
+	for _, pid := range s.childrenOf(keeper) {
+		if args := s.args(pid); len(args) > 1 && args[1] == name {
+			return pid
+		}
+	}
+	s.t.Fatalf("the keeper of %s has no child %s", lb, name)
+	return 0
+}
+
+func (s *site) kill(pid int) {
+	s.t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// untilRestarted waits until the keeper of lb has another, ready child of that name.
+func (s *site) untilRestarted(lb, name string, times int) {
+	s.t.Helper()
+	s.until(fmt.Sprintf("%s's %s was restarted and is ready", lb, name), func() (bool, string) {
+		st, err := s.status(lb)
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, p := range st.Processes {
+			if p.Name == name {
+				return p.Ready && p.Restarts == times, fmt.Sprintf("%+v", p)
+			}
+		}
+		return false, fmt.Sprintf("%+v", st.Processes)
+	})
+}
+
+func newPair(t *testing.T) (s *site, active string) {
+	s = newSite(t)
+	s.startLB("lb1", "lb2")
+	s.startApp("web1", "web2")
+	s.untilServedBy("web1", "web2")
+	active = s.untilHeldBy("")
+	s.until("the backup hears the active and sees the apps", func() (bool, string) {
+		st, err := s.status(other(active))
+		if err != nil || len(st.Groups) == 0 || len(st.Pools) == 0 {
+			return false, fmt.Sprint(err)
+		}
+		up := 0
+		for _, b := range st.Pools[0].Backends {
+			if b.State == "up" {
+				up++
+			}
+		}
+		return st.Groups[0].Active == active && up == 2, fmt.Sprintf("%+v", st)
+	})
+	return s, active
+}
+
+func TestADeadControlProcessMovesNothing(t *testing.T) {
+	s, active := newPair(t)
+	tally := s.load(func() {
+		s.kill(s.process(active, "control"))
+		s.untilRestarted(active, "control", 1)
+		s.untilServedBy("web1", "web2")
+	})
+	if tally.Failed != 0 {
+		t.Errorf("%d of %d GETs failed: %v; want none", tally.Failed, tally.Requests, tally.Kinds)
+	}
+	if holder := s.untilHeldBy(""); holder != active {
+		t.Errorf("the VIP moved from %s to %s", active, holder)
+	}
+	// The new one knows the cluster again, and what it tells the proxy reaches it.
+	s.startApp("web3")
+	s.untilServedBy("web1", "web2", "web3")
+}
+
+func TestADeadProxyHandsTheVIPToAFitPeer(t *testing.T) {
+	s, active := newPair(t)
+	s.kill(s.process(active, "proxy"))
+	s.untilHeldBy(other(active))
+	s.untilServedBy("web1", "web2")
+	s.untilRestarted(active, "proxy", 1)
+}
+
+func TestADeadProxyWithoutAPeerIsStartedAgain(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	s.kill(s.process("lb1", "proxy"))
+	s.untilRestarted("lb1", "proxy", 1)
+	s.untilServedBy("web1")
+	if h := s.holders(); len(h) != 1 {
+		t.Errorf("the VIP is held by %v, want lb1: there was nobody to give it to", h)
+	}
+}
+
+func TestADeadKeeperIsReplacedByThePeer(t *testing.T) {
+	s, active := newPair(t)
+	proxy := s.process(active, "proxy")
+	s.kill(s.process(active, "keeper"))
+	s.untilHeldBy(other(active))
+	s.untilServedBy("web1", "web2")
+	if args := s.args(proxy); len(args) < 2 || args[1] != "proxy" {
+		t.Errorf("the proxy ended with its keeper; want it to serve on for orphan_time")
+	}
+	s.until("the orphaned proxy has ended", func() (bool, string) { return len(s.args(proxy)) == 0, "it runs" })
+}
+
+func TestASecondBalancerOnAHostHarmsNothing(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	first := s.procs["lb1"]
+	tally := s.load(func() {
+		s.startLB("lb1")
+		if err := s.ended("lb1"); err == nil {
+			t.Error("a second tandem lb on the same host ended without an error")
+		}
+	})
+	s.procs["lb1"] = first
+	if tally.Failed != 0 {
+		t.Errorf("%d of %d GETs failed: %v; want none", tally.Failed, tally.Requests, tally.Kinds)
+	}
+	s.untilHeldBy("lb1")
+	s.untilServedBy("web1")
+}
