@@ -46,6 +46,15 @@ func New(cfg Config) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lbcore: %w", err)
 	}
+	p := newProxy(cfg)
+	if p.engine, err = newEngine(cfg); err != nil {
+		return nil, fmt.Errorf("lbcore: %w", err)
+	}
+	return p, nil
+}
+
+// newProxy makes all but the engine.
+func newProxy(cfg Config) *Proxy {
 	p := &Proxy{
 		cfg:       cfg,
 		log:       cfg.Log,
@@ -53,11 +62,8 @@ func New(cfg Config) (*Proxy, error) {
 		pools:     make(map[string]*Pool),
 		frontends: make(map[string]*frontend),
 	}
-	if p.engine, err = newEngine(cfg); err != nil {
-		return nil, fmt.Errorf("lbcore: %w", err)
-	}
 	p.checks.root, p.checks.end = context.WithCancel(context.Background())
-	return p, nil
+	return p
 }
 
 // slots is the number of places for state that is kept per loop: one for each
