@@ -3,13 +3,16 @@ package election
 import (
 	"flag"
 	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 var (
 	seedFlag  = flag.Int64("seed", -1, "run this one schedule of TestSimulation and print what happens")
-	schedules = flag.Int("schedules", 3000, "how many schedules TestSimulation runs")
+	schedules = flag.Int("schedules", 2000, "how many schedules TestSimulation runs")
 )
 
 // TestSimulation runs clusters through random faults and then lets them calm down. A schedule that fails is
@@ -23,18 +26,28 @@ func TestSimulation(t *testing.T) {
 	}
 	first := rand.Uint64() >> 16 // short enough to type
 	begun := time.Now()
-	for i := range *schedules {
-		seed := first + uint64(i)
-		if err := simulate(seed, nil); err != nil {
-			t.Fatalf("%v\nrepeat it:  go test ./election -run TestSimulation -seed %d -v", err, seed)
-		}
+	var next, failed atomic.Int64
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := next.Add(1); i <= int64(*schedules) && failed.Load() == 0; i = next.Add(1) {
+				seed := first + uint64(i)
+				if err := simulate(seed, nil); err != nil {
+					failed.Add(1)
+					t.Errorf("%v\nrepeat it:  go test ./election -run TestSimulation -seed %d -v", err, seed)
+				}
+			}
+		})
 	}
+	workers.Wait()
 	t.Logf("%d schedules from seed %d, %.0f a second", *schedules, first, float64(*schedules)/time.Since(begun).Seconds())
 }
 
 // simulate runs one schedule; the error is the first invariant broken.
 func simulate(seed uint64, trace func(string, ...any)) error {
-	w := newWorld(seed)
+	w := newWorld(seed, []time.Duration{5, 20, 20, 20, 100}[seed%5]*time.Millisecond)
+	w.maxDelay, w.maxTick, w.maxWork = w.interval/5, w.interval/10, w.interval
+	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
 	w.trace = trace
 	preempt := w.chance(0.3)
 	for range 2 + w.rng.IntN(2) {
@@ -70,7 +83,7 @@ func (w *world) trouble(d time.Duration) {
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	other := w.rng.IntN(len(w.nodes))
-	switch w.rng.IntN(9) {
+	switch w.rng.IntN(11) {
 	case 0:
 		n.powerLoss()
 	case 1:
@@ -93,6 +106,18 @@ func (w *world) fault() {
 		n.step(Serving{OK: w.chance(0.5), Reason: "simulated"})
 	case 8:
 		n.failing = w.rng.Float64()
+	case 9:
+		n.hanging = w.rng.Float64()
+	case 10:
+		n.step(Fitness{Value: uint8(w.rng.IntN(256))})
+	}
+}
+
+func (w *world) cutAll() {
+	for from := range w.nodes {
+		for to := range w.nodes {
+			w.link(from, to).cut = true
+		}
 	}
 }
 
@@ -105,11 +130,11 @@ func (w *world) heal() {
 
 // calmAfter is X: within it exactly one node is active once all are up, fit, and hear each other. The
 // longest way there: a late datagram speaks of an active of old; its active-down interval passes; a claim is
-// still under way and fails by timeout, or a Fault waits; then one more active-down interval, with the
-// highest skew, and a claim with a probe; each wakes up late.
+// still under way and fails by timeout, what hangs comes to an end, a Fault waits; then one more active-down
+// interval, with the highest skew, and a claim with a probe; each wakes up late.
 func (w *world) calmAfter(preempt bool) time.Duration {
 	cfg := w.nodes[0].cfg
-	x := lateIntervals*w.interval + cfg.SettleTimeout + cfg.AnswerTimeout + cfg.RetryInterval +
+	x := lateIntervals*w.interval + cfg.SettleTimeout + w.nodes[0].maxHang() + 2*cfg.RetryInterval +
 		3*(activeDown(w.interval)+skew(len(w.nodes)-1, w.interval)) + 6*w.maxWork + 20*w.maxTick
 	if preempt { // a yield to the best
 		x += 2*cfg.HoldDown + activeDown(w.interval)
@@ -123,10 +148,11 @@ func (w *world) calm(preempt bool) {
 	w.quiet, w.late, w.dup = true, 0, 0
 	w.heal()
 	for _, n := range w.nodes {
-		n.failing = 0
+		n.failing, n.hanging = 0, 0
 		n.resume()
 		n.start()
 		n.step(Serving{OK: true})
+		n.step(Fitness{Value: 255})
 	}
 	w.run(w.now.Add(w.calmAfter(preempt)))
 	if w.err != nil {

@@ -29,10 +29,10 @@ func (v *invariants) started(n *simNode) {
 }
 
 // maxTwoOwners is Y: how long two owners of the VIP that can hear each other may last. The winner's advert
-// arrives after maxLost+1 intervals, the Release may have to wait for a Claim, and each wakes up late.
+// arrives after w.maxLost+1 intervals, the Release may have to wait for a Claim, and each wakes up late.
 // Twice, since the first advert may still speak of a fitness that has changed meanwhile.
 func (w *world) maxTwoOwners() time.Duration {
-	return 2*((maxLost+1)*w.interval+w.maxDelay) + 2*w.maxWork + 4*w.maxTick
+	return 2*(time.Duration(w.maxLost+1)*w.interval+w.maxDelay) + 2*w.maxWork + 4*w.maxTick
 }
 
 func (v *invariants) check(w *world) {
@@ -53,7 +53,7 @@ func (v *invariants) twoOwners(w *world) {
 	for i, a := range w.nodes {
 		for j, b := range w.nodes[:i] {
 			pair := [2]int{i, j}
-			if !a.held || !b.held || a.paused || b.paused || !w.connected(i, j) {
+			if !a.held || !b.held || a.stuck || b.stuck || a.paused || b.paused || !w.connected(i, j) {
 				delete(v.both, pair)
 				continue
 			}
@@ -136,7 +136,7 @@ func (v *invariants) acts(n *simNode, a Action) {
 		if r.changes++; a.To != Init && r.changes != n.machine.transitions {
 			w.fail("%s: %d transitions, %d told", n.name(), n.machine.transitions, r.changes)
 		}
-		if a.To == Init && n.held && r.shutdowns < 2 {
+		if a.To == Init && n.held && r.shutdowns < 2 && !n.stuck {
 			w.fail("%s ends and has the VIP still", n.name())
 		}
 	}

@@ -27,6 +27,10 @@ type world struct {
 	dup   float64          // of a datagram
 	lose  func() bool      // whether the next datagram is lost; nil: chance decides
 
+	// maxLost bounds how many datagrams in a row a link loses. Beyond lies a cut, which is a fault of its
+	// own; within, no takeover may happen and every bound holds.
+	maxLost int
+
 	quiet bool // no more faults: who ends is started again
 
 	inv   invariants
@@ -34,24 +38,17 @@ type world struct {
 	err   error                            // the first invariant broken
 }
 
-const (
-	// maxLost bounds how many datagrams in a row a link loses by chance. Beyond lies a cut, which is a fault
-	// of its own; within, no takeover may happen and every bound holds.
-	maxLost = 2
-	// lateIntervals bounds the delay of a late datagram, in advert intervals.
-	lateIntervals = 12
-)
+// lateIntervals bounds the delay of a late datagram, in advert intervals.
+const lateIntervals = 12
 
 var epochStart = time.Unix(1_000_000, 0)
 
-func newWorld(seed uint64) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0)), now: epochStart, links: make(map[[2]int]*link)}
-	w.interval = []time.Duration{5, 20, 20, 20, 100}[w.rng.IntN(5)] * time.Millisecond
-	w.maxDelay = w.interval / 5
-	w.maxTick = w.interval / 10
-	w.maxWork = w.interval
-	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
-	return w
+// newWorld returns a world without nodes, on a perfect network.
+func newWorld(seed uint64, interval time.Duration) *world {
+	return &world{
+		rng: rand.New(rand.NewPCG(seed, 0)), now: epochStart, links: make(map[[2]int]*link), interval: interval,
+		maxLost: 2,
+	}
 }
 
 // link is one direction between two nodes.
@@ -86,7 +83,7 @@ func (w *world) transmit(from int, datagram []byte) {
 			continue
 		}
 		lost, late := w.chance(w.loss), w.chance(w.late)
-		if (lost || late) && l.lost < maxLost {
+		if (lost || late) && l.lost < w.maxLost {
 			l.lost++
 			if late {
 				w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))

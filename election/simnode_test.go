@@ -27,7 +27,9 @@ type simNode struct {
 	held    bool // the kernel has the VIP
 	jobs    []Action
 	working bool
-	failing float64 // how often a Probe or Claim fails
+	failing float64 // how often a Probe, Claim or Release fails
+	hanging float64 // how often it takes up to maxHang
+	stuck   bool    // what hangs or fails keeps the VIP here, whatever anybody decides
 
 	state State // as its Changed actions tell
 }
@@ -56,7 +58,7 @@ func (n *simNode) start() {
 		return
 	}
 	n.machine, n.filter, n.seq, n.state, n.paused, n.inbox = m, Filter{}, 0, Init, false, nil
-	n.held, n.jobs, n.working = false, nil, false
+	n.held, n.stuck, n.jobs, n.working = false, false, nil, false
 	n.w.log("%s starts", n.name())
 	n.w.inv.started(n)
 	n.wake()
@@ -167,7 +169,9 @@ func (n *simNode) receive(datagram []byte) {
 		return
 	}
 	h, _ := a.Heard(n.cfg.Group)
-	n.w.log("%s hears %s %+v", n.name(), h.Node, h.Group)
+	if n.w.trace != nil {
+		n.w.log("%s ← %s says %+v", n.name(), h.Node, h.Group)
+	}
 	n.w.inv.heard(n, h)
 	n.act(n.machine.Step(n.w.now, h))
 	if n.machine != nil {
@@ -222,21 +226,29 @@ func (n *simNode) work() {
 	}
 	job := n.jobs[0]
 	n.jobs, n.working = n.jobs[1:], true
-	n.later(n.w.upTo(n.w.maxWork), func() {
+	takes := n.w.upTo(n.w.maxWork)
+	if n.w.chance(n.hanging) {
+		takes = n.w.upTo(n.maxHang())
+	}
+	var failed error
+	if n.w.chance(n.failing) {
+		failed = errSim
+	}
+	_, release := job.(Release)
+	n.stuck = n.stuck || takes > n.w.maxWork || release && failed != nil
+	n.later(takes, func() {
 		var answer Event
-		failed := error(nil)
-		if n.w.chance(n.failing) {
-			failed = errSim
-		}
 		switch job := job.(type) {
 		case Probe:
 			answer = Probed{Token: job.Token, Owner: n.unknownOwner(), Err: failed}
 		case Claim:
 			n.held = failed == nil
+			n.stuck = n.stuck && len(n.jobs) > 0 // a Release that waits for this Claim
 			answer = Claimed{Token: job.Token, Err: failed}
 		case Release:
-			n.held = false
-			answer = Released{Token: job.Token}
+			n.held = n.held && failed != nil
+			n.stuck = n.held
+			answer = Released{Token: job.Token, Err: failed}
 		}
 		// The kernel acts at once; the loop hears of it a moment later, or after its pause.
 		n.report(answer)
@@ -244,6 +256,9 @@ func (n *simNode) work() {
 		n.work()
 	})
 }
+
+// maxHang is beyond what the machine waits for.
+func (n *simNode) maxHang() time.Duration { return 2 * n.cfg.AnswerTimeout }
 
 func (n *simNode) report(answer Event) {
 	n.later(n.w.upTo(n.w.maxTick), func() {
