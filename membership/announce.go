@@ -114,6 +114,9 @@ func (c *Cluster) sendFrame(ctx context.Context, name string, frame []byte) erro
 func (c *Cluster) nodeOf(name string) (*memberlist.Node, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
 	e := c.table.entries[name]
 	if e == nil || !e.current.present() {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownMember, name)

@@ -300,7 +300,7 @@ func TestAMemberRestartedAtItsAddressIsSeenAtOnce(t *testing.T) {
 		s1 := w.start("s1", 21, bothSeeds, nil)
 		w.agree(2*time.Second, "lb1:alive s1:alive", lb1, s1)
 		s1.stop() // killed
-		s1 = w.start("s1", 21, bothSeeds, func(cfg *membership.Config) { cfg.Meta.Version = "2" })
+		w.start("s1", 21, bothSeeds, func(cfg *membership.Config) { cfg.Meta.Version = "2" })
 		w.within(100*time.Millisecond, "lb1 knows the new run", func() bool { return lb1.member("s1").Meta.Version == "2" })
 		time.Sleep(time.Minute)
 		if got := strings.Join(lb1.heardOf("s1"), ", "); got != "join, update" {

@@ -73,9 +73,9 @@ func (m Meta) check() error {
 	if m.Weight != 0 && (m.Weight < MinWeight || m.Weight > MaxWeight) {
 		errs = append(errs, fmt.Errorf("weight %d is not within %d to %d", m.Weight, MinWeight, MaxWeight))
 	}
-	for what, text := range map[string]string{"pool": m.Pool, "version": m.Version} {
+	for _, text := range []string{m.Pool, m.Version} {
 		if !cleanText(text) {
-			errs = append(errs, fmt.Errorf("%s %q is not UTF-8 without control characters", what, text))
+			errs = append(errs, fmt.Errorf("%q is not UTF-8 without control characters", text))
 		}
 	}
 	for k, v := range m.Tags {
@@ -83,9 +83,9 @@ func (m Meta) check() error {
 			errs = append(errs, fmt.Errorf("tag %q = %q: key is empty, or one of both is not UTF-8 without control characters", k, v))
 		}
 	}
-	for what, addr := range map[string]netip.AddrPort{"addr": m.Addr, "advert address": m.AdvertAddr} {
+	for _, addr := range []netip.AddrPort{m.Addr, m.AdvertAddr} {
 		if addr != (netip.AddrPort{}) && !reachable(addr) {
-			errs = append(errs, fmt.Errorf("%s %v is not an address and port that others can reach", what, addr))
+			errs = append(errs, fmt.Errorf("%v is not an address and port that others can reach", addr))
 		}
 	}
 	return errors.Join(errs...)
