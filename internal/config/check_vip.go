@@ -5,26 +5,30 @@ import (
 	"net/netip"
 )
 
+// maxGroup is how many addresses can move as one.
+const maxGroup = 16
+
 func (c *checker) vips(raws []*rawVIP) []VIP {
 	var vips []VIP
-	addresses, names, groups := map[netip.Addr]place{}, map[string]place{}, map[string]*rawVIP{}
+	addresses, groups, sizes := map[netip.Addr]place{}, map[string]*rawVIP{}, map[string]int{}
 	for _, raw := range raws {
-		v := VIP{Name: raw.Name.V, Interface: c.device(raw.Interface), Group: raw.Group.V, Preempt: raw.Preempt.V}
+		v := VIP{Interface: c.device(raw.Interface), Group: raw.Group.V, Preempt: raw.Preempt.V}
 		if raw.Address.Set && !raw.Address.Bad {
 			if a, ok := c.unicast(raw.Address); ok {
 				v.Address = a
 				once(c, addresses, a, raw.Address.At, "the VIP "+a.String())
 			}
 		}
-		switch {
-		case raw.Name.Set && !raw.Name.Bad:
-			c.name(raw.Name, "the VIP's name")
-			once(c, names, v.Name, raw.Name.At, fmt.Sprintf("the VIP name %q", v.Name))
-		case v.Address.IsValid():
-			v.Name = v.Address.String()
-		}
 		c.name(raw.Group, "the group's name")
-		c.preempt(groups, raw)
+		if first, ok := groups[raw.Group.V]; ok {
+			agree(c, "preempt", raw.Preempt, first.Preempt, raw.Group.V)
+			agree(c, "interface", raw.Interface, first.Interface, raw.Group.V)
+		} else {
+			groups[raw.Group.V] = raw
+		}
+		if sizes[raw.Group.V]++; sizes[raw.Group.V] == maxGroup+1 {
+			c.add(raw.Key, fmt.Sprintf("the group %q has more than %d VIPs", raw.Group.V, maxGroup), "give some of them another group")
+		}
 		vips = append(vips, v)
 	}
 	return vips
@@ -46,20 +50,27 @@ func listedBefore(first place) string {
 	return fmt.Sprintf("it stands on line %d already", first.line)
 }
 
-// preempt reports VIPs of one group that disagree: a group moves as one.
-func (c *checker) preempt(groups map[string]*rawVIP, raw *rawVIP) {
-	first, ok := groups[raw.Group.V]
-	if !ok {
-		groups[raw.Group.V] = raw
+// agree reports VIPs of one group that differ in what a group does as one.
+func agree[T comparable](c *checker, key string, v, first leaf[T], group string) {
+	if v.V == first.V || v.Bad || first.Bad {
 		return
 	}
-	if first.Preempt.V == raw.Preempt.V || first.Preempt.Bad || raw.Preempt.Bad {
-		return
+	at, own, other := v.At, v.V, first
+	if !v.Set {
+		at, own, other = first.At, first.V, v
 	}
-	at, other := raw.Preempt.At, first
-	if !raw.Preempt.Set {
-		at, other = first.Preempt.At, raw
+	c.add(at, fmt.Sprintf("%s is %#v here, but %s for another VIP of the group %q", key, own, said(other), group),
+		"VIPs of one group move together: give all of them the same, or groups of their own")
+}
+
+// said words a value as the file has it.
+func said[T any](l leaf[T]) string {
+	switch {
+	case !l.Set:
+		return "not given"
+	case l.At.line > 0:
+		return fmt.Sprintf("%#v on line %d", l.V, l.At.line)
+	default:
+		return fmt.Sprintf("%#v", l.V)
 	}
-	c.add(at, fmt.Sprintf("preempt is %t here, but %t for another VIP of the group %q (line %d)",
-		!other.Preempt.V, other.Preempt.V, raw.Group.V, other.Key.line), "VIPs of one group move together: give all of them the same")
 }

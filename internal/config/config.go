@@ -44,9 +44,8 @@ type Cluster struct {
 
 // VIP is one address that the active balancer of its group holds.
 type VIP struct {
-	Name      string     // default: the address
 	Address   netip.Addr // unicast, never 4-in-6, without zone
-	Interface string     // empty: the node's, or found from the subnet
+	Interface string     // empty: the node's, or found from the subnet; the same for all VIPs of a group
 	Group     string     // VIPs of one group move together; default "default"
 	Preempt   bool       // the same for all VIPs of a group
 }
@@ -57,10 +56,9 @@ type Frontend struct {
 	Name           string         // default: the listen address as it stands in the file
 	Listen         netip.AddrPort // an invalid Addr means all addresses of both families; 0.0.0.0 and :: all of their own only
 	Pool           string         // names a member of Config.Pools
-	HeaderTimeout  time.Duration  // from the first byte of a request to the end of its head
-	IdleTimeout    time.Duration  // a keep-alive connection without a request, or a client that neither sends nor takes
+	HeaderTimeout  time.Duration  // from the first byte of a request, or from accept, to the end of its head
+	IdleTimeout    time.Duration  // a connection kept open waits so long for its next request
 	MaxHeaderBytes int            // request line and header fields together; more is answered 431
-	MaxConnections int            // at once; further ones wait in the kernel's queue
 }
 
 // Pool is a named set of backends with a policy and a check.

@@ -43,10 +43,10 @@ func smallConfig() *Config {
 			Gossip:     netip.AddrPortFrom(netip.Addr{}, 7946),
 			AdvertPort: 7947, AdvertInterval: 20 * time.Millisecond,
 		},
-		VIPs: []VIP{{Name: "192.168.42.42", Address: netip.MustParseAddr("192.168.42.42"), Group: "default"}},
+		VIPs: []VIP{{Address: netip.MustParseAddr("192.168.42.42"), Group: "default"}},
 		Frontends: []Frontend{{
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
-			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxConnections: 10000,
+			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		}},
 		Pools: []Pool{{
 			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2,
@@ -285,8 +285,10 @@ func TestMoreThanTheBoundIsRefused(t *testing.T) {
 		vips += "[[vip]]\naddress = \"" + netip.AddrFrom4([4]byte{10, 0, 0, byte(i + 1)}).String() + "\"\n"
 	}
 	_, err := Parse("many.toml", []byte(small+vips), readTestKey)
-	if err == nil || !strings.Contains(err.Error(), "vip has 66 entries, more than the 64 that are allowed") {
-		t.Errorf("got %v", err)
+	for _, want := range []string{"vip has 66 entries, more than the 64 that are allowed", `the group "default" has more than 16 VIPs`} {
+		if err == nil || strings.Count(err.Error(), want) != 1 {
+			t.Errorf("%q is not once in:\n%v", want, err)
+		}
 	}
 }
 

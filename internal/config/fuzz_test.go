@@ -28,8 +28,8 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 			for _, v := range cfg.VIPs {
-				if !v.Address.IsValid() || v.Name == "" {
-					t.Errorf("a VIP without address or name: %+v", v)
+				if !v.Address.IsValid() || v.Group == "" {
+					t.Errorf("a VIP without address or group: %+v", v)
 				}
 			}
 			return

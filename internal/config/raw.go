@@ -34,7 +34,6 @@ type rawCluster struct {
 
 type rawVIP struct {
 	table
-	Name      text   `toml:"name"`
 	Address   text   `toml:"address" need:"192.168.42.42"`
 	Interface text   `toml:"interface"`
 	Group     text   `toml:"group" default:"default"`
@@ -48,8 +47,7 @@ type rawFrontend struct {
 	Pool           text   `toml:"pool" need:"web"`
 	HeaderTimeout  span   `toml:"header_timeout" default:"10s" min:"100ms" max:"10m"`
 	IdleTimeout    span   `toml:"idle_timeout" default:"60s" min:"100ms" max:"24h"`
-	MaxHeaderBytes number `toml:"max_header_bytes" default:"16384" min:"1024" max:"65536"`
-	MaxConnections number `toml:"max_connections" default:"10000" min:"1" max:"1000000"`
+	MaxHeaderBytes number `toml:"max_header_bytes" default:"16384" min:"1024" max:"65535"`
 }
 
 type rawPool struct {
@@ -70,7 +68,7 @@ type rawCheck struct {
 	Host     text   `toml:"host"`
 	Status   text   `toml:"status" default:"200-399"`
 	Interval span   `toml:"interval" default:"1s" min:"50ms" max:"1h"`
-	Timeout  span   `toml:"timeout" default:"1s" min:"10ms" max:"10m"`
+	Timeout  span   `toml:"timeout" default:"1s" min:"10ms" max:"1m"`
 	Rise     number `toml:"rise" default:"2" min:"1" max:"100"`
 	Fall     number `toml:"fall" default:"3" min:"1" max:"100"`
 }
@@ -82,7 +80,7 @@ type rawControl struct {
 
 type rawProxy struct {
 	table
-	Loops      number `toml:"loops" default:"0" min:"0" max:"256"`
+	Loops      number `toml:"loops" default:"0" min:"0" max:"64"`
 	OrphanTime span   `toml:"orphan_time" default:"10s" min:"1s" max:"10m"`
 	Timeout    span   `toml:"timeout" default:"1s" min:"250ms" max:"1m"`
 }
