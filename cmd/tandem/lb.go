@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,11 +10,6 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/config"
 )
-
-// needsLinux is what lb, agent and demo say elsewhere.
-var errNeedsLinux = errors.New(`this command needs Linux: VIPs, network namespaces and epoll are parts of its kernel.
-On macOS or Windows run it in a Linux VM, in WSL 2, or in a container:
-  docker run --rm -it --privileged -v "$PWD":/src -w /src golang:1.26 go run ./cmd/tandem demo`)
 
 func newLB() *cobra.Command {
 	var (

@@ -22,8 +22,6 @@ const (
 	childSteady  = 2 * time.Second
 	firstPause   = 20 * time.Millisecond
 	longestPause = 5 * time.Second
-	// childFD is the descriptor on which a child finds its end of the socketpair.
-	childFD = 3
 )
 
 // child keeps one of the two other processes alive: it starts it, speaks with it, and
@@ -91,7 +89,7 @@ func (c *child) once(ctx context.Context, force <-chan struct{}, emit func(event
 	}
 	cmd := exec.Command("/proc/self/exe", c.name)
 	cmd.Args[0] = "tandem"
-	cmd.ExtraFiles = []*os.File{its}
+	cmd.ExtraFiles = []*os.File{its} // the child finds it as descriptor 3
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	// A process group of its own: Ctrl-C in a terminal is for the keeper, who knows in
 	// which order things end.
