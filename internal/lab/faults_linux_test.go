@@ -30,7 +30,7 @@ func TestAPortThatIsDownPassesNothingAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := time.Since(begin)
-	await(t, "a reaches b again", func() bool { return ask(a, "10.0.0.2:80") == nil })
+	awaitReach(t, a, "10.0.0.2:80")
 	t.Logf("PortUp took %v; reachable again after %v", took, time.Since(begin))
 }
 
@@ -50,7 +50,7 @@ func TestACutLinkDropsOnlyWhatGoesBetweenTheTwo(t *testing.T) {
 	if err := b.HealLink(a); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "a reaches b again", func() bool { return ask(a, "10.0.0.2:80") == nil })
+	awaitReach(t, a, "10.0.0.2:80")
 }
 
 func TestADropIsOneWay(t *testing.T) {
@@ -70,7 +70,7 @@ func TestADropIsOneWay(t *testing.T) {
 	if err := a.Undrop(b); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "a reaches b again", func() bool { return ask(a, "10.0.0.2:80") == nil })
+	awaitReach(t, a, "10.0.0.2:80")
 }
 
 func TestSegmentsAreSeparateNetworks(t *testing.T) {
@@ -159,7 +159,7 @@ func TestPowerComesBackToTheSameHostWithNothingRunning(t *testing.T) {
 	if now := fmt.Sprint(b.Addrs()); now != before {
 		t.Errorf("addresses were %s, are %s", before, now)
 	}
-	if err := ask(a, "10.0.0.2:80"); err == nil {
+	if err := ask(a, "10.0.0.2:80", patience); err == nil {
 		t.Error("somebody still serves")
 	}
 	var setting []byte
@@ -189,9 +189,15 @@ func TestAPulledPortStaysPulledOverAPowerLoss(t *testing.T) {
 
 func mustAsk(t *testing.T, h *lab.Host, at string) {
 	t.Helper()
-	if err := ask(h, at); err != nil {
+	if err := ask(h, at, patience); err != nil {
 		t.Errorf("%s asks %s: %v", h.Name(), at, err)
 	}
+}
+
+// awaitReach asks again and again: a neighbour that was away is looked for once a second only.
+func awaitReach(t *testing.T, h *lab.Host, at string) {
+	t.Helper()
+	await(t, h.Name()+" reaches "+at, func() bool { return ask(h, at, time.Second) == nil })
 }
 
 // mustNotReach gives frames a moment to arrive that should not.
