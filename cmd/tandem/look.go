@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -143,7 +144,7 @@ func printPool(w io.Writer, p api.Pool, now time.Time) error {
 	return t.flush()
 }
 
-// table is text/tabwriter with a heading.
+// table is text/tabwriter with a heading. An empty cell is shown as a dash.
 type table struct{ w *tabwriter.Writer }
 
 func newTable(w io.Writer, heading ...string) table {
@@ -152,8 +153,14 @@ func newTable(w io.Writer, heading ...string) table {
 	return t
 }
 
-func (t table) row(cells ...string) { fmt.Fprintln(t.w, strings.Join(cells, "\t")) }
-func (t table) flush() error        { return t.w.Flush() }
+func (t table) row(cells ...string) {
+	for i := range cells {
+		cells[i] = cmp.Or(cells[i], "-")
+	}
+	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+func (t table) flush() error { return t.w.Flush() }
 
 func either(is bool, yes, no string) string {
 	if is {

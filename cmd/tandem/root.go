@@ -54,7 +54,14 @@ func execute(args []string, out, errOut io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	began := false // until a command's own code runs, every error is one of usage
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	for _, c := range root.Commands() {
+		if run := c.RunE; run != nil {
+			c.RunE = func(cmd *cobra.Command, args []string) error {
+				began = true
+				return run(cmd, args)
+			}
+		}
+	}
 	err := root.ExecuteContext(context.Background())
 	if err == nil {
 		return exitDone

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"net"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/lab"
+)
+
+var update = flag.Bool("update", false, "write what is printed into testdata/script; read the diff before you commit it")
+
+func TestMain(m *testing.M) {
+	lab.Init() // a script may run a command that has the lab start it again
+	testscript.Main(m, map[string]func(){"tandem": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			return serveExample(env, filepath.Join(env.WorkDir, "control.sock"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+	})
+}
+
+// exits CODE COMMAND… runs a command and checks its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// serveExample answers the admin API on path with a status made up here, for the length
+// of one script.
+func serveExample(env *testscript.Env, path string) error {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- (&api.Server{Status: example}).Serve(ctx, l) }()
+	env.Defer(func() {
+		stop()
+		if err := <-done; err != nil {
+			env.T().Log(err)
+		}
+	})
+	return nil
+}
+
+func example() api.Status {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	return api.Status{
+		Node: "lb1", Version: "1.2.3", At: now, Since: now.Add(-90 * time.Second), AdvertInterval: 20 * time.Millisecond,
+		Groups: []api.Group{{
+			Name: "default", VIPs: []netip.Addr{netip.MustParseAddr("192.168.42.42")}, Interface: "eth1", State: "active",
+			Since: now.Add(-time.Minute), Reason: "active-silent lb2", Active: "lb1", Epoch: 7, Priority: 100, Fitness: 255,
+			Peers: []api.Peer{{Node: "lb2", Addr: netip.MustParseAddr("192.168.42.12"), State: "backup", HeardAgo: 12 * time.Millisecond, Priority: 90, Fitness: 212}},
+		}},
+		Processes: []api.Process{
+			{Name: "keeper", PID: 100, Since: now.Add(-90 * time.Second), Ready: true, CapEff: "0000000000003400", RSSBytes: 15 << 20},
+			{Name: "proxy", PID: 102, Since: now.Add(-5 * time.Second), Restarts: 2, Ready: true, UID: 61948, OwnUser: true, CapEff: "0000000000000000", NoNewPriv: true, RSSBytes: 20 << 20},
+		},
+		Frontends: []api.Frontend{{Name: ":80", Requests: 1234, Current: 5, Status: map[string]uint64{"2xx": 1230, "5xx": 4}}},
+		Pools: []api.Pool{{Name: "web", Policy: "roundrobin", Backends: []api.Backend{
+			{ID: "web1", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), State: "up", Since: now.Add(-49 * time.Hour), Weight: 100, Requests: 700},
+			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Weight: 50, Errors: 3},
+		}}},
+		Members: []api.Member{
+			{Name: "lb1", Role: "balancer", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.11:7946")},
+			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Pool: "web", App: netip.MustParseAddrPort("192.168.42.21:3000"), Drain: true},
+		},
+	}
+}
+
+func TestEveryCommandHasHelpAndKnowsItsPlace(t *testing.T) {
+	for _, c := range newRoot().Commands() {
+		if c.Short == "" {
+			t.Errorf("%s has no short help", c.Name())
+		}
+		if !c.Hidden && c.GroupID == "" && c.Name() != "help" && c.Name() != "completion" {
+			t.Errorf("%s stands in no group of the help", c.Name())
+		}
+	}
+}
