@@ -96,8 +96,8 @@ func (c candidate) ownAddr(addr netip.Addr, any bool) (netip.Prefix, error) {
 			// Perhaps left over from an earlier run: Run sorts that out.
 		case p.Contains(addr):
 			return p, nil
-		case p.Addr().Is4() == addr.Is4() && !other.IsValid():
-			other = p
+		case p.Addr().Is4() == addr.Is4() && (!other.IsValid() || other.IsSingleIP()):
+			other = p // better than an address alone, which may be another VIP
 		}
 	}
 	if any && other.IsValid() {
