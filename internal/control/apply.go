@@ -78,8 +78,17 @@ func member(m membership.Member) api.Member {
 }
 
 func clusterConfig(start *ipc.ControlStart) membership.Config {
+	bind := start.GossipAddr
+	switch {
+	case bind.IsValid():
+	case start.Advertise.Is6():
+		bind = netip.IPv6Unspecified() // both families
+	default:
+		bind = netip.IPv4Unspecified()
+	}
 	return membership.Config{
-		Name: start.Node, Bind: start.Gossip, Advertise: start.Advertise, Seeds: start.Join, Keys: start.GossipKeys,
+		Name: start.Node, Bind: netip.AddrPortFrom(bind, start.GossipPort), Advertise: start.Advertise,
+		Seeds: start.Join, Keys: start.GossipKeys,
 		Meta: membership.Meta{Role: membership.RoleBalancer, Version: start.Version},
 	}
 }

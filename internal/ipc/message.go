@@ -52,15 +52,16 @@ func newMessage(k Kind) Message {
 // ControlStart is the keeper's first message to the control process. With it comes one
 // descriptor: the listening admin socket.
 type ControlStart struct {
-	Node       string         `json:"node"`
-	Version    string         `json:"version"`
-	Gossip     netip.AddrPort `json:"gossip"`
-	Advertise  netip.Addr     `json:"advertise,omitzero"`
-	AdvertPort uint16         `json:"advert_port"`
-	Join       []string       `json:"join,omitempty"`
-	GossipKeys [][]byte       `json:"gossip_keys,omitempty"` // first encrypts, all decrypt
-	Pools      []StaticPool   `json:"pools"`
-	LogLevel   int            `json:"log_level"` // of log/slog
+	Node       string       `json:"node"`
+	Version    string       `json:"version"`
+	GossipAddr netip.Addr   `json:"gossip_addr,omitzero"` // zero: all addresses
+	GossipPort uint16       `json:"gossip_port"`
+	Advertise  netip.Addr   `json:"advertise,omitzero"` // zero: found
+	AdvertPort uint16       `json:"advert_port"`
+	Join       []string     `json:"join,omitempty"`
+	GossipKeys [][]byte     `json:"gossip_keys,omitempty"` // first encrypts, all decrypt
+	Pools      []StaticPool `json:"pools"`
+	LogLevel   int          `json:"log_level"` // of log/slog
 }
 
 // StaticPool is what the configuration says of a pool's membership.

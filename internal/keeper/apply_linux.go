@@ -61,8 +61,8 @@ func groupConfigs(c *config.Config) []groupConfig {
 
 func controlStart(c *config.Config, version string, level int) ipc.ControlStart {
 	m := ipc.ControlStart{
-		Node: c.Node.Name, Version: version, Gossip: c.Cluster.Gossip, Advertise: c.Node.Advertise,
-		AdvertPort: c.Cluster.AdvertPort, Join: c.Cluster.Join, GossipKeys: c.Cluster.GossipKeys,
+		Node: c.Node.Name, Version: version, GossipAddr: c.Cluster.Gossip.Addr(), GossipPort: c.Cluster.Gossip.Port(),
+		Advertise: c.Node.Advertise, AdvertPort: c.Cluster.AdvertPort, Join: c.Cluster.Join, GossipKeys: c.Cluster.GossipKeys,
 		LogLevel: level,
 	}
 	for _, p := range c.Pools {

@@ -22,9 +22,12 @@ const deferAccept = 5
 // kernel spreads connections over them (SO_REUSEPORT). IP_FREEBIND lets a backup listen on
 // a VIP that it does not hold. An address without IP means all, of both families.
 func listenFrontend(addr netip.AddrPort, n int) ([]*os.File, error) {
-	network, host := "tcp", ""
-	if addr.Addr().IsValid() {
-		host = addr.Addr().String()
+	network, host := "tcp", "" // both families
+	switch {
+	case addr.Addr().Is4():
+		network, host = "tcp4", addr.Addr().String()
+	case addr.Addr().Is6():
+		network, host = "tcp6", addr.Addr().String()
 	}
 	lc := net.ListenConfig{Control: frontendOptions}
 	lc.SetMultipathTCP(false) // an MPTCP socket takes TCP_DEFER_ACCEPT, then ignores it

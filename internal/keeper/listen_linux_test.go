@@ -1,0 +1,104 @@
+package keeper
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestAFrontendListensOnTheFamiliesItNames(t *testing.T) {
+	six := func() bool {
+		l, err := net.Listen("tcp6", "[::1]:0")
+		if err == nil {
+			l.Close()
+		}
+		return err == nil
+	}()
+	for _, tc := range []struct {
+		listen     string // address without port
+		four, sixs bool
+	}{
+		{"", true, six},
+		{"0.0.0.0", true, false},
+		{"::", false, six},
+		{"127.0.0.1", true, false},
+	} {
+		var addr netip.Addr
+		if tc.listen != "" {
+			addr = netip.MustParseAddr(tc.listen)
+		}
+		if addr.Is6() && !six {
+			continue
+		}
+		files, err := listenFrontend(netip.AddrPortFrom(addr, freePort(t)), 3)
+		if err != nil {
+			t.Fatalf("listen on %q: %v", tc.listen, err)
+		}
+		if len(files) != 3 {
+			t.Errorf("listen on %q made %d sockets, want one a loop, 3", tc.listen, len(files))
+		}
+		port := portOf(t, int(files[0].Fd()))
+		for network, want := range map[string]bool{"tcp4": tc.four, "tcp6": tc.sixs} {
+			host := map[string]string{"tcp4": "127.0.0.1", "tcp6": "::1"}[network]
+			c, err := net.Dial(network, net.JoinHostPort(host, port))
+			if err == nil {
+				c.Close()
+			}
+			if got := err == nil; got != want {
+				t.Errorf("listen on %q: %s connects: %v, want %v", tc.listen, network, got, want)
+			}
+		}
+		closeFiles(files)
+	}
+}
+
+func TestAnAddressThatIsNotHereCanBeListenedOn(t *testing.T) {
+	files, err := listenFrontend(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.42"), freePort(t)), 1) // TEST-NET-1
+	if err != nil {
+		t.Fatalf("a backup cannot listen on the VIP: %v", err)
+	}
+	closeFiles(files)
+}
+
+func TestATakenPortIsExplained(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = listenFrontend(netip.MustParseAddrPort(l.Addr().String()), 1)
+	if err == nil || !strings.Contains(err.Error(), "ss -ltnp") || !strings.Contains(err.Error(), l.Addr().String()) {
+		t.Errorf("listen on a taken port: %v; want the address and how to find who has it", err)
+	}
+}
+
+// freePort returns a port that was free a moment ago.
+func freePort(t *testing.T) uint16 {
+	t.Helper()
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return netip.MustParseAddrPort(l.Addr().String()).Port()
+}
+
+func portOf(t *testing.T, fd int) string {
+	t.Helper()
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return strconv.Itoa(sa.Port)
+	case *unix.SockaddrInet6:
+		return strconv.Itoa(sa.Port)
+	}
+	t.Fatalf("socket name of type %T", sa)
+	return ""
+}
