@@ -167,6 +167,9 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		return err
 	})
 	k.log.Info("balancer started", "node", l.set.node, "pid", os.Getpid())
+	if l.sender.key == nil {
+		k.log.Warn("adverts are unauthenticated: whoever reaches their port can move the VIP; balancer_key_file ends that", "port", k.cfg.Cluster.AdvertPort)
+	}
 	err := g.Wait()
 	k.log.Info("balancer ended", "node", l.set.node)
 	return err
