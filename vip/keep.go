@@ -109,7 +109,7 @@ func (k *keeping) reconcile(ctx context.Context) error {
 	if stErr == nil {
 		k.setCarrier(ctx, st.Carrier)
 	}
-	if !k.holds(asked) {
+	if !k.holds(time.Now()) { // not asked: reading may have taken long
 		return k.trouble(ctx, stErr)
 	}
 	// The lease cannot wait until the state can be read again.

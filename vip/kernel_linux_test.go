@@ -25,12 +25,12 @@ func TestClaimerOnTheRealKernel(t *testing.T) {
 
 // kernelNet is a lab: namespaces joined by a bridge.
 type kernelNet struct {
-	t     *testing.T
+	t     testing.TB
 	lab   *lab.Lab
 	hosts int
 }
 
-func newKernelNet(t *testing.T) *kernelNet {
+func newKernelNet(t testing.TB) *kernelNet {
 	t.Helper()
 	l, err := lab.New(lab.Config{})
 	check(t, err)
@@ -152,11 +152,4 @@ func kernelAddr(p netip.Prefix) *netlink.Addr {
 		a.Flags = unix.IFA_F_NODAD
 	}
 	return a
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

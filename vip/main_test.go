@@ -16,3 +16,10 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(lab.TestMain(m))
 }
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -80,6 +80,7 @@ type Station struct {
 	links   []*Link
 	wires   []*Wire
 	refuse  map[netip.Addr]error // what Add returns for these
+	silent  bool                 // see Unnoticed
 }
 
 type neighbour struct {
@@ -174,6 +175,22 @@ func (s *Station) Refuse(addr netip.Addr, err error) {
 	s.refuse[addr] = err
 }
 
+// Unnoticed lets f change the station without a word to its links. If told, they
+// hear afterwards that they have missed something.
+func (s *Station) Unnoticed(told bool, f func()) {
+	set := func(silent bool) {
+		s.seg.mu.Lock()
+		defer s.seg.mu.Unlock()
+		s.silent = silent
+		if !silent && told {
+			s.notify(vip.EventsMissed)
+		}
+	}
+	set(true)
+	f()
+	set(false)
+}
+
 // The following need seg.mu.
 
 // has reports whether the station has addr now.
@@ -195,6 +212,9 @@ func (s *Station) del(p netip.Prefix) {
 }
 
 func (s *Station) notify(change vip.LinkChange) {
+	if s.silent {
+		return
+	}
 	for _, l := range s.links {
 		l.notify(change)
 	}
