@@ -24,10 +24,13 @@ func (h *Host) setPorts(down bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.down = down
-	if h.m == nil {
+	if h.running.Load() == nil {
 		return nil // PowerOn looks at h.down
 	}
 	var errs []error
+	if down {
+		errs = append(errs, h.lab.sw.do(func() error { return silence(h.ports) })) // all at the same instant
+	}
 	for _, n := range h.nics {
 		var err error
 		if down {
@@ -57,7 +60,7 @@ func (h *Host) connect(n nic) error {
 		var port, host bool
 		err := errors.Join(
 			h.lab.sw.ask(func(nl *netlink.Handle) (err error) { port, err = usable(nl, n.port); return err }),
-			h.m.ask(func(nl *netlink.Handle) (err error) { host, err = usable(nl, n.name); return err }))
+			h.last.ask(func(nl *netlink.Handle) (err error) { host, err = usable(nl, n.name); return err }))
 		if err != nil || port && host {
 			return err
 		}
@@ -85,15 +88,27 @@ func usable(nl *netlink.Handle, name string) (bool, error) {
 func (h *Host) PowerOff() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.m == nil {
-		return fmt.Errorf("%w: %s", ErrOff, h.name)
+	if _, err := h.machine(); err != nil {
+		return err
 	}
 	err := h.lab.sw.do(func() error { return silence(h.ports) })
-	h.m.kill()
 	if err != nil {
 		err = fmt.Errorf("lab: %s: silence ports: %w", h.name, err)
 	}
-	return errors.Join(err, h.unplug())
+	return errors.Join(err, h.halt())
+}
+
+// PowerOn brings a fresh host of the same name, addresses and MAC; nothing runs in it until Start.
+func (h *Host) PowerOn() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lab.isClosed() {
+		return ErrClosed
+	}
+	if h.running.Load() != nil {
+		return fmt.Errorf("%w: %s", ErrOn, h.name)
+	}
+	return h.boot()
 }
 
 // silence makes bridge ports neither forward nor accept frames from now on (ip link set … type bridge_slave state 0), which takes
@@ -107,29 +122,6 @@ func silence(ports []int) error {
 		r.AddData(nested(unix.IFLA_PROTINFO, nl.NewRtAttr(nl.IFLA_BRPORT_STATE, nl.Uint8Attr(0)))) // BR_STATE_DISABLED
 		if _, err := r.Execute(unix.NETLINK_ROUTE, 0); err != nil && !errors.Is(err, unix.ENETDOWN) {
 			return err
-		}
-	}
-	return nil
-}
-
-// PowerOn brings a fresh host of the same name, addresses and MAC; nothing runs in it until Start.
-func (h *Host) PowerOn() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.lab.isClosed() {
-		return ErrClosed
-	}
-	if h.m != nil {
-		return fmt.Errorf("%w: %s", ErrOn, h.name)
-	}
-	m, err := newMachine(roleHost, h.name, &h.lab.tasks)
-	if err != nil {
-		return err
-	}
-	h.m = m
-	for _, n := range h.nics {
-		if err := h.plug(n); err != nil {
-			return errors.Join(err, h.unplug())
 		}
 	}
 	return nil

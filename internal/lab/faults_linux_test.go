@@ -147,6 +147,7 @@ func TestPowerComesBackToTheSameHostWithNothingRunning(t *testing.T) {
 	if err := b.PowerOff(); err != nil {
 		t.Fatal(err)
 	}
+	mustNotReach(t, a, "10.0.0.2:80")
 	if err := b.PowerOn(); err != nil {
 		t.Fatal(err)
 	}
@@ -200,14 +201,17 @@ func awaitReach(t *testing.T, h *lab.Host, at string) {
 	await(t, h.Name()+" reaches "+at, func() bool { return ask(h, at, time.Second) == nil })
 }
 
-// mustNotReach gives frames a moment to arrive that should not.
+// mustNotReach gives frames a moment to arrive that should not. A refusal is an arrival too.
 func mustNotReach(t *testing.T, h *lab.Host, at string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
 	defer cancel()
-	if c, err := h.Dial(ctx, "tcp", netip.MustParseAddrPort(at)); err == nil {
+	c, err := h.Dial(ctx, "tcp", netip.MustParseAddrPort(at))
+	if err == nil {
 		c.Close()
-		t.Errorf("%s reached %s", h.Name(), at)
+	}
+	if silent := net.Error(nil); !errors.As(err, &silent) || !silent.Timeout() {
+		t.Errorf("%s dials %s: %v", h.Name(), at, err)
 	}
 }
 

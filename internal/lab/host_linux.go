@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -15,15 +16,17 @@ import (
 
 // A Host is one machine of a Lab. Its methods may be called from any goroutine.
 type Host struct {
-	lab    *Lab
-	name   string
-	number byte // in its lab, from 1; part of its MACs
+	lab     *Lab
+	name    string
+	number  byte // in its lab, from 1; part of its MACs
+	mac     net.HardwareAddr
+	running atomic.Pointer[machine] // nil while the power is off
 
-	mu    sync.RWMutex
-	m     *machine // nil while the power is off
-	nics  []nic    // never empty
-	ports []int    // of the switch: indices, while the power is on
-	down  bool     // PortDown
+	mu    sync.Mutex // held while power, interfaces or ports change
+	nics  []nic      // never empty
+	down  bool       // PortDown
+	last  *machine   // the one that runs, or that lost its power; nil before the first
+	ports []int      // of last, on the switch: their indices
 }
 
 // A nic is one interface of a host and the port that it is plugged into. It outlives a power loss.
@@ -39,18 +42,14 @@ type nic struct {
 func (h *Host) Name() string { return h.name }
 
 // MAC is the address of eth0; it stays the same over PowerOff and PowerOn.
-func (h *Host) MAC() net.HardwareAddr {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	return slices.Clone(h.nics[0].mac)
-}
+func (h *Host) MAC() net.HardwareAddr { return slices.Clone(h.mac) }
 
 // Attach plugs a further interface (eth1, eth2, …; at most 8 in all) into the named segment and gives it these addresses.
 func (h *Host) Attach(segment string, addrs ...netip.Prefix) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.m == nil {
-		return ErrOff
+	if _, err := h.machine(); err != nil {
+		return err
 	}
 	if len(h.nics) == maxNICs {
 		return fmt.Errorf("lab: %s: at most %d interfaces are allowed", h.name, maxNICs)
@@ -85,12 +84,12 @@ func (h *Host) plug(n nic) error {
 	attrs.MasterIndex = bridge
 	port := &netlink.Veth{
 		LinkAttrs: attrs, PeerName: n.name, PeerHardwareAddr: n.mac,
-		PeerNamespace: netlink.NsFd(h.m.net.Fd()),
+		PeerNamespace: netlink.NsFd(h.last.net.Fd()),
 	}
 	err := h.lab.sw.ask(func(nl *netlink.Handle) error { return nl.LinkAdd(port) })
 	if err == nil {
 		h.ports = append(h.ports, port.Index)
-		err = h.m.ask(func(nl *netlink.Handle) error { return bringUp(nl, n) })
+		err = h.last.ask(func(nl *netlink.Handle) error { return bringUp(nl, n) })
 	}
 	if err == nil && !h.down {
 		err = h.connect(n)
@@ -121,12 +120,10 @@ func bringUp(nl *netlink.Handle, n nic) error {
 
 // machine is what runs now.
 func (h *Host) machine() (*machine, error) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	if h.m == nil {
-		return nil, fmt.Errorf("%w: %s", ErrOff, h.name)
+	if m := h.running.Load(); m != nil {
+		return m, nil
 	}
-	return h.m, nil
+	return nil, fmt.Errorf("%w: %s", ErrOff, h.name)
 }
 
 // Start runs a program in the host, in a session of its own, with /dev/null as its input.
@@ -203,33 +200,62 @@ func (h *Host) Addrs() (addrs []netip.Prefix, err error) {
 	return addrs, nil
 }
 
-// kill begins the end of whatever runs.
-func (h *Host) kill() {
-	if m, err := h.machine(); err == nil {
-		m.kill()
+// boot starts a machine and plugs it in. The caller holds h.mu, and nothing runs.
+func (h *Host) boot() error {
+	if err := h.clear(); err != nil {
+		return err
 	}
+	m, err := newMachine(roleHost, h.name, &h.lab.tasks)
+	if err != nil {
+		return err
+	}
+	h.last = m
+	for _, n := range h.nics {
+		if err := h.plug(n); err != nil {
+			return errors.Join(err, h.clear())
+		}
+	}
+	h.running.Store(m)
+	return nil
 }
 
-// unplug ends the machine and removes the ports, for good or until PowerOn. The caller holds h.mu.
-func (h *Host) unplug() error {
-	if h.m == nil {
+// halt kills what runs and waits for its end. The caller holds h.mu.
+//
+// Ports and namespace stay until the next boot: to remove them the kernel holds a lock of the whole system (rtnl) for tens of
+// milliseconds, in which nobody can add an address; and this is when somebody will, and be timed.
+func (h *Host) halt() error {
+	h.running.Store(nil)
+	if h.last == nil {
 		return nil
 	}
-	h.m.kill()
-	var errs []error
-	for _, n := range h.nics {
+	h.last.kill()
+	return h.last.bury()
+}
+
+// clear removes what halt left. The caller holds h.mu.
+func (h *Host) clear() error {
+	if h.last == nil {
+		return nil
+	}
+	errs := []error{h.halt()}
+	for _, port := range h.ports {
 		errs = append(errs, h.lab.sw.ask(func(nl *netlink.Handle) error {
-			port, err := nl.LinkByName(n.port)
-			if err == nil {
-				err = nl.LinkDel(port)
-			}
-			if gone := (netlink.LinkNotFoundError{}); errors.As(err, &gone) || errors.Is(err, unix.ENODEV) {
-				return nil // never plugged, or the kernel was quicker: a veth goes with the namespace of either end
-			}
-			return err
+			return nl.LinkDel(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Index: port}})
 		}))
 	}
-	errs = append(errs, h.m.bury())
-	h.m, h.ports = nil, nil
+	h.last.release()
+	h.last, h.ports = nil, nil
 	return errors.Join(errs...)
+}
+
+// remove ends the host for good; its ports go with the switch.
+func (h *Host) remove() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	err := h.halt()
+	if h.last != nil {
+		h.last.release()
+		h.last, h.ports = nil, nil
+	}
+	return err
 }

@@ -111,6 +111,7 @@ func (l *Lab) register(name string, addrs []netip.Prefix) (*Host, error) {
 	}
 	h := &Host{lab: l, name: name, number: byte(len(l.order) + 1)}
 	h.nics = []nic{h.newNIC(l.first, addrs)}
+	h.mac = h.nics[0].mac
 	l.hosts[name] = h
 	l.order = append(l.order, h)
 	return h, nil
@@ -131,16 +132,17 @@ func (l *Lab) Close() error {
 	l.mu.Unlock()
 	l.forwards.close()
 	for _, h := range hosts {
-		h.kill()
+		if m := h.running.Load(); m != nil {
+			m.kill() // all of them begin to end before the first is waited for
+		}
 	}
 	var errs []error
 	for _, h := range hosts {
-		h.mu.Lock()
-		errs = append(errs, h.unplug())
-		h.mu.Unlock()
+		errs = append(errs, h.remove())
 	}
 	l.sw.kill()
 	errs = append(errs, l.sw.bury())
+	l.sw.release()
 	quiet := make(chan struct{})
 	go func() {
 		l.tasks.Wait()

@@ -36,7 +36,7 @@ type machine struct {
 	ended   bool // no more processes
 
 	use sync.RWMutex // write-locked to close these two
-	net *os.File     // the network namespace; nil once it has ended
+	net *os.File     // the network namespace; nil once released
 	nl  *netlink.Handle
 }
 
@@ -73,6 +73,7 @@ func newMachine(role, name string, tasks *sync.WaitGroup) (*machine, error) {
 	if err != nil {
 		m.kill()
 		<-m.dead
+		m.release()
 		return nil, fmt.Errorf("lab: %s: %w", name, err)
 	}
 	return m, nil
@@ -125,15 +126,6 @@ func (m *machine) watch() {
 	for _, p := range left {
 		m.tasks.Go(func() { p.finish(unix.WaitStatus(unix.SIGKILL)) })
 	}
-	m.use.Lock()
-	defer m.use.Unlock()
-	if m.nl != nil {
-		m.nl.Close()
-	}
-	if m.net != nil {
-		m.net.Close()
-	}
-	m.nl, m.net = nil, nil
 }
 
 // kill ends all processes of the machine. The kernel does it, as the death of a pid namespace's init demands, but only once that
@@ -157,6 +149,20 @@ func (m *machine) bury() error {
 	}
 }
 
+// release lets go of the network namespace, which ends with its last socket. Buried machines only.
+func (m *machine) release() {
+	m.use.Lock()
+	defer m.use.Unlock()
+	if m.nl != nil {
+		m.nl.Close()
+	}
+	if m.net != nil {
+		m.net.Close()
+	}
+	m.nl, m.net = nil, nil
+}
+
+// answer notes how a start went.
 func (m *machine) answer(s started, fds []int) {
 	m.mu.Lock()
 	c := m.starts[s.ID]
