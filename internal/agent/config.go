@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -70,8 +71,10 @@ func (cfg *Config) complete() error {
 	if cfg.Check.HTTP != "" && !strings.HasPrefix(cfg.Check.HTTP, "/") {
 		wrong("check path %q does not begin with /", cfg.Check.HTTP)
 	}
-	if len(cfg.Command) > 0 && cfg.Command[0] == "" {
-		wrong("command is empty; name a program after --")
+	if len(cfg.Command) > 0 {
+		if _, err := exec.LookPath(cfg.Command[0]); err != nil {
+			wrong("the command cannot be run: %w", err)
+		}
 	}
 	if cfg.Name == "" {
 		host, err := os.Hostname()

@@ -38,9 +38,12 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 	}
 	defer cluster.Close()
 	meta := firstMeta(cfg)
-	meta.Addr = netip.AddrPortFrom(cfg.Addr, cfg.Port)
+	meta.Addr = netip.AddrPortFrom(cfg.Addr.Unmap(), cfg.Port)
 	if !cfg.Addr.IsValid() {
 		meta.Addr = netip.AddrPortFrom(cluster.Self().Addr, cfg.Port)
+	}
+	if err := meta.Validate(); err != nil {
+		return 1, fmt.Errorf("agent: the app cannot be announced: %w", err)
 	}
 	a := &agent{
 		cfg: cfg, cluster: cluster, health: health{rise: cfg.Check.Rise, fall: cfg.Check.Fall},
@@ -86,7 +89,6 @@ type agent struct {
 	proc    *process         // the app, while it runs
 	restart <-chan time.Time // while a restart is due
 	told    standing         // what was last given to the announcer
-	lastErr string           // why the last check failed, as logged
 }
 
 // run starts what belongs to the agent, and ends it in order: the app is drained and stopped while gossip goes on.

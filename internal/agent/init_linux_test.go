@@ -1,0 +1,167 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/agent"
+)
+
+// agentEnv makes the test binary an agent of its own: "init" in a new pid namespace, or "plain".
+const agentEnv = "TANDEM_AGENT_TEST_AGENT"
+
+// agentMain runs an agent until it ends, with the rest of the command line as its command.
+func agentMain(how string) int {
+	if how == "init" {
+		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err == nil {
+			err = syscall.Mount("proc", "/proc", "proc", 0, "")
+			if err != nil {
+				fmt.Println("no proc:", err)
+				return 0
+			}
+		}
+	}
+	port, _ := strconv.Atoi(os.Getenv("PORT"))
+	signals := make(chan os.Signal, 1)
+	if how == "init" {
+		go func() {
+			fmt.Println(awaitReaped())
+			signals <- syscall.SIGTERM
+		}()
+	}
+	code, err := agent.Run(context.Background(), agent.Config{
+		Name: "s1", Pool: "web", Port: uint16(port), Bind: netip.MustParseAddrPort("127.0.0.1:0"),
+		Command: os.Args[1:], DrainTimeout: time.Millisecond,
+	}, signals)
+	if err != nil {
+		fmt.Println(err)
+	}
+	return code
+}
+
+// awaitReaped waits until orphans have come to process 1 and all are reaped.
+func awaitReaped() string {
+	deadline := time.Now().Add(15 * time.Second)
+	for ; time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		b, _ := os.ReadFile("/tmp/tandem-agent-orphans-" + os.Getenv("PORT"))
+		orphans := strings.Fields(string(b))
+		gone := 0
+		for _, pid := range orphans {
+			if _, err := os.Stat("/proc/" + pid); err != nil {
+				gone++
+			}
+		}
+		if len(orphans) == 5 && gone == 5 {
+			return "all orphans are reaped"
+		}
+	}
+	return "orphans are left"
+}
+
+// lacking skips, or fails where nothing may be skipped.
+func lacking(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
+		t.Fatal("missing: " + what)
+	}
+	t.Skip("missing: " + what)
+}
+
+func TestAsProcess1TheAgentReapsOrphansAndStillKnowsItsApp(t *testing.T) {
+	port := strconv.Itoa(int(freePort(t)))
+	file := "/tmp/tandem-agent-orphans-" + port
+	t.Cleanup(func() { os.Remove(file) })
+	orphans := `for i in 1 2 3 4 5; do sh -c 'sleep 0.1 & echo $! >> ` + file + `'; done; trap 'exit 9' TERM; while :; do sleep 0.05; done`
+	cmd := exec.Command(os.Args[0], "/bin/sh", "-c", orphans)
+	cmd.Env = append(os.Environ(), agentEnv+"=init", "PORT="+port)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		Pdeathsig:   syscall.SIGKILL,
+	}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if cmd.ProcessState == nil || strings.Contains(out.String(), "no proc:") {
+		lacking(t, fmt.Sprintf("a user namespace with its own /proc (%v %s): sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0", err, out.String()))
+	}
+	if !strings.Contains(out.String(), "all orphans are reaped") {
+		t.Errorf("output:\n%s", out.String())
+	}
+	if code := cmd.ProcessState.ExitCode(); code != 9 {
+		t.Errorf("exit code %d, want the app's 9\n%s", code, out.String())
+	}
+}
+
+func TestTheAppDiesWithItsAgent(t *testing.T) {
+	port := freePort(t)
+	cmd := exec.Command(os.Args[0], "/usr/bin/env", "-u", agentEnv, appEnv+"=polite", os.Args[0])
+	cmd.Env = append(os.Environ(), agentEnv+"=plain", "PORT="+strconv.Itoa(int(port)))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{t: t, port: port}
+	f.await("the app serves", func() bool { return f.get("/pid") != "" })
+	cmd.Process.Kill()
+	_ = cmd.Wait()
+	f.await("the app is gone", func() bool { return f.get("/pid") == "" })
+}
+
+func TestOutputIsPassedOnUnchanged(t *testing.T) {
+	f := start(t, "", func(cfg *agent.Config) {
+		cfg.Command = []string{"/bin/sh", "-c", `printf 'one\r\ntwo \033[1m'; printf 'three\n' >&2; sleep 1000`}
+	})
+	f.await("all of it", func() bool {
+		out := f.out.String()
+		return strings.Contains(out, "one\r\ntwo \x1b[1m") && strings.Contains(out, "three\n")
+	})
+	f.signals <- syscall.SIGTERM
+	f.exit(0)
+}
+
+func TestChildrenOfTheAppDoNotOutliveIt(t *testing.T) {
+	// A shell without exec, as "npm start" is: the server itself is its child, and stubborn.
+	f := start(t, "", func(cfg *agent.Config) {
+		cfg.StopGrace = 100 * time.Millisecond
+		cfg.Command = []string{"/bin/sh", "-c", fmt.Sprintf("%s=stubborn PORT=%d %s & wait", appEnv, cfg.Port, os.Args[0])}
+	})
+	f.await("the app is announced", f.announced)
+	f.signals <- syscall.SIGTERM
+	f.exit(0)
+	if f.get("/pid") != "" {
+		t.Error("the server outlived its shell")
+	}
+}
+
+func TestSeveralAgentsFitOnOneHost(t *testing.T) {
+	code := make(chan int, 2)
+	signals := []chan os.Signal{make(chan os.Signal, 1), make(chan os.Signal, 1)}
+	var out syncBuffer
+	for i := range signals {
+		go func() {
+			c, err := agent.Run(context.Background(), agent.Config{
+				Pool: "web", Port: freePort(t), Advertise: netip.MustParseAddr("127.0.0.1"), Log: logTo(&out),
+			}, signals[i])
+			if err != nil {
+				t.Error(err)
+			}
+			code <- c
+		}()
+	}
+	f := &fixture{t: t}
+	f.await("both listen", func() bool { return strings.Count(out.String(), "gossip listens") == 2 })
+	for i := range signals {
+		signals[i] <- syscall.SIGTERM
+		<-code
+	}
+}
