@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -50,6 +51,8 @@ var refusals = []struct {
 	{"2.3", "GET / HTTP/1.10\r\n", 400, "version"},
 	{"2.3", "GET / HTTP/01.1\r\n", 400, "version"},
 	{"2.3", "GET / HTTP/1,1\r\n", 400, "version"},
+	{"2.3", "GET / HTTP/101\r\n", 400, "version"},
+	{"2.3", "GET / HTT9/1.1\r\n", 400, "version"},
 	{"2.3", "GET / HTTP/1.\r\n", 400, "version"},
 	{"2.3", "GET / HTTP/1.1 \r\n", 400, "version"},
 	{"2.3", "GET / HTTPS/1.1\r\n", 400, "version"},
@@ -276,6 +279,7 @@ func TestLimitsHoldToTheByte(t *testing.T) {
 // end of a line.
 func TestNoByteIsLookedAtTwice(t *testing.T) {
 	in := []byte("\r\n" + strings.TrimSuffix(browserRequest, "\r\n") + "X: " + strings.Repeat("y", 5000))
+	line := bytes.IndexByte(in[2:], '\n') + 3 // the request line is judged once more at its end
 	var r Request
 	for n := range len(in) + 1 {
 		if got, err := r.Parse(in[:n], nil); got != 0 || err != nil {
@@ -283,6 +287,9 @@ func TestNoByteIsLookedAtTwice(t *testing.T) {
 		}
 		if r.at < n-len(http11) {
 			t.Fatalf("after %d bytes the scan is still at %d", n, r.at)
+		}
+		if n > line {
+			clear(in[line:max(line, r.at-len(http11))]) // refused if it came by here again
 		}
 	}
 }

@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,7 @@ var accepted = []struct {
 	{"2.2 one empty line", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", want{target: "/"}},
 	{"2.3 HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", want{target: "/", host: "-", minor: 10, close: true}},
 	{"3.1 unknown method", "X-~!|Y / HTTP/1.1\r\nHost: a\r\n\r\n", want{method: "X-~!|Y", target: "/"}},
+	{"3 longest method", strings.Repeat("M", 32) + " / HTTP/1.1\r\nHost: a\r\n\r\n", want{target: "/"}},
 	{"3.1 methods are case-sensitive", "get / HTTP/1.1\r\nHost: a\r\n\r\n", want{method: "get", target: "/"}},
 	{"3.2.1 origin-form", target("/a/b;c=d?e=f/g?h&i=%zz"), want{target: "/a/b;c=d?e=f/g?h&i=%zz"}},
 	{"3.2.1 escapes", target("/%41%c3%a9%2F"), want{target: "/%41%c3%a9%2F"}},
