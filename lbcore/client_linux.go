@@ -137,6 +137,25 @@ func (c *client) read(buf []byte) (n int, ok bool) {
 	return n, true
 }
 
+// write sends as much of buf as the client takes now.
+func (c *client) write(buf []byte) int {
+	n, errno := loop.Write(int(c.fd), buf)
+	switch {
+	case errno == unix.EAGAIN:
+		c.writable = false
+		return 0
+	case errno != 0:
+		c.broken = true
+		return 0
+	}
+	if n < len(buf) {
+		c.writable = false
+	}
+	c.last = c.w.Now()
+	c.count().bytesOut.Add(uint64(n))
+	return n
+}
+
 // register enters the connection into epoll, after its first read: so no event
 // tells again what was read at accept.
 func (c *client) register() bool {
@@ -201,7 +220,7 @@ func (c *client) parse(buf []byte) bool {
 		return c.readable
 	}
 	c.phase = phaseBusy
-	x.begin(buf[n:])
+	x.begin(buf, n)
 	return true
 }
 

@@ -91,7 +91,7 @@ type PoolConfig struct {
 	// nil means DefaultRetries.
 	Retries *int
 	// MaxIdle bounds the idle connections kept per loop and backend, 1 to
-	// 10,000. 0 means 256.
+	// 10,000. 0 means 1000.
 	MaxIdle int
 }
 
@@ -229,7 +229,7 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 		bad("retries %d: want 0 to 10", *c.Retries)
 	}
 	if c.MaxIdle == 0 {
-		c.MaxIdle = 256
+		c.MaxIdle = 1000
 	}
 	if c.MaxIdle < 1 || c.MaxIdle > 10_000 {
 		bad("maxidle %d: want 1 to 10000", c.MaxIdle)

@@ -8,7 +8,7 @@ import (
 
 func TestDefaultsAreFilledIn(t *testing.T) {
 	p, err := PoolConfig{Name: "web"}.withDefaults()
-	if err != nil || p.Policy != "roundrobin" || *p.Retries != 3 || p.MaxIdle != 256 {
+	if err != nil || p.Policy != "roundrobin" || *p.Retries != 3 || p.MaxIdle != 1000 {
 		t.Errorf("%+v, %v", p, err)
 	}
 	c := p.Check

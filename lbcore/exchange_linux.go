@@ -3,8 +3,6 @@ package lbcore
 import (
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
@@ -87,111 +85,6 @@ func (x *exchange) reset() {
 	x.headOnly, x.wantsKeep = false, false // for an answer to what cannot be parsed
 }
 
-// begin starts the exchange for the head in x.req; rest is what came behind it.
-func (x *exchange) begin(rest []byte) {
-	n := x.c.count()
-	n.requests.Add(1)
-	r := &x.req
-	x.minor, x.wantsKeep = r.Minor, r.KeepAlive
-	x.headOnly, x.idempotent = classify(r.Method)
-	x.chunked = r.Body.Kind == http1.Chunked
-	x.hasBody = x.chunked || r.Body.Length > 0
-	x.reqBody.Reset(r.Body, x.view.limits.Body, false)
-	x.replayable = true
-
-	x.send = x.appendHead(x.w.get(len(rest) + smallBuffer*3/4))
-	var err *http1.Error
-	x.send, rest, err = x.takeBody(x.send, rest)
-	x.keepRest(rest)
-	if err != nil {
-		n.badRequest.Add(1)
-		x.answer(err.Status)
-		return
-	}
-	x.try()
-}
-
-// classify says of a method whether its answers have no body, and whether it is
-// idempotent (RFC 9110, 9.2.2).
-func classify(method []byte) (headOnly, idempotent bool) {
-	switch string(method) {
-	case "HEAD":
-		return true, true
-	case "GET", "OPTIONS", "TRACE", "PUT", "DELETE":
-		return false, true
-	}
-	return false, false
-}
-
-// appendHead appends the head for the backend.
-func (x *exchange) appendHead(dst []byte) []byte {
-	var addr [48]byte
-	return http1.AppendRequest(dst, &x.req, &http1.Forward{
-		Client:    x.c.peer.Addr().AppendTo(addr[:0]),
-		Port:      x.c.l.port,
-		Proto:     protoHTTP,
-		Host:      x.host(),
-		Expect100: true,
-		KeepAlive: true,
-	})
-}
-
-var protoHTTP = []byte("http")
-
-// host is what the backend is told when a HTTP/1.0 client names no host: the
-// address it has connected to.
-func (x *exchange) host() []byte {
-	if len(x.req.Host) > 0 {
-		return nil
-	}
-	return loop.LocalAddr(int(x.c.fd)).AppendTo(nil)
-}
-
-// takeBody appends to dst what in holds of the request's body, framed for the
-// backend, and returns what follows the body. If it can, it returns a part of
-// in instead of copying it.
-func (x *exchange) takeBody(dst, in []byte) (out, rest []byte, err *http1.Error) {
-	for {
-		data, n, done, err := x.reqBody.Next(in)
-		if err != nil {
-			return dst, in, err
-		}
-		in = in[n:]
-		switch {
-		case x.chunked:
-			dst = http1.AppendChunk(dst, data)
-		case len(dst) == 0 && len(in) == 0:
-			dst = data
-		default:
-			dst = append(dst, data...)
-		}
-		if done {
-			x.reqDone = true
-			if x.chunked {
-				dst = append(dst, http1.LastChunk...)
-			}
-			return dst, in, nil
-		}
-		if n == 0 {
-			return dst, in, nil
-		}
-	}
-}
-
-// keepRest stores the beginning of the next request. rest may lie in x.in.
-func (x *exchange) keepRest(rest []byte) {
-	switch {
-	case len(rest) == 0:
-		x.w.put(x.in)
-		x.in = nil
-	case cap(x.in) > 0:
-		x.in = x.in[:copy(x.in[:cap(x.in)], rest)]
-	default:
-		x.in = append(x.w.get(len(rest)), rest...)
-	}
-	x.unparsed = len(rest) > 0
-}
-
 // pump moves what can be moved, in both directions. It reports whether there
 // may be more to do.
 func (x *exchange) pump() bool {
@@ -210,7 +103,7 @@ func (x *exchange) pump() bool {
 			more = x.readBody()
 		}
 	}
-	if u := x.up; u != nil && u.readable && !u.connecting && len(x.out) == 0 {
+	if u := x.up; u != nil && u.readable && !u.connecting {
 		more = x.readAnswer() || more
 	}
 	return more
@@ -229,91 +122,6 @@ func (x *exchange) flush() bool {
 		return true
 	}
 	return false
-}
-
-// write sends as much of buf as the client takes now.
-func (c *client) write(buf []byte) int {
-	n, errno := loop.Write(int(c.fd), buf)
-	switch {
-	case errno == unix.EAGAIN:
-		c.writable = false
-		return 0
-	case errno != 0:
-		c.broken = true
-		return 0
-	}
-	if n < len(buf) {
-		c.writable = false
-	}
-	c.last = c.w.Now()
-	c.count().bytesOut.Add(uint64(n))
-	return n
-}
-
-// flushRequest sends what waits for the backend.
-func (x *exchange) flushRequest() bool {
-	u := x.up
-	if !u.writable {
-		return false
-	}
-	n, ok := u.write(x.send[x.sent:])
-	x.sent += n
-	x.handed = x.handed || n > 0
-	if !ok {
-		x.backendDeaf()
-		return true
-	}
-	if x.sent < len(x.send) {
-		return false
-	}
-	if !x.replayable {
-		x.w.put(x.send)
-		x.send, x.sent = nil, 0
-	}
-	return true
-}
-
-// backendDeaf notes that the backend takes no more of the request. It may have
-// answered already; reading tells, and tells how the connection ended.
-func (x *exchange) backendDeaf() {
-	x.deaf = true
-	x.up.readable = true
-	x.sent = len(x.send)
-}
-
-// readBody passes on more of the request's body. Nothing is waiting to be sent.
-func (x *exchange) readBody() bool {
-	c := x.c
-	n, ok := c.read(x.w.rbuf)
-	if !ok {
-		if c.eof {
-			c.abort() // the body was cut off
-		}
-		return c.broken
-	}
-	x.replayable = false
-	x.w.put(x.send)
-	x.send, x.sent = nil, 0
-	out, rest, err := x.takeBody(x.w.wbuf[:0], x.w.rbuf[:n])
-	x.keepRest(rest)
-	if err != nil {
-		c.count().badRequest.Add(1)
-		x.fail(err.Status)
-		return true
-	}
-	k := 0
-	if x.up.writable {
-		k, ok = x.up.write(out)
-		x.handed = true
-		if !ok {
-			x.backendDeaf()
-			return true
-		}
-	}
-	if k < len(out) {
-		x.send = append(x.w.get(len(out)-k), out[k:]...)
-	}
-	return true
 }
 
 // arm sets the timers for what the exchange waits for now.
