@@ -85,11 +85,17 @@ func TestSegmentsAreSeparateNetworks(t *testing.T) {
 	echo(t, b, "10.0.1.2:80")
 	mustAsk(t, a, "10.0.0.2:80")
 	mustAsk(t, a, "10.0.1.2:80")
-	c, err := l.Host("c", prefixes([]string{"10.0.1.3/24"})...) // plugged into front: the wrong one
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newHost(t, l, "c", "10.0.1.3/24") // plugged into front: the wrong one
 	mustNotReach(t, c, "10.0.1.2:80")
+	if err := c.Attach("side"); err == nil {
+		t.Error("there is a segment side")
+	}
+	if err := c.Attach("back", netip.Prefix{}); err == nil {
+		t.Error("the zero prefix is an address")
+	}
+	if err := c.Attach("back", prefixes([]string{"10.0.1.3/32", "10.0.2.3/24"})...); err != nil { // nothing of the failures is left
+		t.Error(err)
+	}
 }
 
 func TestPowerLossEndsEverythingInTheHostAtOnce(t *testing.T) {

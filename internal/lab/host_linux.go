@@ -88,16 +88,26 @@ func (h *Host) plug(n nic) error {
 	}
 	err := h.lab.sw.ask(func(nl *netlink.Handle) error { return nl.LinkAdd(port) })
 	if err == nil {
-		h.ports = append(h.ports, port.Index)
 		err = h.last.ask(func(nl *netlink.Handle) error { return bringUp(nl, n) })
 	}
 	if err == nil && !h.down {
 		err = h.connect(n)
 	}
 	if err != nil {
+		if port.Index != 0 {
+			err = errors.Join(err, h.lab.unplug(port.Index))
+		}
 		return fmt.Errorf("lab: %s: plug %s into %s: %w", h.name, n.name, n.segment, err)
 	}
+	h.ports = append(h.ports, port.Index)
 	return nil
+}
+
+// unplug removes a port, and with it the host's end of the cable.
+func (l *Lab) unplug(port int) error {
+	return l.sw.ask(func(nl *netlink.Handle) error {
+		return nl.LinkDel(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Index: port}})
+	})
 }
 
 // bringUp is the host's end.
@@ -107,6 +117,9 @@ func bringUp(nl *netlink.Handle, n nic) error {
 		return err
 	}
 	for _, p := range n.addrs {
+		if !p.IsValid() {
+			return fmt.Errorf("address %v is not valid", p)
+		}
 		a := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}}
 		if p.Addr().Is6() {
 			a.Flags = unix.IFA_F_NODAD
@@ -221,7 +234,7 @@ func (h *Host) boot() error {
 
 // halt kills what runs and waits for its end. The caller holds h.mu.
 //
-// Ports and namespace stay until the next boot: to remove them the kernel holds a lock of the whole system (rtnl) for tens of
+// Ports and namespace stay until the next boot: to remove them the kernel holds a lock of the whole system (rtnl) for several
 // milliseconds, in which nobody can add an address; and this is when somebody will, and be timed.
 func (h *Host) halt() error {
 	h.running.Store(nil)
@@ -239,9 +252,7 @@ func (h *Host) clear() error {
 	}
 	errs := []error{h.halt()}
 	for _, port := range h.ports {
-		errs = append(errs, h.lab.sw.ask(func(nl *netlink.Handle) error {
-			return nl.LinkDel(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Index: port}})
-		}))
+		errs = append(errs, h.lab.unplug(port))
 	}
 	h.last.release()
 	h.last, h.ports = nil, nil

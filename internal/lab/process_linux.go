@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path"
 	"reflect"
@@ -30,34 +31,24 @@ type Process struct {
 
 // start runs a program in the machine.
 func (m *machine) start(c Command) (*Process, error) {
-	m.mu.Lock()
-	if m.ended {
-		m.mu.Unlock()
+	if !m.begin() {
 		return nil, ErrOff
 	}
-	m.tasks.Add(1) // under the lock: watch still runs, so that nobody has waited these tasks out yet
-	m.mu.Unlock()
 	defer m.tasks.Done()
-
 	p := &Process{done: make(chan struct{}), pidfd: -1}
 	files, err := p.plumb(c, m.tasks)
 	defer closeFiles(files)
 	if err != nil {
 		return nil, err
 	}
-	answer := make(chan started, 1)
-	m.mu.Lock()
-	if m.ended {
-		m.mu.Unlock()
+	answer, ok := m.register(p)
+	if !ok {
 		return nil, ErrOff
 	}
-	m.nextID++
-	p.id = m.nextID
-	m.starts[p.id] = answer
-	m.running[p.id] = p
-	m.mu.Unlock()
-
 	err = m.wire.send(message{Start: requestOf(p.id, c)}, int(files[0].Fd()), int(files[1].Fd()), int(files[2].Fd()))
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, net.ErrClosed) {
+		err = ErrOff
+	}
 	if err == nil {
 		select {
 		case s, ok := <-answer:
@@ -72,13 +63,41 @@ func (m *machine) start(c Command) (*Process, error) {
 		}
 	}
 	if err != nil {
-		m.mu.Lock()
-		delete(m.starts, p.id)
-		delete(m.running, p.id)
-		m.mu.Unlock()
+		m.forget(p)
 		return nil, err
 	}
 	return p, nil
+}
+
+// begin adds a task, unless the machine has ended.
+func (m *machine) begin() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.ended {
+		m.tasks.Add(1) // under the lock: watch still runs, so that nobody has waited these tasks out yet
+	}
+	return !m.ended
+}
+
+// register makes a process known, so that whatever becomes of it is told to it.
+func (m *machine) register(p *Process) (answer chan started, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return nil, false
+	}
+	m.nextID++
+	p.id = m.nextID
+	answer = make(chan started, 1)
+	m.starts[p.id], m.running[p.id] = answer, p
+	return answer, true
+}
+
+func (m *machine) forget(p *Process) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.starts, p.id)
+	delete(m.running, p.id)
 }
 
 // requestOf fills in the defaults.

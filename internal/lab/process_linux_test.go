@@ -70,6 +70,25 @@ func TestWaitDoesNotWaitForADaemonThatWasLeftBehind(t *testing.T) {
 	await(t, "no zombie is left", func() bool { return strings.Contains(run(t, h, "describe"), "others=[1]") })
 }
 
+func TestWaitDoesNotWaitForADaemonThatNeverStopsTalking(t *testing.T) {
+	l := newLab(t)
+	h := newHost(t, l, "a")
+	var out lockedBuffer
+	p, err := h.Start(lab.Command{Env: roleEnv("leave a talker"), Stdout: &out})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if said := out.String(); !strings.Contains(said, "bye\n") || out.String() != said {
+		t.Errorf("%d bytes without a bye, or not the last ones", len(said))
+	}
+}
+
 func TestSignalsReachTheProcessAndNoOther(t *testing.T) {
 	h := newHost(t, newLab(t), "a")
 	p := startRole(t, h, "sleep")

@@ -36,12 +36,7 @@ func runRole(role string) int {
 		}
 		return 3
 	case "leave":
-		child := exec.Command("/proc/self/exe", os.Args[1])
-		child.Env, child.Stdout = roleEnv("left behind"), os.Stdout
-		if err := child.Start(); err != nil {
-			panic(err)
-		}
-		fmt.Println("bye")
+		leave("left behind", os.Args[1])
 	case "left behind":
 		for {
 			if _, err := os.Stat(os.Args[1]); err == nil {
@@ -50,6 +45,12 @@ func runRole(role string) int {
 			time.Sleep(time.Millisecond)
 		}
 		fmt.Println("later")
+	case "leave a talker":
+		leave("talker")
+	case "talker":
+		for {
+			fmt.Println("and another thing")
+		}
 	case "stamp":
 		stampForEver(os.Args[1], os.Args[2], 2)
 	case "stamp child":
@@ -67,6 +68,16 @@ func runRole(role string) int {
 		return runOuter(role)
 	}
 	return 0
+}
+
+// leave starts a child and says bye.
+func leave(role string, args ...string) {
+	child := exec.Command("/proc/self/exe", args...)
+	child.Env, child.Stdout = roleEnv(role), os.Stdout
+	if err := child.Start(); err != nil {
+		panic(err)
+	}
+	fmt.Println("bye")
 }
 
 // runOuter enters a lab of its own, as a program that uses the package does.

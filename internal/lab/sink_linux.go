@@ -15,7 +15,7 @@ import (
 type sink struct {
 	r       *os.File
 	w       io.Writer
-	drained chan struct{} // closed when, asked by drain, the pipe was seen empty; or at the end
+	drained chan struct{} // closed when what was in the pipe at the call of drain has been handed on; or at the end
 	once    sync.Once
 }
 
@@ -51,21 +51,22 @@ func (s *sink) run() {
 	}
 }
 
-// empty reads what is in the pipe right now.
+// empty reads what is in the pipe right now, and not what others go on writing.
 func (s *sink) empty(buf []byte) {
 	raw, err := s.r.SyscallConn()
 	if err != nil {
 		return
 	}
-	for more := true; more; {
-		var n int
-		err := raw.Read(func(fd uintptr) bool {
-			n, _ = unix.Read(int(fd), buf)
-			return true
-		})
-		if more = err == nil && n > 0; more {
-			s.write(buf[:n])
+	var inPipe uint32
+	raw.Control(func(fd uintptr) { inPipe, _ = unix.IoctlGetUint32(int(fd), unix.TIOCINQ) }) // which is FIONREAD
+	for left := int(inPipe); left > 0; {
+		n := 0
+		raw.Control(func(fd uintptr) { n, _ = unix.Read(int(fd), buf) })
+		if n <= 0 {
+			return
 		}
+		s.write(buf[:n])
+		left -= n
 	}
 }
 
