@@ -23,11 +23,10 @@ type Request struct {
 // A span is a place in head.buf.
 type span struct{ start, end int }
 
-// Parse reads the head of a request at the start of buf. It returns the length of the head once it is
-// complete, (0, nil) while it is not, and an error as soon as one can be known. After (0, nil) call it again with
-// the same bytes and more behind them; they may have moved. No byte is looked at twice, so
-// slow senders cost no more than fast ones. After n > 0 or an error, the next call starts a new message.
-// A nil lim means the defaults.
+// Parse reads the head of a request at the start of buf. It returns the length of the head once it is complete,
+// (0, nil) while it is not, and an error as soon as one can be known. After (0, nil) call it again with the same
+// bytes and more behind them; they may have moved. It goes on where it stopped, so that slow senders cost no more
+// than fast ones. After n > 0 or an error, the next call starts a new message. A nil lim means the defaults.
 func (r *Request) Parse(buf []byte, lim *Limits) (n int, err *Error) {
 	if r.state == stateStart || r.state == stateEnd {
 		r.Reset()
