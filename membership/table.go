@@ -82,7 +82,7 @@ func (t *table) heard(wire string, addr netip.AddrPort, said statement, now time
 		switch {
 		case o == r || !o.present():
 		case o.addr == addr: // one host, one clock: the later run has replaced the earlier
-			o.superseded = o.start <= r.start
+			o.superseded = o.start <= r.start && o.wire != t.self
 			r.superseded = !o.superseded
 		default:
 			t.dispute = true

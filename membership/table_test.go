@@ -102,6 +102,17 @@ func TestAClockThatWasSetBackHidesARestartOnlyUntilTheOldRunIsFoundDead(t *testi
 	}
 }
 
+func TestNothingThatIsStillGossipedReplacesThisNode(t *testing.T) {
+	w := newTableWorld(t)
+	w.heard("me#1-A", "10.0.0.1", said(1, "now"))
+	w.heard("me#9-B", "10.0.0.1", said(1, "before the clock was set back"))
+	w.add(w.tab.gone("me#9-B", w.now))
+	w.want("join me@10.0.0.1")
+	if m := w.tab.members()[0]; !m.Self || m.Meta.Pool != "now" || m.State != StateAlive {
+		t.Errorf("shown is %+v", m)
+	}
+}
+
 func TestWhoSaidGoodbyeHasLeftAndWhoDidNotHasFailed(t *testing.T) {
 	w := newTableWorld(t)
 	bye := said(2, "web")
