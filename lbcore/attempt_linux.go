@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"errors"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -68,9 +69,23 @@ func (x *exchange) join(u *upstream) {
 	u.x, x.up = x, u
 	u.last = x.w.Now()
 	u.beBusy()
-	if x.hasBody {
-		u.setPatience(x.pool.cfg.Timeouts.Server)
+	u.setPatience(x.patience())
+}
+
+// repeatable says that the request may be sent again after a backend may have
+// received it.
+func (x *exchange) repeatable() bool { return x.idempotent && !x.hasBody }
+
+// patience is how long sent bytes may go unacknowledged, for TCP_USER_TIMEOUT:
+// a host that lost its power sends no reset. What may be repeated waits no
+// longer than a handshake would; for the rest nothing is won by giving up, and a
+// backend that reads a body slowly closes its window, which Linux takes for
+// silence.
+func (x *exchange) patience() time.Duration {
+	if x.repeatable() {
+		return x.pool.cfg.Timeouts.Connect
 	}
+	return x.pool.cfg.Timeouts.Server
 }
 
 // kept returns an idle connection to b, or nil. A retry gets a new one: what
@@ -82,7 +97,7 @@ func (x *exchange) kept(b *Backend) *upstream {
 	}
 	for {
 		u := x.w.popIdle(b)
-		if u == nil || x.idempotent && !x.hasBody || loop.Quiet(int(u.fd)) {
+		if u == nil || x.repeatable() || loop.Quiet(int(u.fd)) {
 			return u
 		}
 		u.close()
@@ -101,7 +116,7 @@ func (x *exchange) failed(kind failureKind, err error) {
 	b := u.b
 	f := failure{
 		kind: kind, sent: x.handed, reused: u.reused,
-		repeatable: x.idempotent && !x.hasBody,
+		repeatable: x.repeatable(),
 		replayable: x.replayable,
 		attempts:   x.attempts + 1, repeated: x.repeated,
 	}
@@ -142,6 +157,9 @@ func (x *exchange) note(b *Backend, kind failureKind, err error) {
 		}
 	case died, declaredDown:
 		n.errDied.Add(1)
+		if errors.Is(err, unix.ETIMEDOUT) || errors.Is(err, unix.EHOSTUNREACH) {
+			b.failed(err)
+		}
 	case malformed:
 		n.errResponse.Add(1)
 	case serverTimeout:

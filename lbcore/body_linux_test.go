@@ -57,7 +57,7 @@ func mirror(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestBodiesArriveWholeInBothDirections(t *testing.T) {
-	l := newLab(t, []lbcore.BackendConfig{httpBackend(t, "s1", mirror), httpBackend(t, "s2", mirror)})
+	l := newBed(t, []lbcore.BackendConfig{httpBackend(t, "s1", mirror), httpBackend(t, "s2", mirror)})
 	for name, client := range map[string]*http.Client{
 		"default buffers": {Transport: &http.Transport{}},
 		"small buffers":   {Transport: &http.Transport{DialContext: smallBuffers}},
@@ -123,7 +123,7 @@ func exchange(t *testing.T, client *http.Client, url string, size int, framing s
 }
 
 func TestChunksOfAllSizesAreReframed(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", mirror)))
+	l := newBed(t, one(httpBackend(t, "s1", mirror)))
 	c := l.dial()
 	content, _ := io.ReadAll(pattern(100_000, 1))
 	for round := range 5 {
@@ -145,7 +145,7 @@ func TestChunksOfAllSizesAreReframed(t *testing.T) {
 }
 
 func TestChunkedAndEndlessBodiesReachOldClients(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", mirror)))
+	l := newBed(t, one(httpBackend(t, "s1", mirror)))
 	for _, framing := range []string{"length", "chunked", "close"} {
 		c := l.dial()
 		c.say("GET /?size=300000&framing=" + framing + " HTTP/1.0\r\n\r\n")
@@ -158,7 +158,7 @@ func TestChunkedAndEndlessBodiesReachOldClients(t *testing.T) {
 
 func TestSlowReaderStopsTheBackend(t *testing.T) {
 	const size = 64 << 20
-	l := newLab(t, one(httpBackend(t, "s1", mirror)))
+	l := newBed(t, one(httpBackend(t, "s1", mirror)))
 	c := l.dial()
 	c.say(fmt.Sprintf("GET /?size=%d&framing=length HTTP/1.1\r\nHost: x\r\n\r\n", size))
 	last, same := uint64(0), 0
@@ -182,7 +182,7 @@ func TestSlowReaderStopsTheBackend(t *testing.T) {
 func TestSlowBackendStopsTheUploader(t *testing.T) {
 	const size = 64 << 20
 	release := make(chan bool)
-	l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 		<-release
 		mirror(w, r)
 	})))

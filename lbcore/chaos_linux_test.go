@@ -29,7 +29,7 @@ func TestNoAnswerEverReachesTheWrongClient(t *testing.T) {
 			}
 		}))
 	}
-	l := newLab(t, set, longChecks, func(_ *lbcore.Config, f *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
+	l := newBed(t, set, longChecks, func(_ *lbcore.Config, f *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
 		p.Timeouts.Server, f.Timeouts.HalfClose = time.Second, 50*time.Millisecond
 	})
 	var wg sync.WaitGroup

@@ -97,9 +97,9 @@ type PoolConfig struct {
 
 // PoolTimeouts bound the phases of a backend connection. Zero means the default.
 type PoolTimeouts struct {
-	// Connect bounds the TCP handshake (default 1 s: a SYN lost once is sent
-	// again just in time, while another backend is tried before a user gives
-	// up). It is TCP_USER_TIMEOUT's floor as well.
+	// Connect bounds the TCP handshake (default 1 s). A request that may be
+	// repeated is also moved elsewhere when its bytes go unacknowledged for so
+	// long, as those sent to a host without power do.
 	Connect time.Duration
 	// Server bounds the wait for the answer to begin, and each later wait for
 	// more of it (default 30 s); then 504, or a cut answer.

@@ -34,7 +34,7 @@ func TestRequestsInSteadyStateAllocateNothing(t *testing.T) {
 		"chunked": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, []lbcore.BackendConfig{fixed(t, "s1", answer), fixed(t, "s2", answer)}, longChecks)
+			l := newBed(t, []lbcore.BackendConfig{fixed(t, "s1", answer), fixed(t, "s2", answer)}, longChecks)
 			c := l.dial()
 			request, buf := []byte(get), make([]byte, 4096)
 			end := []byte(answer[len(answer)-5:])
@@ -80,7 +80,7 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 // the POST first: the POST must not be sent into the closing connection.
 func TestPOSTIsNotSentIntoAClosingConnection(t *testing.T) {
 	closing := make(chan bool)
-	l := newLab(t, one(rawBackend(t, "s1", func(n int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(n int, c *rawConn) {
 		_, _ = c.request()
 		c.say(okAnswer)
 		if n == 0 {

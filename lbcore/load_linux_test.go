@@ -24,7 +24,7 @@ type load struct {
 	stop         func()
 }
 
-func (l *lab) startLoad(clients int, path string) *load {
+func (l *bed) startLoad(clients int, path string) *load {
 	ctx, cancel := context.WithCancel(l.t.Context())
 	ld := &load{}
 	var wg sync.WaitGroup
@@ -88,7 +88,7 @@ func TestKilledBackendUnderLoadCostsNoGET(t *testing.T) {
 		p := startProcess(t, fmt.Sprint("s", i), "127.0.0.1:0")
 		procs, set = append(procs, p), append(set, p.BackendConfig)
 	}
-	l := newLab(t, set, quickHTTPCheck)
+	l := newBed(t, set, quickHTTPCheck)
 	ld := l.startLoad(8, "/?sleep=1ms")
 	for range 3 {
 		ld.more(t, 200)
@@ -103,7 +103,7 @@ func TestKilledBackendUnderLoadCostsNoGET(t *testing.T) {
 
 func TestFrozenBackendUnderLoadCostsNoGET(t *testing.T) {
 	a, b := startProcess(t, "s0", "127.0.0.1:0"), startProcess(t, "s1", "127.0.0.1:0")
-	l := newLab(t, []lbcore.BackendConfig{a.BackendConfig, b.BackendConfig}, quickHTTPCheck)
+	l := newBed(t, []lbcore.BackendConfig{a.BackendConfig, b.BackendConfig}, quickHTTPCheck)
 	ld := l.startLoad(8, "/")
 	ld.more(t, 200)
 	must(t, a.cmd.Process.Signal(syscall.SIGSTOP))
@@ -120,7 +120,7 @@ func TestSetUnderLoadLosesNothing(t *testing.T) {
 	for i := range 4 {
 		all = append(all, httpBackend(t, fmt.Sprint("s", i), hello("ok")))
 	}
-	l := newLab(t, all)
+	l := newBed(t, all)
 	ld := l.startLoad(8, "/")
 	for i := range 40 {
 		set := append([]lbcore.BackendConfig{}, all...)
@@ -148,7 +148,7 @@ func TestSetUnderLoadLosesNothing(t *testing.T) {
 func TestDescriptorsAreAllGivenBack(t *testing.T) {
 	before := descriptors(t)
 	for range 2 {
-		var l *lab
+		var l *bed
 		t.Run("mixed", func(t *testing.T) {
 			slow := httpBackend(t, "slow", func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/wait" {
@@ -157,7 +157,7 @@ func TestDescriptorsAreAllGivenBack(t *testing.T) {
 				mirror(w, r)
 			})
 			dead, stop := stoppable(t, "dead")
-			l = newLab(t, []lbcore.BackendConfig{slow, dead}, longChecks)
+			l = newBed(t, []lbcore.BackendConfig{slow, dead}, longChecks)
 			stop()
 			ld := l.startLoad(6, "/?size=1000&framing=chunked")
 			ld.more(t, 300)
@@ -200,7 +200,7 @@ func TestAbortedRequestEndsAtTheBackend(t *testing.T) {
 		} {
 			t.Run(name+" "+strings.Fields(request)[0]+strings.Fields(request)[1], func(t *testing.T) {
 				came, gone := make(chan bool, 1), make(chan bool, 1)
-				l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+				l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 					came <- true
 					if r.URL.Path == "/streaming" {
 						for r.Context().Err() == nil {

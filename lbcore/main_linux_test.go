@@ -12,21 +12,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandem-lb/tandem/internal/lab"
 	"github.com/tandem-lb/tandem/lbcore"
 )
 
 // backendEnv makes the test binary a web app, so that a test can kill it.
 const backendEnv = "LBCORE_TEST_BACKEND"
 
+// TestMain runs the tests inside a lab, for those that need one.
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(backendEnv); addr != "" {
 		runBackend(addr)
 		return
 	}
-	os.Exit(m.Run())
+	if addr := os.Getenv(proxyEnv); addr != "" {
+		runProxy(addr, os.Args[1:])
+		return
+	}
+	lab.Init()
+	os.Exit(lab.TestMain(m))
 }
 
-// runBackend serves until its stdin, the test's pipe, ends.
+// runBackend serves for ever, or until its stdin, the test's pipe, ends.
 func runBackend(addr string) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -34,10 +41,12 @@ func runBackend(addr string) {
 		os.Exit(1)
 	}
 	fmt.Println(ln.Addr())
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(0)
-	}()
+	if fi, err := os.Stdin.Stat(); err == nil && fi.Mode()&os.ModeNamedPipe != 0 {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			os.Exit(0)
+		}()
+	}
 	_ = http.Serve(ln, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d, err := time.ParseDuration(r.URL.Query().Get("sleep")); err == nil {
 			time.Sleep(d)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestRefusedRequestsGetTheirStatusAndAClosedConnection(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
 		f.Limits = lbcore.Limits{Head: 4096, Body: 1000}
 	})
 	for _, tc := range []struct {
@@ -50,7 +50,7 @@ func TestRefusedRequestsGetTheirStatusAndAClosedConnection(t *testing.T) {
 }
 
 func TestRefusalIsNotLostToAReset(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
 		f.Limits.Body = 1000
 	})
 	for range 10 {
@@ -75,7 +75,7 @@ func TestNoBackendIs503(t *testing.T) {
 		"down":       {dead},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, nil)
+			l := newBed(t, nil)
 			must(t, l.Pool("web").Set(backends))
 			c := l.dial()
 			for range 2 {
@@ -92,7 +92,7 @@ func TestNoBackendIs503(t *testing.T) {
 }
 
 func TestFrontendWithoutPoolIs503(t *testing.T) {
-	l := newLab(t, nil)
+	l := newBed(t, nil)
 	must(t, l.SetPools(nil))
 	c := l.dial()
 	c.say(get)
@@ -118,7 +118,7 @@ func TestBadAnswersAre502(t *testing.T) {
 		"long head":       "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("x", 70_000) + "\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+			l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 				if _, err := c.request(); err == nil {
 					c.say(answer)
 				}
@@ -145,7 +145,7 @@ func TestCutAnswersAreSeenAsCut(t *testing.T) {
 	} {
 		for _, version := range []string{"1.1", "1.0"} {
 			t.Run(name+" "+version, func(t *testing.T) {
-				l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+				l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 					if _, err := c.request(); err == nil {
 						c.say(answer)
 					}
@@ -166,7 +166,7 @@ func TestCutAnswersAreSeenAsCut(t *testing.T) {
 }
 
 func TestSurplusBytesSpoilTheBackendsConnection(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		for {
 			if _, err := c.request(); err != nil {
 				return

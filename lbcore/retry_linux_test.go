@@ -43,7 +43,7 @@ func post(n int) string {
 func TestRefusedConnectionIsRetriedElsewhereWhateverTheMethod(t *testing.T) {
 	var served atomic.Int32
 	bad, stop := stoppable(t, "bad")
-	l := newLab(t, []lbcore.BackendConfig{bad, good(t, "good", &served)}, longChecks)
+	l := newBed(t, []lbcore.BackendConfig{bad, good(t, "good", &served)}, longChecks)
 	stop()
 	c := l.dial()
 	for i, r := range []string{get, post(0), post(5), post(60_000), "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"} {
@@ -69,7 +69,7 @@ func TestRefusedEverywhereIs502(t *testing.T) {
 		b, stop := stoppable(t, fmt.Sprint(i))
 		set, stops = append(set, b), append(stops, stop)
 	}
-	l := newLab(t, set, longChecks)
+	l := newBed(t, set, longChecks)
 	for _, stop := range stops {
 		stop()
 	}
@@ -126,7 +126,7 @@ func TestBackendThatDies(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var served atomic.Int32
-			l := newLab(t, []lbcore.BackendConfig{rawBackend(t, "bad", tc.backend), good(t, "good", &served)},
+			l := newBed(t, []lbcore.BackendConfig{rawBackend(t, "bad", tc.backend), good(t, "good", &served)},
 				longChecks, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Loops = 1 })
 			method, _, _ := strings.Cut(tc.request, " ")
 			c := l.dial()
@@ -164,7 +164,7 @@ func TestRequestThatKillsItsBackendIsRepeatedOnce(t *testing.T) {
 	for i := range 5 {
 		set = append(set, rawBackend(t, fmt.Sprint(i), kill))
 	}
-	l := newLab(t, set, longChecks)
+	l := newBed(t, set, longChecks)
 	c := l.dial()
 	c.say(get)
 	if resp, _ := c.answer(t, "GET"); resp.StatusCode != 502 {
@@ -178,7 +178,7 @@ func TestRequestThatKillsItsBackendIsRepeatedOnce(t *testing.T) {
 // A server that closes its idle connections just when a request comes must not
 // be seen by clients, even if it is the only backend.
 func TestClosedKeptConnectionIsReplaced(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		if _, err := c.request(); err == nil {
 			c.say(okAnswer) // and closes, although it has not said so
 		}
@@ -205,7 +205,7 @@ func TestClosedKeptConnectionIsReplaced(t *testing.T) {
 }
 
 func TestSilentBackendTimesOutWith504(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		_, _ = c.request()
 		_, _ = c.r.ReadByte()
 	})), longChecks, func(_ *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
@@ -222,7 +222,7 @@ func TestSilentBackendTimesOutWith504(t *testing.T) {
 }
 
 func TestBackendThatStallsInItsAnswerIsCut(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		_, _ = c.request()
 		c.say("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
 		_, _ = c.r.ReadByte()
@@ -241,7 +241,7 @@ func TestBackendThatStallsInItsAnswerIsCut(t *testing.T) {
 // asked.
 func TestUnansweredConnectionIsRetriedElsewhere(t *testing.T) {
 	var served atomic.Int32
-	l := newLab(t, []lbcore.BackendConfig{mute(t, "mute"), good(t, "good", &served)}, longChecks,
+	l := newBed(t, []lbcore.BackendConfig{mute(t, "mute"), good(t, "good", &served)}, longChecks,
 		func(c *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
 			c.Loops = 1
 			p.Timeouts.Connect = 50 * time.Millisecond
@@ -266,7 +266,7 @@ func TestWaitingRequestsLeaveABackendThatIsDeclaredDown(t *testing.T) {
 		_, _ = c.r.ReadByte()
 	})
 	well := &switchable{}
-	l := newLab(t, []lbcore.BackendConfig{frozen, good(t, "good", &served)},
+	l := newBed(t, []lbcore.BackendConfig{frozen, good(t, "good", &served)},
 		func(c *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
 			p.Check.Checker, p.Check.Fall = well, 1
 		})

@@ -23,7 +23,7 @@ func hello(name string) http.HandlerFunc {
 func one(b lbcore.BackendConfig) []lbcore.BackendConfig { return []lbcore.BackendConfig{b} }
 
 func TestRequestsAreSpreadOverTheBackends(t *testing.T) {
-	l := newLab(t, []lbcore.BackendConfig{
+	l := newBed(t, []lbcore.BackendConfig{
 		httpBackend(t, "s1", hello("s1")), httpBackend(t, "s2", hello("s2")), httpBackend(t, "s3", hello("s3")),
 	})
 	got := map[string]int{}
@@ -42,7 +42,7 @@ func TestRequestsAreSpreadOverTheBackends(t *testing.T) {
 }
 
 func TestBothSidesKeepTheirConnections(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))))
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))))
 	c := l.dial()
 	for range 20 {
 		c.say(get)
@@ -60,7 +60,7 @@ func TestBothSidesKeepTheirConnections(t *testing.T) {
 }
 
 func TestClientsWishToCloseIsHonoured(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))))
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))))
 	for _, req := range []string{
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"GET / HTTP/1.0\r\n\r\n",
@@ -76,7 +76,7 @@ func TestClientsWishToCloseIsHonoured(t *testing.T) {
 }
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s %s", r.Method, r.URL, b)
 	})))
@@ -98,7 +98,7 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 }
 
 func TestOneByteAtATimeIsServed(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		for {
 			r, err := c.request()
 			if err != nil {
@@ -123,7 +123,7 @@ func TestOneByteAtATimeIsServed(t *testing.T) {
 }
 
 func TestAnswersWithoutBodyKeepTheConnection(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		for {
 			r, err := c.request()
 			if err != nil {
@@ -163,7 +163,7 @@ func TestAnswersWithoutBodyKeepTheConnection(t *testing.T) {
 }
 
 func TestInterimAnswersArePassedOn(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		for {
 			if _, err := c.request(); err != nil {
 				return
@@ -187,7 +187,7 @@ func TestInterimAnswersArePassedOn(t *testing.T) {
 }
 
 func TestExpectIsTheBackendsToAnswer(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/no" {
 			w.WriteHeader(417)
 			return
@@ -216,7 +216,7 @@ func TestExpectIsTheBackendsToAnswer(t *testing.T) {
 func TestForwardedFieldsTellTheBackendWhoAsks(t *testing.T) {
 	var seen http.Header
 	var host string
-	l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) { seen, host = r.Header.Clone(), r.Host })))
+	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) { seen, host = r.Header.Clone(), r.Host })))
 	c := l.dial()
 	c.say("GET / HTTP/1.1\r\nHost: example.org\r\nX-Forwarded-For: 6.6.6.6\r\nX-Secret: 1\r\nConnection: X-Secret\r\nTE: x\r\n\r\n")
 	resp, _ := c.answer(t, "GET")
@@ -240,7 +240,7 @@ func TestForwardedFieldsTellTheBackendWhoAsks(t *testing.T) {
 
 func TestAnswerIsGivenToAClientThatClosedItsSendingSide(t *testing.T) {
 	release := make(chan bool)
-	l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 		<-release
 		_, _ = io.WriteString(w, r.URL.Path)
 	})))
@@ -258,7 +258,7 @@ func TestAnswerIsGivenToAClientThatClosedItsSendingSide(t *testing.T) {
 }
 
 func TestEarlyAnswerIsPassedOnWhileTheBodyIsStillComing(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		if _, err := c.request(); err != nil {
 			return
 		}
@@ -277,7 +277,7 @@ func TestEarlyAnswerIsPassedOnWhileTheBodyIsStillComing(t *testing.T) {
 }
 
 func TestEarlyAnswerOfABackendThatClosesReachesTheClient(t *testing.T) {
-	l := newLab(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
 		if _, err := c.request(); err != nil {
 			return
 		}

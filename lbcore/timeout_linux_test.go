@@ -17,7 +17,7 @@ func shortTimeouts(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolCon
 }
 
 func TestSlowHeadIs408AndSilenceIsSilentlyClosed(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
 	for _, tc := range []struct{ name, say, want string }{
 		{"nothing", "", ""},
 		{"half a head", "GET / HTTP/1.1\r\nHo", "HTTP/1.1 408 "},
@@ -36,7 +36,7 @@ func TestSlowHeadIs408AndSilenceIsSilentlyClosed(t *testing.T) {
 }
 
 func TestAByteNowAndThenDoesNotStretchTheHeadersTime(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
 	c := l.dial()
 	stop := make(chan bool)
 	defer close(stop)
@@ -59,7 +59,7 @@ func TestAByteNowAndThenDoesNotStretchTheHeadersTime(t *testing.T) {
 }
 
 func TestStalledBodyIs408(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
 	c := l.dial()
 	c.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
 	if got := c.ended(t); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
@@ -69,14 +69,14 @@ func TestStalledBodyIs408(t *testing.T) {
 }
 
 func TestClientThatReadsNothingIsCutOff(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", mirror)), shortTimeouts)
+	l := newBed(t, one(httpBackend(t, "s1", mirror)), shortTimeouts)
 	c := l.dial()
 	c.say("GET /?size=100000000&framing=length HTTP/1.1\r\nHost: x\r\n\r\n")
 	eventually(t, "cut off", func() bool { n := l.counters(); return n.Errors.Aborted == 1 && n.Current == 0 })
 }
 
 func TestSlowButSteadyTransfersAreNotCut(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		for range 30 {
 			_, _ = w.Write(make([]byte, 100))
@@ -99,7 +99,7 @@ func TestSlowButSteadyTransfersAreNotCut(t *testing.T) {
 }
 
 func TestIdleBackendConnectionsAreClosedInTime(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
 		p.Timeouts.Idle = 50 * time.Millisecond
 	})
 	c := l.dial()
@@ -112,7 +112,7 @@ func TestIdleBackendConnectionsAreClosedInTime(t *testing.T) {
 
 func TestProgressIsToldIdleOrNot(t *testing.T) {
 	words := make([]uint64, 2)
-	newLab(t, nil, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Progress = words })
+	newBed(t, nil, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Progress = words })
 	for range 5 {
 		a, b := atomic.LoadUint64(&words[0]), atomic.LoadUint64(&words[1])
 		eventually(t, "both loops move", func() bool {
@@ -122,7 +122,7 @@ func TestProgressIsToldIdleOrNot(t *testing.T) {
 }
 
 func TestConnectionsBeyondTheBoundWait(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))), func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
 		c.Loops, c.MaxConns = 1, 2
 	})
 	a, b, waiting := l.dial(), l.dial(), l.dial()
@@ -141,7 +141,7 @@ func TestConnectionsBeyondTheBoundWait(t *testing.T) {
 }
 
 func TestRemovedFrontendServesWhatItHasAndAcceptsNoMore(t *testing.T) {
-	l := newLab(t, one(httpBackend(t, "s1", hello("s1"))))
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))))
 	kept := l.dial()
 	kept.say(get)
 	kept.answer(t, "GET")
@@ -163,7 +163,7 @@ func TestRemovedFrontendServesWhatItHasAndAcceptsNoMore(t *testing.T) {
 func TestRunEndsWithEverythingClosed(t *testing.T) {
 	before := descriptors(t)
 	t.Run("lab", func(t *testing.T) {
-		l := newLab(t, one(httpBackend(t, "s1", hello("s1"))))
+		l := newBed(t, one(httpBackend(t, "s1", hello("s1"))))
 		c := l.dial()
 		c.say(get)
 		c.answer(t, "GET")

@@ -73,17 +73,11 @@ func (u *upstream) unlink() {
 func (u *upstream) slot() *backendSlot    { return &u.b.slots[u.w.slot] }
 func (u *upstream) count() *backendCounts { return &u.slot().count }
 
-// userTimeout bounds how long sent bytes may go unacknowledged: three times as
-// long as a handshake may take. With a body on the way it is raised to the
-// server timeout, since a backend that reads slowly closes its window, and
-// Linux takes that for silence too.
-func userTimeout(connect time.Duration) time.Duration { return 3 * connect }
-
 // connect begins a connection to b for x; nil means that it failed at once and
 // that x has been told.
 func (w *worker) connect(b *Backend, x *exchange) *upstream {
 	t := &x.pool.cfg.Timeouts
-	patience := userTimeout(t.Connect)
+	patience := x.patience()
 	u := &upstream{w: w, b: b, patience: patience, writable: true}
 	fd, errno := loop.Connect(b.addr, int(patience.Milliseconds()))
 	u.fd = int32(fd)
@@ -134,7 +128,6 @@ func (u *upstream) release(ok bool) {
 		u.close()
 		return
 	}
-	u.setPatience(userTimeout(t.Connect))
 	u.unlink()
 	idle.push(u)
 	u.w.Wheel.Set(&u.timer, u, u.w.Now()+t.Idle)
@@ -150,6 +143,7 @@ func (u *upstream) close() {
 	u.count().conns.Add(-1)
 }
 
+// setPatience bounds how long sent bytes may go unacknowledged.
 func (u *upstream) setPatience(d time.Duration) {
 	if u.patience != d && u.token != 0 {
 		u.patience = d
