@@ -16,8 +16,9 @@
 //	                     └────────────────────────────────────────────────────────────────────┘
 //
 // A lab is a switch (one bridge per segment, in a network namespace of their own, so that labs never meet) and hosts. A host has its
-// own network, pid, mount, uts and ipc namespaces: its own addresses, /proc, /run and hostname, and nothing else of its own: files
-// are those of the system, and so are /sys and the clock.
+// own network, pid, mount, uts and ipc namespaces: its own addresses, /proc, /run and hostname, and nothing else of its own: all
+// other files are those of the system, and so are /sys and the clock. (What the system has in /run is not to be seen in a host, so a
+// TMPDIR there does not do.)
 //
 //	func main() {
 //		lab.Init()                                  // first: this binary is also the lab's helpers
@@ -43,7 +44,9 @@
 //
 //   - When Host, Attach, PowerOn or PortUp return, frames pass and addresses may be used: nothing has to be retried.
 //   - PowerOff lets nothing out of the host, not even a FIN: the bridge port is silenced first, then everything in the host is
-//     killed, usually within a millisecond of the call (the kernel's rtnl lock may delay both together).
+//     killed. That takes 0.1 ms, and all is dead after 1 to 2 ms. It removes nothing, since removing holds the kernel's rtnl lock,
+//     which is one for the whole system, and would delay a peer that adds the VIP at this moment. For the same reason measure
+//     outages while no other lab is built or taken down on the machine.
 //   - When Done is closed, all that a process wrote has been handed to its Writers.
 //   - A signal never reaches another process than the one meant: processes are held by pidfd.
 //   - Nothing is left behind: namespaces end with their last process and descriptor; everything in the lab is killed by the kernel

@@ -58,7 +58,7 @@ func Init() {
 	}
 }
 
-// Preflight tries what a lab needs, in about 30 ms, and returns nil or a *Problem with one cause and one remedy.
+// Preflight tries what a lab needs, in about 10 ms, and returns nil or a *Problem with one cause and one remedy.
 func Preflight() error {
 	if outer != nil {
 		return nil
@@ -76,13 +76,15 @@ func Preflight() error {
 // Enter runs this program again (same arguments, environment, standard input and output) inside fresh network, mount, pid, uts
 // and ipc namespaces, and a user namespace when it lacks the rights. The copy sees inside = true; the original waits for it, passes
 // on SIGINT, SIGTERM, SIGHUP and SIGQUIT, and returns its exit code. However the original ends, SIGKILL too, all that is inside
-// ends with it. An error is a *Problem where the system does not allow a lab.
+// ends with it. The copy is in a process group of its own, so that ^C reaches it once; it may write to the terminal, but not read
+// from it. An error is a *Problem where the system does not allow a lab.
 func Enter() (inside bool, code int, err error) {
 	if outer != nil {
 		return true, 0, nil
 	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	defer close(signals)
 	defer signal.Stop(signals)
 	runtime.LockOSThread() // see enterAs
 	defer runtime.UnlockOSThread()
@@ -98,8 +100,6 @@ func Enter() (inside bool, code int, err error) {
 	}()
 	go serveOuter(w)
 	err = cmd.Wait()
-	signal.Stop(signals)
-	close(signals)
 	if state := cmd.ProcessState; state != nil {
 		if ws := state.Sys().(syscall.WaitStatus); ws.Signaled() {
 			return false, 128 + int(ws.Signal()), nil
