@@ -103,51 +103,78 @@ func (c *Claimer) Status() Status {
 // Claim puts every address of the group on the interface, then announces each
 // once, and returns; Run repeats the announcements. On any error everything is
 // taken back and nothing is held, not even what an earlier Claim had achieved.
-// Claiming what is held extends the lease and announces anew.
+// Claiming what is held extends the lease and announces anew. Errors to branch on:
+// [ErrNoCarrier], [ErrNotOurs], [ErrNoInterface], [ErrClosed].
 func (c *Claimer) Claim(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("vip: claim: %w", err)
 	}
 	defer c.end()
 	asked := time.Now()
-	if _, err := c.leftovers(ctx); err != nil {
-		return fmt.Errorf("vip: claim: %w", err)
-	}
-	if err := c.addAll(ctx); err != nil {
-		return c.takeBack(ctx, err)
-	}
-	if err := c.announceAll(ctx); err != nil {
-		return c.takeBack(ctx, err)
+	if err := c.claim(ctx); err != nil {
+		return fmt.Errorf("vip: claim: %w", errors.Join(err, c.takeBack(ctx)))
 	}
 	c.becomeHeld(asked)
 	c.log.Info("claimed", "vip", c.cfg.Addrs, "took", time.Since(asked))
 	return nil
 }
 
-// takeBack ends a failed Claim.
-func (c *Claimer) takeBack(ctx context.Context, cause error) error {
-	c.becomeIdle()
-	return fmt.Errorf("vip: claim: %w", errors.Join(cause, c.delAll(ctx)))
+func (c *Claimer) claim(ctx context.Context) error {
+	if err := c.claimable(ctx); err != nil {
+		return err
+	}
+	if err := c.addAll(ctx); err != nil {
+		return err
+	}
+	return c.announceAll(ctx)
+}
+
+// claimable reports whether a Claim can be whole. Without carrier the kernel would
+// take the address, and drop the announcement with an error at first (ENOBUFS) and
+// without one later. What stands in the way is left alone.
+func (c *Claimer) claimable(ctx context.Context) error {
+	st, err := c.link.State(ctx)
+	if err != nil {
+		return err
+	}
+	if !st.Carrier {
+		return ErrNoCarrier
+	}
+	_, err = c.leftovers(st)
+	return err
+}
+
+// takeBack makes nothing be held. Where nothing was, it removes only what is ours.
+func (c *Claimer) takeBack(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	if c.becomeIdle() {
+		return c.delAll(ctx)
+	}
+	if st, err := c.link.State(ctx); err == nil {
+		if ours, _ := c.leftovers(st); len(ours) == 0 {
+			return nil
+		}
+	}
+	return c.delAll(ctx)
 }
 
 // Release takes every address off the interface and stops the announcements, at
 // once and whatever the state. Since it is what a dying process does last, it
 // ignores that ctx was cancelled; the kernel bounds it, to about a second for each
-// address at worst. Releasing what is not held removes only what an earlier run
-// left, and is no error.
+// address at worst. Releasing what is not held is no error, and removes what an
+// earlier run left.
 func (c *Claimer) Release(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("vip: release: %w", err)
 	}
 	defer c.end()
-	if c.becomeIdle() {
-		c.log.Info("released", "vip", c.cfg.Addrs)
-	} else if stale, err := c.leftovers(ctx); errors.Is(err, ErrNotOurs) || err == nil && len(stale) == 0 {
-		return nil
-	}
-	if err := c.delAll(ctx); err != nil {
+	_, held := c.heldSince()
+	if err := c.takeBack(ctx); err != nil {
 		return fmt.Errorf("vip: release: %w; the lease ends it within %v", err, c.cfg.Lease)
+	}
+	if held {
+		c.log.Info("released", "vip", c.cfg.Addrs)
 	}
 	return nil
 }

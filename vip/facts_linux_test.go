@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/tandem-lb/tandem/internal/lab"
 	"github.com/tandem-lb/tandem/vip"
@@ -82,6 +83,61 @@ func TestTheNodeDoesNotChooseAVIPAsItsSource(t *testing.T) {
 			}
 			return nil
 		}))
+	}
+}
+
+func TestTheKernelHoldsAVIPDeprecatedAndAloneInItsSubnet(t *testing.T) {
+	t.Parallel()
+	a := kernelHosts(t, 1)[0]
+	link, err := a.OpenLink()
+	check(t, err)
+	defer link.Close()
+	for _, addr := range []netip.Addr{viptest.VIP4, viptest.VIP6} {
+		p := netip.PrefixFrom(addr, addr.BitLen())
+		for range 2 { // when renewed as well
+			check(t, link.Add(t.Context(), p, time.Minute))
+			on := a.kernelAddr(t, p)
+			if on.PreferedLft != 0 || on.ValidLft < 1 || on.ValidLft > 60 || on.Flags&unix.IFA_F_DEPRECATED == 0 {
+				t.Errorf("%s: preferred_lft %d, valid_lft %d, flags %#x", p, on.PreferedLft, on.ValidLft, on.Flags)
+			}
+			if on.Flags&unix.IFA_F_TENTATIVE != 0 {
+				t.Errorf("%s is not usable at once: flags %#x", p, on.Flags)
+			}
+		}
+	}
+}
+
+// kernelAddr returns the address as the kernel describes it.
+func (h *kernelHost) kernelAddr(t *testing.T, p netip.Prefix) (found netlink.Addr) {
+	t.Helper()
+	check(t, h.Do(func() error {
+		list, err := netlink.AddrList(h.device(), netlink.FAMILY_ALL)
+		for _, a := range list {
+			if a.Equal(*kernelAddr(p)) {
+				found = a
+				return err
+			}
+		}
+		return errors.Join(err, errors.New(p.String()+" is not there"))
+	}))
+	return found
+}
+
+func TestAnInterfaceTakenDownAndUpHoldsItsAddressesAgain(t *testing.T) {
+	t.Parallel()
+	h := kernelHosts(t, 2)
+	a, client := h[0], h[1]
+	all := []netip.Addr{viptest.VIP4, viptest.VIP6}
+	node := viptest.Start(t, a, vip.Config{Addrs: all})
+	check(t, node.Claim(t.Context()))
+	check(t, a.Do(func() error { return netlink.LinkSetDown(a.device()) })) // the kernel forgets IPv6
+	node.Await(t, vip.LinkDown)
+	check(t, a.Do(func() error { return netlink.LinkSetUp(a.device()) }))
+	node.Await(t, vip.LinkUp)
+	for _, addr := range all {
+		viptest.Eventually(t, addr.String()+" is there and found", func() bool {
+			return viptest.Has(t, a, addr) && viptest.PointsAt(t, client, addr, a)
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,13 +161,11 @@ func TestAClaimantWhoseLeaseRanOutLetsGoAndDoesNotGrabItBack(t *testing.T) {
 // slowLink is a link whose next State takes long, as when the process is paused.
 type slowLink struct {
 	vip.Link
-	pause time.Duration
+	pause atomic.Int64 // nanoseconds
 }
 
 func (l *slowLink) State(ctx context.Context) (vip.LinkState, error) {
-	d := l.pause
-	l.pause = 0
-	time.Sleep(d)
+	time.Sleep(time.Duration(l.pause.Swap(0)))
 	return l.Link.State(ctx)
 }
 
@@ -187,7 +186,7 @@ func TestAProcessThatOversleptItsLeaseAnnouncesNothing(t *testing.T) {
 		check(t, node.Claim(t.Context()))
 		wait(34900 * time.Millisecond) // 100 ms before an announcement
 		sent := len(seg.Sent())
-		a.link.pause = 5 * time.Second
+		a.link.pause.Store(int64(5 * time.Second))
 		wait(10 * time.Second)
 		if len(node.Events(vip.Expired)) != 1 || node.Status().Held || viptest.Has(t, a, theVIP) {
 			t.Errorf("after the pause: events %v, status %+v", node.Events(vip.Expired), node.Status())
@@ -203,7 +202,7 @@ func TestStatusDoesNotWaitForASlowKernelAndOthersWaitNoLongerThanTheirContext(t 
 		a := &slowHost{Station: seg.Station()}
 		node := viptest.Start(t, a, vip.Config{Addrs: []netip.Addr{theVIP}})
 		wait(0)
-		a.link.pause = time.Hour
+		a.link.pause.Store(int64(time.Hour))
 		wait(time.Second)
 		start := time.Now()
 		node.Status()

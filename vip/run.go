@@ -60,7 +60,11 @@ func (c *Claimer) startClean(ctx context.Context) error {
 		return nil // Claim came first
 	}
 	asked := time.Now()
-	stale, err := c.leftovers(ctx)
+	st, err := c.link.State(ctx)
+	if err != nil {
+		return err
+	}
+	stale, err := c.leftovers(st)
 	if err != nil || len(stale) == 0 {
 		return err
 	}
@@ -77,21 +81,17 @@ func (c *Claimer) startClean(ctx context.Context) error {
 }
 
 // leftovers returns the addresses of the group that an earlier Claim put on the
-// interface. Any other kind of address that stands in the way is [ErrNotOurs]: ours
-// stand alone in their subnet and have a lease.
-func (c *Claimer) leftovers(ctx context.Context) ([]netip.Addr, error) {
-	st, err := c.link.State(ctx)
-	if err != nil {
-		return nil, err
-	}
+// interface. An address of the group that is there in any other way is [ErrNotOurs]:
+// ours stand alone in their subnet and have a lease.
+func (c *Claimer) leftovers(st LinkState) ([]netip.Addr, error) {
 	var ours []netip.Addr
 	for _, a := range st.Addrs {
 		if !slices.Contains(c.cfg.Addrs, a.Prefix.Addr()) {
 			continue
 		}
 		if a.Lease == 0 || !a.Prefix.IsSingleIP() {
-			return nil, fmt.Errorf("%w: %s is configured on the interface for good; choose another VIP, or remove it with: ip address del %s dev …",
-				ErrNotOurs, a.Prefix.Addr(), a.Prefix)
+			return nil, fmt.Errorf("%w: the interface has %s for good; choose another VIP, or stop what sets it and remove it (ip address del %s dev …)",
+				ErrNotOurs, a.Prefix, a.Prefix)
 		}
 		ours = append(ours, a.Prefix.Addr())
 	}

@@ -15,6 +15,8 @@ var (
 	ErrNotClaimed = errors.New("the addresses are not claimed")
 	// ErrNotOurs: the address is on the interface, but was put there by something else.
 	ErrNotOurs = errors.New("the address belongs to something else on this node")
+	// ErrNoCarrier: the interface is down or its cable is cut, so nothing can be announced.
+	ErrNoCarrier = errors.New("no carrier")
 	// ErrNoInterface: the interface does not exist, or no longer.
 	ErrNoInterface = errors.New("no such interface")
 	// ErrClosed: the Link or Wire was closed.
@@ -90,7 +92,8 @@ type Wire interface {
 	Run(ctx context.Context) error
 	// Probe asks the segment who has addr, without claiming it. It returns the
 	// hardware address of the first other station that answers, or nil when none
-	// did within ProbeTime. It waits until Run runs, since Run reads the answers.
+	// did within ProbeTime. It waits until Run runs, since Run reads the answers, and
+	// returns [ErrClosed] when Run has ended.
 	Probe(ctx context.Context, addr netip.Addr) (owner net.HardwareAddr, err error)
 	// Announce tells the segment once that addr is at this interface.
 	Announce(ctx context.Context, addr netip.Addr) error

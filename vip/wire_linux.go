@@ -26,6 +26,7 @@ type kernelWire struct {
 	arp, ndp *frameSocket
 	heard    chan Frame
 	running  chan struct{} // closed when Run begins
+	ended    chan struct{} // closed when Run has ended
 	ran      atomic.Bool
 	missed   atomic.Uint64 // since the last frame that found room
 	closed   atomic.Bool
@@ -76,6 +77,7 @@ func OpenWire(ifi Interface) (Wire, error) {
 		ndp:     ndpSocket,
 		heard:   make(chan Frame, HeardQueue),
 		running: make(chan struct{}),
+		ended:   make(chan struct{}),
 		probes:  make(map[*probe]bool),
 	}, nil
 }
@@ -93,6 +95,7 @@ func (w *kernelWire) Run(ctx context.Context) error {
 	})
 	defer stop()
 	close(w.running)
+	defer close(w.ended)
 	g.Go(func() error { return w.read(ctx, w.arp, decodeARP) })
 	g.Go(func() error { return w.read(ctx, w.ndp, decodeNDP) })
 	return g.Wait()
@@ -154,7 +157,7 @@ func (w *kernelWire) Probe(ctx context.Context, addr netip.Addr) (net.HardwareAd
 	select {
 	case <-w.running:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("probing %s before Run: %w", addr, ctx.Err())
+		return nil, fmt.Errorf("%s: probing %s before Run: %w", w.ifi.Name, addr, ctx.Err())
 	}
 	p := &probe{addr: addr, answer: make(chan net.HardwareAddr, 1)}
 	w.mu.Lock()
@@ -175,8 +178,10 @@ func (w *kernelWire) Probe(ctx context.Context, addr netip.Addr) (net.HardwareAd
 		case owner := <-p.answer:
 			return owner, nil
 		case <-ticker.C:
+		case <-w.ended: // nobody reads the answers: silence means nothing
+			return nil, fmt.Errorf("%s: probing %s: %w", w.ifi.Name, addr, ErrClosed)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("probing %s: %w", addr, ctx.Err())
+			return nil, fmt.Errorf("%s: probing %s: %w", w.ifi.Name, addr, ctx.Err())
 		}
 	}
 	return nil, nil

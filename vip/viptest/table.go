@@ -43,6 +43,7 @@ var behaviours = []struct {
 	{"claiming and releasing twice is no error", twice},
 	{"a group moves as one", group},
 	{"a Claim that cannot announce takes everything back", takenBack},
+	{"a Claim without carrier is refused and leaves nothing", noCarrier},
 	{"a neighbour follows a takeover even if its cache was updated a moment ago", takeover},
 	{"who stops renewing loses the address by itself", leaseEnds},
 	{"who renews keeps the address beyond its lease", leaseRenewed},
@@ -147,6 +148,26 @@ func takenBack(t *testing.T, n Net, addr netip.Addr) {
 	}
 }
 
+func noCarrier(t *testing.T, n Net, addr netip.Addr) {
+	a := n.Host()
+	node := Start(t, a, vip.Config{Addrs: []netip.Addr{addr}})
+	must(t, node.Claim(t.Context()))
+	must(t, a.SetCarrier(false))
+	node.Await(t, vip.LinkDown)
+	if !node.Status().Held || !Has(t, a, addr) {
+		t.Error("the loss of the carrier alone ended the claim")
+	}
+	if err := node.Claim(t.Context()); !errors.Is(err, vip.ErrNoCarrier) {
+		t.Errorf("Claim: %v; want ErrNoCarrier", err)
+	}
+	if node.Status().Held || Has(t, a, addr) {
+		t.Error("something is left of a Claim that failed")
+	}
+	must(t, a.SetCarrier(true))
+	node.Await(t, vip.LinkUp)
+	must(t, node.Claim(t.Context()))
+}
+
 func takeover(t *testing.T, n Net, addr netip.Addr) {
 	a, b, client := n.Host(), n.Host(), n.Host()
 	first := Start(t, a, vip.Config{Addrs: []netip.Addr{addr}})
@@ -223,6 +244,10 @@ func probed(t *testing.T, n Net, addr netip.Addr) {
 	must(t, first.Release(t.Context()))
 	if owner, err := second.Probe(t.Context()); owner != nil || err != nil {
 		t.Errorf("Probe of what was released: %v, %v", owner, err)
+	}
+	must(t, second.Kill())
+	if _, err := second.Probe(t.Context()); !errors.Is(err, vip.ErrClosed) {
+		t.Errorf("Probe after Run has ended: %v; want ErrClosed, for silence means nothing", err)
 	}
 }
 

@@ -21,6 +21,7 @@ type Wire struct {
 	probes  map[chan net.HardwareAddr]netip.Addr // a Probe's answer and question
 	ran     bool
 	running chan struct{} // closed when Run begins
+	ended   chan struct{} // closed when Run has ended
 	closed  bool
 	done    chan struct{} // closed with the wire
 }
@@ -36,6 +37,7 @@ func (s *Station) Wire() *Wire {
 		heard:   make(chan vip.Frame, vip.HeardQueue),
 		probes:  make(map[chan net.HardwareAddr]netip.Addr),
 		running: make(chan struct{}),
+		ended:   make(chan struct{}),
 		done:    make(chan struct{}),
 	}
 	s.wires = append(s.wires, w)
@@ -52,6 +54,7 @@ func (w *Wire) Run(ctx context.Context) error {
 		return errors.New("viptest: the wire runs already")
 	}
 	close(w.running)
+	defer close(w.ended)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -83,6 +86,8 @@ func (w *Wire) Probe(ctx context.Context, addr netip.Addr) (net.HardwareAddr, er
 		case owner := <-answer:
 			return owner, nil
 		case <-ticker.C:
+		case <-w.ended:
+			return nil, vip.ErrClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
