@@ -45,7 +45,7 @@ type Config struct {
 // Check is how the agent finds out whether the app is well.
 type Check struct {
 	HTTP     string        // path to GET, e.g. "/health": 200 to 399 is well; empty: a TCP connection suffices
-	Addr     netip.Addr    // where to ask; default 127.0.0.1, or ::1 if Config.Addr is an IPv6 address
+	Addr     netip.Addr    // where to ask; default Config.Addr if that is given, else 127.0.0.1
 	Interval time.Duration // between two checks; default 1 s. In the first 30 s of being unwell it is 50 ms, if that is less
 	Timeout  time.Duration // for one check; default 1 s
 	Rise     int           // checks that must pass in a row after failures; default 1. A new app needs one in any case
@@ -120,11 +120,12 @@ func (cfg *Config) defaults() {
 	if cfg.Check.Fall == 0 {
 		cfg.Check.Fall = 2
 	}
-	if !cfg.Check.Addr.IsValid() {
+	switch {
+	case cfg.Check.Addr.IsValid():
+	case cfg.Addr.IsValid():
+		cfg.Check.Addr = cfg.Addr
+	default:
 		cfg.Check.Addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
-		if cfg.Addr.Is6() && !cfg.Addr.Is4In6() {
-			cfg.Check.Addr = netip.IPv6Loopback()
-		}
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

@@ -13,8 +13,11 @@ import (
 	"github.com/tandem-lb/tandem/membership"
 )
 
-// leaveTimeout bounds the goodbye.
-const leaveTimeout = 3 * time.Second
+const (
+	leaveTimeout = 3 * time.Second // bounds the goodbye
+	complainTime = 5 * time.Second // an app that is unwell for that long is worth a line, and again every minute
+	complainGap  = time.Minute
+)
 
 // Signals are those that Run wants to be given.
 func Signals() []os.Signal {
@@ -51,6 +54,7 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 		checker: newChecker(cfg.Check, cfg.Port), announcer: newAnnouncer(cluster, meta, cfg.Log),
 	}
 	a.health.begin()
+	a.complain = time.Now().Add(complainTime)
 	return a.run(ctx, signals)
 }
 
@@ -86,9 +90,10 @@ type agent struct {
 	health    health
 	backoff   backoff
 
-	proc    *process         // the app, while it runs
-	restart <-chan time.Time // while a restart is due
-	told    standing         // what was last given to the announcer
+	proc     *process         // the app, while it runs
+	restart  <-chan time.Time // while a restart is due
+	told     standing         // what was last given to the announcer
+	complain time.Time        // when it is to be said (again) that the app is unwell
 }
 
 // run starts what belongs to the agent, and ends it in order: the app is drained and stopped while gossip goes on.
@@ -174,6 +179,7 @@ func (a *agent) start() error {
 		return err
 	}
 	a.proc = p
+	a.complain = time.Now().Add(complainTime)
 	a.cfg.Log.Info("app started", "pid", p.cmd.Process.Pid, "command", a.cfg.Command[0])
 	a.checker.begin()
 	a.health.begin()
@@ -211,6 +217,11 @@ func (a *agent) checked(res checkResult) {
 		a.cfg.Log.Info("app is well", "pool", a.cfg.Pool, "addr", a.announcer.meta.Addr)
 	case !well && was:
 		a.cfg.Log.Warn("app is not well", "pool", a.cfg.Pool, "err", res.err)
+		a.complain = time.Now().Add(complainGap)
+	case !well && res.err != nil && time.Now().After(a.complain):
+		a.cfg.Log.Warn("app is not announced, since its check fails; does it listen there?",
+			"at", a.checker.target, "path", a.cfg.Check.HTTP, "err", res.err)
+		a.complain = time.Now().Add(complainGap)
 	}
 	a.announce(standing{well: well, draining: a.told.draining})
 }
