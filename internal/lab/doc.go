@@ -57,7 +57,7 @@
 // # What it needs
 //
 // Linux 5.4 or later with bridge and veth; user namespaces unless run as root. Preflight finds out by trying. Drop and CutLink need
-// nftables' bridge family as well (CONFIG_NF_TABLES_BRIDGE, in all distributions' kernels) and say so when it is missing; they are
+// nftables' bridge family as well (CONFIG_NF_TABLES_BRIDGE, which distributions have as a module) and say so when it is missing; they are
 // not part of Preflight, since most labs do without. BPF, real-time priority and a second uid do not exist in an ordinary user's lab.
 //
 // # Goroutines

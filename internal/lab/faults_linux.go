@@ -75,6 +75,9 @@ func usable(nl *netlink.Handle, name string) (bool, error) {
 		return false, err
 	}
 	addrs, err := nl.AddrList(link, netlink.FAMILY_V6)
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		return false, nil // something changed meanwhile: look again
+	}
 	for _, a := range addrs {
 		if a.Flags&unix.IFA_F_TENTATIVE != 0 {
 			return false, err

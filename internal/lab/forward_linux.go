@@ -73,32 +73,36 @@ func (h *Host) Forward(localPort int, to netip.AddrPort) (net.Addr, error) {
 		l.Close()
 		return nil, ErrClosed
 	}
-	go func() {
-		defer f.done(l)
-		room := make(chan struct{}, maxForwarded)
-		for {
-			room <- struct{}{}
-			c, err := l.Accept()
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if err != nil {
-				<-room
-				time.Sleep(10 * time.Millisecond) // out of descriptors, say
-				continue
-			}
-			if !f.add(c) {
-				c.Close()
-				return
-			}
-			go func() {
-				defer func() { <-room }()
-				defer f.done(c)
-				h.pipe(c.(*net.TCPConn), to)
-			}()
-		}
-	}()
+	go h.accept(l, to)
 	return l.Addr(), nil
+}
+
+// accept serves one forward until its listener is closed.
+func (h *Host) accept(l net.Listener, to netip.AddrPort) {
+	f := &h.lab.forwards
+	defer f.done(l)
+	room := make(chan struct{}, maxForwarded)
+	for {
+		room <- struct{}{}
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			<-room
+			time.Sleep(10 * time.Millisecond) // out of descriptors, say
+			continue
+		}
+		if !f.add(c) {
+			c.Close()
+			return
+		}
+		go func() {
+			defer func() { <-room }()
+			defer f.done(c)
+			h.pipe(c.(*net.TCPConn), to)
+		}()
+	}
 }
 
 // listenOutside has the outer process open the socket. A socket stays in the network that it was opened in, whoever holds it.
@@ -125,7 +129,7 @@ func listenOutside(port int) (net.Listener, error) {
 	return net.FileListener(file)
 }
 
-// pipe carries one connection into the host until both sides have said all.
+// pipe carries one connection into the host until both sides have said all, or TCP's keepalive finds the host gone.
 func (h *Host) pipe(c *net.TCPConn, to netip.AddrPort) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialLimit)
 	defer cancel()
