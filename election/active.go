@@ -49,13 +49,13 @@ func (m *Machine) considerYield() {
 	}
 }
 
-// preemptAt returns when this active yields to a better peer, zero if there is none. Neither may the peer's
-// advantage be younger than the hold-down, nor this node's reign (E9).
+// preemptAt returns when this active yields to a better peer, zero if there is none. The peer has then been
+// better for the hold-down, and this node, which counts only while it is active, has been active for as long (E9).
 func (m *Machine) preemptAt() time.Time {
 	if m.betterSince.IsZero() {
 		return time.Time{}
 	}
-	return later(m.betterSince, m.since).Add(m.cfg.HoldDown)
+	return m.betterSince.Add(m.cfg.HoldDown)
 }
 
 func (m *Machine) tickActive() {

@@ -111,9 +111,6 @@ func (w *world) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
 // upTo returns a duration from 0 up to d.
 func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng.Int64N(int64(d) + 1)) }
 
-// between returns a duration from a up to b.
-func (w *world) between(a, b time.Duration) time.Duration { return a + w.upTo(b-a) }
-
 // after puts f into the queue.
 func (w *world) after(d time.Duration, f func()) {
 	w.serial++

@@ -32,8 +32,8 @@ import (
 //	conflict MAC | gone NODE | shutdown
 //	status | advert
 //
-// Answers carry the token of the last request unless told token=. Adverts that only repeat what was said
-// before are left out.
+// Answers carry the token of the last request unless told token=. The adverts of each interval are left out
+// when they only repeat what was said before.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -205,7 +205,13 @@ func (tr *transcript) run(end time.Time) {
 
 // step hands the event in, and lets the Tick follow that it may make due.
 func (tr *transcript) step(ev Event) {
-	tr.print(tr.m.Step(tr.now, ev))
+	actions := tr.m.Step(tr.now, ev)
+	said := tr.said
+	tr.said = GroupAdvert{} // an advert out of turn is always worth a line
+	tr.print(actions)
+	if tr.said == (GroupAdvert{}) {
+		tr.said = said
+	}
 	if d := tr.m.Deadline(); !d.IsZero() && !d.After(tr.now) {
 		tr.print(tr.m.Tick(tr.now))
 	}
