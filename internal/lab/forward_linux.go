@@ -14,7 +14,7 @@ import (
 
 const (
 	maxForwarded = 128             // connections at a time in one forward; more wait in the backlog
-	dialLimit    = 5 * time.Second // for a forwarded connection to reach its host
+	dialLimit    = 2 * time.Second // for a forwarded connection to reach its host
 )
 
 // asking is held while the outer process is asked something, so that answers meet their questions.
