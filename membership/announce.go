@@ -17,7 +17,7 @@ const (
 	maxPushing  = 16                     // balancers that are told at once
 )
 
-// SetMeta announces another Meta: by gossip to everybody, and directly to every balancer that is there. It returns
+// SetMeta announces another Meta, one call after the other: by gossip to everybody, and directly to every balancer that is there. It returns
 // when each of those was told, or could not be within 3 s each, or when ctx has ended; gossip goes on by itself.
 // ErrMetaTooLarge, and errors of what Meta says, mean that nothing was announced. Any other error names the balancers
 // that only gossip will tell.

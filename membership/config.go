@@ -40,7 +40,7 @@ type Config struct {
 	Meta Meta
 
 	// RejoinInterval is the longest pause between attempts to reach the seeds, and balancers found dead, while no
-	// other balancer is there. Default 1 s. Otherwise, and for apps found dead, the pause grows to ten times that.
+	// other balancer is there. Default 1 s, at least 100 ms. Otherwise, and for apps found dead, the pause grows to ten times that.
 	RejoinInterval time.Duration
 
 	// Transport replaces the sockets, in tests. Bind and Advertise are then left to it.
@@ -71,11 +71,11 @@ func (cfg *Config) complete() ([]seed, error) {
 				i+1, len(cfg.Keys), len(key)))
 		}
 	}
-	if cfg.RejoinInterval < 0 {
-		errs = append(errs, errors.New("membership: rejoin interval is negative"))
-	}
 	if cfg.RejoinInterval == 0 {
 		cfg.RejoinInterval = defaultRejoinInterval
+	}
+	if cfg.RejoinInterval < minRejoinInterval {
+		errs = append(errs, fmt.Errorf("membership: rejoin interval %v is below %v", cfg.RejoinInterval, minRejoinInterval))
 	}
 	if !cfg.Bind.IsValid() {
 		cfg.Bind = netip.AddrPortFrom(netip.IPv4Unspecified(), DefaultPort)

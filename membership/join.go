@@ -17,6 +17,11 @@ const maxAddrs = 32
 // Join tries each of the seeds (as in Config.Seeds) now and returns nil if one of them is there. They are not kept.
 // ErrWrongKey tells that one answered under another key.
 func (c *Cluster) Join(ctx context.Context, seeds ...string) error {
+	select {
+	case <-c.left:
+		return ErrClosed
+	default:
+	}
 	results := make(chan error, len(seeds))
 	var errs []error
 	running := 0
@@ -26,8 +31,10 @@ func (c *Cluster) Join(ctx context.Context, seeds ...string) error {
 			errs = append(errs, err)
 			continue
 		}
+		if !c.work(func() { results <- c.joinSeed(ctx, s) }) {
+			return ErrClosed
+		}
 		running++
-		c.work(func() { results <- c.joinSeed(ctx, s) })
 	}
 	for range running {
 		select {

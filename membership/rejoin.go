@@ -13,6 +13,7 @@ import (
 // Constants of the rejoin loop.
 const (
 	defaultRejoinInterval = time.Second
+	minRejoinInterval     = 100 * time.Millisecond
 	slowFactor            = 10 // pauses grow to that many RejoinIntervals where there is no hurry
 	reachedFactor         = 30 // a place that answered is asked again after that many: it may be a VIP
 	firstRound            = 3 * time.Second
@@ -47,6 +48,7 @@ type rejoiner struct {
 	results    chan tryResult
 	running    int       // attempts under way
 	attached   bool      // another balancer is there
+	alone      bool      // it was said that no seed answers
 	complained time.Time // when it was last logged that keys differ
 }
 
@@ -110,6 +112,7 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 	}
 	if all {
 		r.c.triedOnce()
+		r.noteAlone()
 	}
 	return next.Sub(now)
 }
@@ -175,9 +178,18 @@ func (r *rejoiner) noteAttached(known places) {
 	case r.attached:
 		r.c.log.Info("in touch with the cluster", "members", len(known.present))
 	default:
-		r.c.log.Warn("no other balancer is there; trying on", "members", len(known.present))
+		r.c.log.Warn("no balancer is there any more, but this node if it is one; trying on", "members", len(known.present))
 		maps.DeleteFunc(r.tries, func(_ string, t *try) bool { return !t.running })
 	}
+}
+
+// noteAlone says once that the seeds were tried in vain: who mistyped one would wait for ever.
+func (r *rejoiner) noteAlone() {
+	if r.alone || r.attached || len(r.tries) == 0 {
+		return
+	}
+	r.alone = true
+	r.c.log.Info("no seed has answered yet; trying on", "seeds", r.c.cfg.Seeds)
 }
 
 // jitter shortens d by up to a quarter, so that members that lost each other at one moment do not try in step.

@@ -15,6 +15,7 @@ const (
 	maxAbsent  = 1024           // failed and left members together
 	maxRuns    = 16384          // runs known at once; further ones are refused
 	maxEarly   = 256            // statements kept of runs that gossip has not told of yet
+	maxRivals  = 8              // runs of one name that contests looks at
 )
 
 // run is one run of a member: one node of memberlist's.
@@ -213,7 +214,7 @@ func (t *table) contests() map[string][]run {
 	for name, e := range t.entries {
 		var present []run
 		for _, r := range e.runs {
-			if r.present() {
+			if r.present() && len(present) < maxRivals {
 				present = append(present, *r)
 			}
 		}
