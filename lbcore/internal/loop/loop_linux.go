@@ -184,7 +184,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		busy = n > 0
+		busy = n > 1 // then it is likely that more has come
 		l.now = time.Since(l.origin)
 		for i := range l.events[:n] {
 			l.dispatch(&l.events[i])
