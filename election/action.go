@@ -1,7 +1,5 @@
 package election
 
-import "time"
-
 // Action is something the shell must do: one of the structs of this file.
 //
 // The shell starts the actions of one Step or Tick in the order given, BEFORE it hands in the next event of
@@ -16,8 +14,8 @@ import "time"
 type Action interface{ action() }
 
 // Send: advertise now. The shell composes one datagram of all groups' Advert() and sends it to each known
-// balancer; several Sends at one moment are one datagram. Late goes into Advert.Late.
-type Send struct{ Late time.Duration }
+// balancer; several Sends at one moment are one datagram.
+type Send struct{}
 
 // Probe asks the wire whether anybody has the VIP (RFC 5227, 2.1.1). Answer with Probed.
 type Probe struct{ Token uint64 }

@@ -19,7 +19,7 @@ type Advert struct {
 	Seq      uint64        // grows with each datagram of a boot
 	Addr     netip.Addr    // the sender's own address (tie-breaker)
 	Interval time.Duration // MinAdvertInterval to MaxAdvertInterval, in microseconds on the wire
-	Late     time.Duration // how late beyond Interval the sender has been of late, in microseconds on the wire
+	Late     time.Duration // how late beyond Interval the sender has been of late, pauses left out; in microseconds on the wire
 	Hearing  Hearing
 	Groups   []GroupAdvert // at most MaxGroups, names different
 }

@@ -29,9 +29,8 @@ type Machine struct {
 	expected time.Time // when the shell had to wake up: deadline, but not before it was told
 	slept    bool      // it woke up far too late; what was not heard meanwhile proves nothing
 	nextSend time.Time
-	late     time.Duration // worst lateness of Sends of late; decays
-	repeats  int           // of the next advert, in short order
-	yielding bool          // adverts say priority 0: the VIP is off this node, somebody else shall have it
+	repeats  int  // of the next advert, in short order
+	yielding bool // adverts say priority 0: the VIP is off this node, somebody else shall have it
 
 	token     uint64    // of the last request; none is used twice
 	pending   request   // what the shell is doing that we wait for
@@ -223,19 +222,15 @@ func (m *Machine) send() {
 		m.repeats--
 		m.nextSend = m.now.Add(min(m.cfg.AdvertInterval, yieldSpacing))
 	}
-	m.do(Send{Late: m.late})
+	m.do(Send{})
 }
 
-// sendOnTime is the advert of each interval. It keeps the beat, and measures how late it was (E13).
+// sendOnTime is the advert of each interval. It keeps the beat unless it has missed one.
 func (m *Machine) sendOnTime() {
-	late := m.now.Sub(m.nextSend)
-	m.late -= m.late / 16 // half of it is forgotten within 11 adverts
-	if late <= longestJitter(m.cfg.AdvertInterval) {
-		m.late = max(m.late, late)
-	}
+	beat, quick := m.nextSend.Add(m.cfg.AdvertInterval), m.repeats > 0
 	m.send()
-	if late < m.cfg.AdvertInterval {
-		m.nextSend = m.nextSend.Add(-late)
+	if !quick && beat.After(m.now) {
+		m.nextSend = beat
 	}
 }
 

@@ -251,36 +251,6 @@ func TestE13PatienceFollowsTheLatenessThatTheSenderAdmits(t *testing.T) {
 	}
 }
 
-// A sender admits how late it has been for as long as it may happen again, and no pause.
-func TestE13LatenessIsAdmittedAndForgotten(t *testing.T) {
-	m := newMachine(t, testConfig())
-	m.Tick(m.Deadline())
-	late := func(by time.Duration) time.Duration {
-		for _, a := range m.Tick(m.Deadline().Add(by)) {
-			if s, ok := a.(Send); ok {
-				return s.Late
-			}
-		}
-		t.Fatal("no advert")
-		return 0
-	}
-	if got := late(16 * time.Millisecond); got != 16*time.Millisecond {
-		t.Errorf("admitted %v, want 16ms", got)
-	}
-	if got := late(0); got != 15*time.Millisecond {
-		t.Errorf("then %v, want 15ms", got)
-	}
-	for range 100 {
-		late(0)
-	}
-	if got := late(0); got > time.Millisecond {
-		t.Errorf("100 adverts later still %v", got)
-	}
-	if got := late(1001 * time.Millisecond); got > time.Millisecond {
-		t.Errorf("a pause is admitted as a lateness of %v", got)
-	}
-}
-
 func TestOwnAdvertsAreIgnored(t *testing.T) {
 	m := newActive(t, testConfig())
 	own := from("a", 1, m.Advert())

@@ -188,7 +188,7 @@ func (n *simNode) act(actions []Action) {
 		n.w.inv.acts(n, a)
 		switch a := a.(type) {
 		case Send:
-			n.send(a.Late)
+			n.send()
 		case Probe, Claim, Release:
 			n.jobs = append(n.jobs, a)
 			n.work()
@@ -205,10 +205,11 @@ func (n *simNode) act(actions []Action) {
 	}
 }
 
-func (n *simNode) send(late time.Duration) {
+func (n *simNode) send() {
 	n.seq++
 	a := Advert{
-		Node: n.cfg.Node, Boot: n.cfg.Boot, Seq: n.seq, Addr: n.cfg.Addr, Interval: n.cfg.AdvertInterval, Late: late,
+		Node: n.cfg.Node, Boot: n.cfg.Boot, Seq: n.seq, Addr: n.cfg.Addr, Interval: n.cfg.AdvertInterval,
+		Late:   n.w.upTo(2 * n.w.maxTick),
 		Groups: []GroupAdvert{n.machine.Advert()},
 	}
 	b, err := Seal(nil, &a, nil)

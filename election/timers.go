@@ -40,7 +40,7 @@ func patience(interval, late time.Duration) time.Duration {
 	return max(activeDown(interval), min(interval+3*min(late, longest), longest))
 }
 
-// longestJitter returns the longest lateness that counts as jitter; a longer one is a pause (E13).
+// longestJitter returns the longest silence that counts as jitter; a longer one is a pause (E13).
 func longestJitter(interval time.Duration) time.Duration { return max(time.Second, 10*interval) }
 
 // overslept returns from which delay on a node must take it that it slept itself, and that what it has not

@@ -228,9 +228,6 @@ func (tr *transcript) print(actions []Action) {
 			}
 			tr.said = g
 			line = "send " + advertText(g)
-			if a.Late > 0 {
-				line += fmt.Sprintf(" late %v", a.Late)
-			}
 		case Probe:
 			tr.token = a.Token
 			line = fmt.Sprintf("probe #%d", a.Token)
