@@ -60,7 +60,7 @@ type Adverts struct {
 	Sent      uint64            `json:"sent"`
 	Heard     uint64            `json:"heard"`
 	Refused   map[string]uint64 `json:"refused,omitempty"` // by reason
-	WorstLate time.Duration     `json:"worst_late"`        // in the last minute, beyond the interval
+	WorstLate time.Duration     `json:"worst_late"`        // of late (5 to 10 s), beyond the interval
 }
 
 // Process is one of keeper, control and proxy, with the rights that the kernel says it has.

@@ -173,7 +173,7 @@ type AdvertCounts struct {
 	Sent    uint64            `json:"sent"`
 	Heard   uint64            `json:"heard"`
 	Refused map[string]uint64 `json:"refused,omitempty"` // by reason
-	// WorstLate is the sender's greatest lateness beyond its interval in the last minute.
+	// WorstLate is the sender's greatest lateness beyond its interval in the last 5 to 10 s.
 	WorstLate time.Duration `json:"worst_late"`
 }
 

@@ -21,12 +21,12 @@ type advertSocket struct {
 	keys [][]byte
 
 	mu      sync.Mutex // protects what follows
-	filter  election.Filter
 	heard   uint64
 	refused map[string]uint64 // by reason; as many as there are named reasons
 }
 
-// heardAdvert is an event: an advert that may be believed.
+// heardAdvert is an event: an authentic advert. Whether it is news, and not a repetition or
+// overtaken by a later one, is for the loop to say, which alone knows the order.
 type heardAdvert struct {
 	from netip.Addr
 	a    election.Advert
@@ -84,20 +84,24 @@ func (s *advertSocket) pending(deliver func(heardAdvert)) {
 	})
 }
 
-// accept opens a datagram and counts it, refused ones by reason.
+// accept opens a datagram. What is not authentic is counted by reason.
 func (s *advertSocket) accept(b []byte, from netip.Addr) (heardAdvert, bool) {
 	a, err := election.Open(b, s.keys)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err == nil {
-		err = s.filter.Accept(&a)
-	}
 	if err != nil {
-		s.refused[rootCause(err)]++
+		s.refuse(err)
 		return heardAdvert{}, false
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.heard++
 	return heardAdvert{from: from.Unmap(), a: a}, true
+}
+
+// refuse counts a datagram that is not heeded.
+func (s *advertSocket) refuse(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused[rootCause(err)]++
 }
 
 // counts returns copies of the counters.

@@ -35,6 +35,7 @@ type loop struct {
 	set     settings
 	groups  []*group
 	adverts *advertSocket
+	filter  election.Filter // lets each advert through once and in order
 	sender  *sender
 	serving *servingState
 	proxy   *proxyDesk
@@ -67,9 +68,10 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 			l.handle(ev)
 			l.drain()
 		case <-timer.C:
-			// What has arrived comes before what the clock says (E13).
-			l.adverts.pending(func(h heardAdvert) { l.handle(h) })
+			// What has arrived comes before what the clock says (E13): first what the
+			// reader has queued, then what still waits in the socket.
 			l.drain()
+			l.adverts.pending(func(h heardAdvert) { l.handle(h) })
 			l.tick(time.Now())
 		case <-asked:
 			asked, bound = nil, time.After(endTimeout)
@@ -142,6 +144,10 @@ func (l *loop) handle(ev event) {
 }
 
 func (l *loop) heard(h heardAdvert) {
+	if err := l.filter.Accept(&h.a); err != nil {
+		l.adverts.refuse(err)
+		return
+	}
 	for _, g := range l.groups {
 		if ev, ok := h.a.Heard(g.name); ok {
 			l.step(g, ev)

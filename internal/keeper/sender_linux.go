@@ -77,11 +77,9 @@ func (s *sender) run(ctx context.Context) error {
 	var seq uint64
 	next := time.Now()
 	for ctx.Err() == nil {
-		kicked := s.sleep(time.Until(next))
+		s.sleep(time.Until(next))
 		now := time.Now()
-		if !kicked {
-			s.late.observe(now, now.Sub(next))
-		}
+		s.late.observe(now, now.Sub(next))
 		seq++
 		s.send(now, seq)
 		s.rounds.Add(1)
@@ -92,19 +90,17 @@ func (s *sender) run(ctx context.Context) error {
 }
 
 // sleep waits for d, or for a kick, which it consumes.
-func (s *sender) sleep(d time.Duration) (kicked bool) {
+func (s *sender) sleep(d time.Duration) {
 	if d < 0 {
 		d = 0
 	}
 	timeout := unix.NsecToTimespec(int64(d))
 	fds := []unix.PollFd{{Fd: int32(s.kickd), Events: unix.POLLIN}}
-	n, err := unix.Ppoll(fds, &timeout, nil)
-	if err != nil || n == 0 {
-		return false
+	if n, err := unix.Ppoll(fds, &timeout, nil); err != nil || n == 0 {
+		return
 	}
 	var buf [8]byte
 	unix.Read(s.kickd, buf[:])
-	return true
 }
 
 func (s *sender) send(now time.Time, seq uint64) {
@@ -114,7 +110,7 @@ func (s *sender) send(now time.Time, seq uint64) {
 	}
 	a := *says
 	a.Seq = seq
-	a.Late = s.late.worst(now)
+	a.Late = s.late.worst(now) // the sender's own: whatever the loop does, it is this thread that keeps the beat
 	if !s.serving(now) {
 		a.Groups = slices.Clone(a.Groups)
 		for i := range a.Groups {
@@ -134,14 +130,23 @@ func (s *sender) send(now time.Time, seq uint64) {
 	}
 }
 
-// lateness keeps the worst delay of the last minute, in two half-minute buckets.
+// latenessSpan is how long a delay is remembered, at least, and twice that at most: long
+// enough to tell a busy machine by it, short enough to be as quick as ever when it is calm.
+const latenessSpan = 5 * time.Second
+
+// lateness keeps the worst delay of late, in two buckets (E13).
 type lateness struct {
 	mu       sync.Mutex // protects what follows
 	now, old time.Duration
 	turned   time.Time
 }
 
+// observe takes in one delay. One of a second or more is no jitter but a pause of this
+// process: whoever is paused that long has lost its place, and is not to be waited for.
 func (l *lateness) observe(at time.Time, d time.Duration) {
+	if d >= time.Second {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.turn(at)
@@ -156,7 +161,7 @@ func (l *lateness) worst(at time.Time) time.Duration {
 }
 
 func (l *lateness) turn(at time.Time) {
-	if at.Sub(l.turned) >= 30*time.Second {
+	if at.Sub(l.turned) >= latenessSpan {
 		l.now, l.old, l.turned = 0, l.now, at
 	}
 }
