@@ -1,14 +1,12 @@
 package lab
 
 import (
-	"encoding/binary"
-	"errors"
+	"cmp"
 	"fmt"
-	"sort"
-	"syscall"
+	"maps"
+	"slices"
 
-	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
+	"github.com/tandem-lb/tandem/internal/nft"
 )
 
 // maxDrops bounds the rules, so that all of them fit one netlink message batch.
@@ -53,7 +51,7 @@ func (l *Lab) setDrops(on bool, which ...drop) error {
 	if len(next) > maxDrops {
 		return fmt.Errorf("lab: at most %d drops are allowed", maxDrops)
 	}
-	if err := l.sw.do(func() error { return commit(dropBatch(next)) }); err != nil {
+	if err := l.sw.do(func() error { return commitDrops(next) }); err != nil {
 		return fmt.Errorf("lab: drop frames (this needs a kernel with CONFIG_NF_TABLES_BRIDGE): %w", err)
 	}
 	l.drops = next
@@ -62,7 +60,7 @@ func (l *Lab) setDrops(on bool, which ...drop) error {
 
 const dropTable, dropChain = "lab", "forward"
 
-// dropBatch replaces the table by
+// commitDrops replaces the table by
 //
 //	table bridge lab {
 //		chain forward {
@@ -70,121 +68,25 @@ const dropTable, dropChain = "lab", "forward"
 //			iifname "FROM.*" oifname "TO.*" drop     (one per drop)
 //		}
 //	}
-func dropBatch(drops map[drop]bool) []*nl.NetlinkRequest {
-	name := func(attr int, s string) *nl.RtAttr { return nl.NewRtAttr(attr, nl.ZeroTerminated(s)) }
-	hook := nested(unix.NFTA_CHAIN_HOOK,
-		nl.NewRtAttr(unix.NFTA_HOOK_HOOKNUM, be32(2)), // NF_BR_FORWARD
-		nl.NewRtAttr(unix.NFTA_HOOK_PRIORITY, be32(0)))
-	table := name(unix.NFTA_TABLE_NAME, dropTable)
-	batch := []*nl.NetlinkRequest{
-		nft(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE, table), // so that the next one finds something
-		nft(unix.NFT_MSG_DELTABLE, 0, table),
-		nft(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE, table),
-		nft(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, name(unix.NFTA_CHAIN_TABLE, dropTable),
-			name(unix.NFTA_CHAIN_NAME, dropChain), hook, name(unix.NFTA_CHAIN_TYPE, "filter")),
+func commitDrops(drops map[drop]bool) error {
+	var b nft.Batch
+	b.Table(nft.Bridge, dropTable, 0) // so that there is something to delete
+	b.Delete(nft.Bridge, dropTable)
+	b.Table(nft.Bridge, dropTable, 0)
+	b.Chain(nft.Bridge, dropTable, nft.Chain{Name: dropChain, Hook: nft.HookBridgeForward})
+	for _, d := range sortedDrops(drops) {
+		b.Rule(nft.Bridge, dropTable, dropChain, nft.FromInterface(d.from+"."), nft.ToInterface(d.to+"."), nft.Drop)
 	}
-	sorted := make([]drop, 0, len(drops))
-	for d := range drops {
-		sorted = append(sorted, d)
+	c, err := nft.Open()
+	if err != nil {
+		return err
 	}
-	sort.Slice(sorted, func(i, j int) bool {
-		return sorted[i].from < sorted[j].from || sorted[i].from == sorted[j].from && sorted[i].to < sorted[j].to
+	defer c.Close()
+	return c.Commit(&b)
+}
+
+func sortedDrops(drops map[drop]bool) []drop {
+	return slices.SortedFunc(maps.Keys(drops), func(a, b drop) int {
+		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
 	})
-	for _, d := range sorted {
-		expressions := nested(unix.NFTA_RULE_EXPRESSIONS,
-			meta(unix.NFT_META_IIFNAME), startsWith(d.from+"."),
-			meta(unix.NFT_META_OIFNAME), startsWith(d.to+"."),
-			dropIt())
-		batch = append(batch, nft(unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND,
-			name(unix.NFTA_RULE_TABLE, dropTable), name(unix.NFTA_RULE_CHAIN, dropChain), expressions))
-	}
-	batch[len(batch)-1].Flags |= unix.NLM_F_ACK
-	return batch
-}
-
-// meta loads a fact about the frame into register 1.
-func meta(key uint32) *nl.RtAttr {
-	return expression("meta", nl.NewRtAttr(unix.NFTA_META_KEY, be32(key)), nl.NewRtAttr(unix.NFTA_META_DREG, be32(unix.NFT_REG_1)))
-}
-
-// startsWith goes on only if register 1 begins with s.
-func startsWith(s string) *nl.RtAttr {
-	return expression("cmp",
-		nl.NewRtAttr(unix.NFTA_CMP_SREG, be32(unix.NFT_REG_1)),
-		nl.NewRtAttr(unix.NFTA_CMP_OP, be32(unix.NFT_CMP_EQ)),
-		nested(unix.NFTA_CMP_DATA, nl.NewRtAttr(unix.NFTA_DATA_VALUE, []byte(s))))
-}
-
-func dropIt() *nl.RtAttr {
-	verdict := nested(unix.NFTA_DATA_VERDICT, nl.NewRtAttr(unix.NFTA_VERDICT_CODE, be32(0))) // NF_DROP
-	return expression("immediate",
-		nl.NewRtAttr(unix.NFTA_IMMEDIATE_DREG, be32(unix.NFT_REG_VERDICT)),
-		nested(unix.NFTA_IMMEDIATE_DATA, verdict))
-}
-
-func expression(name string, attrs ...*nl.RtAttr) *nl.RtAttr {
-	return nested(unix.NFTA_LIST_ELEM, nl.NewRtAttr(unix.NFTA_EXPR_NAME, nl.ZeroTerminated(name)), nested(unix.NFTA_EXPR_DATA, attrs...))
-}
-
-func nested(attr int, children ...*nl.RtAttr) *nl.RtAttr {
-	a := nl.NewRtAttr(attr|unix.NLA_F_NESTED, nil)
-	for _, c := range children {
-		a.AddChild(c)
-	}
-	return a
-}
-
-func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
-
-// nft is one message of a batch, for the bridge family.
-func nft(kind, flags int, attrs ...*nl.RtAttr) *nl.NetlinkRequest {
-	r := nl.NewNetlinkRequest(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags)
-	r.AddData(&nl.Nfgenmsg{NfgenFamily: unix.NFPROTO_BRIDGE})
-	for _, a := range attrs {
-		r.AddData(a)
-	}
-	return r
-}
-
-// commit sends a batch, which takes effect as a whole or not at all, and waits for the answer to its last message.
-func commit(batch []*nl.NetlinkRequest) error {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	limit := unix.NsecToTimeval(askLimit.Nanoseconds())
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		return err
-	}
-	edge := func(kind int) []byte {
-		r := nl.NewNetlinkRequest(kind, 0)
-		r.AddData(&nl.Nfgenmsg{ResId: binary.NativeEndian.Uint16([]byte{0, unix.NFNL_SUBSYS_NFTABLES})})
-		return r.Serialize()
-	}
-	data := edge(unix.NFNL_MSG_BATCH_BEGIN)
-	for _, r := range batch {
-		data = append(data, r.Serialize()...)
-	}
-	data = append(data, edge(unix.NFNL_MSG_BATCH_END)...)
-	if err := unix.Sendto(fd, data, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
-	}
-	buf := make([]byte, 64<<10)
-	n, _, err := unix.Recvfrom(fd, buf, 0)
-	if err != nil {
-		return err
-	}
-	messages, err := syscall.ParseNetlinkMessage(buf[:n])
-	if err != nil {
-		return err
-	}
-	// The first answer is the first error, or else the acknowledgement.
-	if len(messages) == 0 || messages[0].Header.Type != unix.NLMSG_ERROR || len(messages[0].Data) < 4 {
-		return errors.New("nftables answered something unexpected")
-	}
-	if e := -int32(binary.NativeEndian.Uint32(messages[0].Data)); e != 0 {
-		return syscall.Errno(e)
-	}
-	return nil
 }

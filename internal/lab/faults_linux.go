@@ -122,7 +122,9 @@ func silence(ports []int) error {
 		link := nl.NewIfInfomsg(unix.AF_BRIDGE)
 		link.Index = int32(port)
 		r.AddData(link)
-		r.AddData(nested(unix.IFLA_PROTINFO, nl.NewRtAttr(nl.IFLA_BRPORT_STATE, nl.Uint8Attr(0)))) // BR_STATE_DISABLED
+		bridgePort := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
+		bridgePort.AddRtAttr(nl.IFLA_BRPORT_STATE, nl.Uint8Attr(0)) // BR_STATE_DISABLED
+		r.AddData(bridgePort)
 		if _, err := r.Execute(unix.NETLINK_ROUTE, 0); err != nil && !errors.Is(err, unix.ENETDOWN) {
 			return err
 		}

@@ -47,7 +47,7 @@ func Outage(reqs []Request, w Window, until time.Duration) Gap {
 
 // Tally counts the requests of a window.
 type Tally struct {
-	Requests int            // due in the window
+	Requests int            // ended in the window
 	Failed   int            // of these, not good
 	Late     int            // of these, started more than LateAfter behind their time
 	Kinds    map[Kind]int   // Failed, by reason
@@ -59,12 +59,13 @@ type Tally struct {
 // late: the measuring client was not given its processor.
 const LateAfter = 20 * time.Millisecond
 
-// Count tallies the requests that were due in w. Whether they had all ended is
-// for the caller to know: w.To ≤ [Log.Settled].
+// Count tallies the requests that ended in w. With one window from each fault
+// to the next, a request thus counts to the last fault that struck before it
+// ended: what a fault tears down is its own, however early it was due.
 func Count(reqs []Request, w Window) Tally {
 	t := Tally{Kinds: map[Kind]int{}, From: map[string]int{}}
 	for _, r := range reqs {
-		if !w.Has(r.Due) {
+		if !w.Has(r.End) {
 			continue
 		}
 		t.Requests++

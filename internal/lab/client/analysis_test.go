@@ -91,17 +91,18 @@ func TestOutageIsTheLongestGapBetweenGoodAnswersThatOverlapsTheWindow(t *testing
 	}
 }
 
-func TestCountTakesWhatWasDueInTheWindowWheneverItEnded(t *testing.T) {
+func TestCountTakesWhatEndedInTheWindowWheneverItWasDue(t *testing.T) {
 	reqs := []Request{
-		good(9*ms, 11*ms),
-		good(10*ms, 12*ms),
+		good(8*ms, 9*ms),
+		good(9*ms, 10*ms),
 		{Due: 12 * ms, Start: 40 * ms, End: 45 * ms, From: "b", Code: 200},
 		{Due: 14 * ms, Start: 14 * ms, End: 15 * ms, From: "b", Code: 503, Fail: Status},
-		bad(18*ms, 1018*ms),
+		bad(5*ms, 18*ms),
 		{Due: 19 * ms, Start: 19 * ms, End: 19 * ms, Fail: Overrun},
-		good(20*ms, 21*ms),
+		bad(19*ms, 50*ms),
+		good(49*ms, 51*ms),
 	}
-	got := Count(reqs, Window{10 * ms, 20 * ms})
+	got := Count(reqs, Window{10 * ms, 50 * ms})
 	want := Tally{
 		Requests: 5, Failed: 3, Late: 1,
 		Kinds:   map[Kind]int{Status: 1, Timeout: 1, Overrun: 1},
