@@ -100,10 +100,17 @@ func (r *runner) run(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	return r.settle(ctx)
+}
+
+// settle lets the last window run until what was due in it has ended.
+func (r *runner) settle(ctx context.Context) error {
+	last := &r.windows[len(r.windows)-1]
 	settled := expectation{"the last requests to end", func() bool {
-		return s.log.Settled() >= r.windows[len(r.windows)-1].until
+		return r.site.log.Settled() >= last.until
 	}}
-	_, err = s.wait(ctx, []expectation{settled}, 0, settleMax, r.tick)
+	_, err := r.site.wait(ctx, []expectation{settled}, 0, settleMax, r.tick)
+	last.until = r.site.log.Now()
 	return err
 }
 
@@ -178,7 +185,6 @@ func (r *runner) inject(ctx context.Context, name string) error {
 		return err
 	}
 	w.until = s.log.Now()
-	// What was due in the window may yet fail: it is counted at the very end.
 	r.windows = append(r.windows, w)
 	if w.waited != "" {
 		r.progress("%s", r.view.paint(red, "waited in vain for "+w.waited))
@@ -202,19 +208,4 @@ func (r *runner) progress(format string, args ...any) {
 		at = r.site.log.Now()
 	}
 	r.view.progress(at, format, args...)
-}
-
-// explain prints the last lines of every daemon.
-func (r *runner) explain(w io.Writer) {
-	const lines = 20
-	for _, m := range r.site.machines {
-		state := "ended"
-		if m.running() {
-			state = "running"
-		}
-		fmt.Fprintf(w, "--- %s: tandem %s (%s), the last lines it wrote:\n", m.name, m.args[0], state)
-		for _, line := range m.log.last(lines) {
-			fmt.Fprintf(w, "    %s\n", line)
-		}
-	}
 }

@@ -16,10 +16,11 @@
 //	clean-shutdown  SIGTERM to the active balancer
 //
 // A window lasts at least [windowMin] and until the site is calm again: one
-// owner, the apps that should answer do, nothing failed for a while. All its
-// requests count, also those that fail long after; the outage is the longest gap
-// between two good answers that overlaps the time from the fault until calm.
-// [Report.Verdict] says which of that is not good enough.
+// owner, the apps that should answer do, nothing failed for a while, nothing
+// hangs. Every request that ended in it counts, so each counts to the last fault
+// that struck before it ended; the outage is the longest gap between two good
+// answers that overlaps the time from the fault until calm. [Report.Verdict] says
+// which of that is not good enough.
 //
 // [Run] has to be called inside a lab (lab.Enter). It owns every goroutine and
 // process it starts and has ended them when it returns.

@@ -141,12 +141,12 @@ type window struct {
 	waited string        // the expectation that did not come true, if any
 }
 
-// measure sums up a fault, once the record is settled.
+// measure sums up a fault.
 func (s *site) measure(w window) Fault {
 	reqs := s.log.Requests()
-	count := client.Count(reqs, client.Window{From: w.from, To: w.until})
 	gap := client.Outage(reqs, client.Window{From: w.from, To: w.calm}, s.log.Settled())
 	own := s.owners.Report(owners.Window{From: w.from, To: w.until})
+	count := s.count(w)
 	return Fault{
 		Name:         w.name,
 		OutageMS:     millis(gap.Length()),
@@ -157,6 +157,10 @@ func (s *site) measure(w window) Fault {
 		MaxOwners:    own.Max,
 		waited:       w.waited,
 	}
+}
+
+func (s *site) count(w window) client.Tally {
+	return client.Count(s.log.Requests(), client.Window{From: w.from, To: w.until})
 }
 
 // wait polls until nothing is unmet and atLeast has passed, calling tick in

@@ -20,7 +20,7 @@ type Report struct {
 type Fault struct {
 	Name         string `json:"fault"`         // one of Faults
 	OutageMS     int64  `json:"outage_ms"`     // longest gap between two good answers, rounded up
-	Requests     int    `json:"requests"`      // due in the window
+	Requests     int    `json:"requests"`      // ended in the window
 	Failed       int    `json:"failed"`        // of these
 	ActiveBefore string `json:"active_before"` // the one owner just before; empty when there was not one
 	ActiveAfter  string `json:"active_after"`  // the one owner at the window's end; empty likewise

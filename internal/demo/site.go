@@ -114,15 +114,21 @@ func (s *site) activeAt(t time.Duration) string {
 	return host
 }
 
-// calmFor is how long nothing may fail before a site counts as calm.
-const calmFor = 300 * time.Millisecond
+const (
+	calmFor = 300 * time.Millisecond // so long nothing may fail before a site counts as calm
+	openMax = 100 * time.Millisecond // so old may a request be that has no answer yet
+)
 
-// calm tells whether everything that ended lately was good, at no less than
-// half the pace, and came from exactly these apps.
+// calm tells whether everything that ended lately was good, at no less than half
+// the pace, and came from exactly these apps, and nothing hangs.
 func (s *site) calm(names []string) bool {
+	now := s.log.Now()
+	if s.log.Settled() < now-openMax {
+		return false
+	}
 	from := map[string]bool{}
 	good := 0
-	for _, r := range s.log.Since(s.log.Now() - calmFor) {
+	for _, r := range s.log.Since(now - calmFor) {
 		if !r.Good() {
 			return false
 		}
