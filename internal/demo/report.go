@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -71,7 +72,7 @@ func (r Report) Verdict() []string {
 		if f.MaxOwners != 1 {
 			say("%s: the VIP had %d owners at once", f.Name, f.MaxOwners)
 		}
-		if f.ActiveAfter == "" {
+		if !isBalancer(f.ActiveAfter) {
 			say("%s: not exactly one balancer was active at the end", f.Name)
 		}
 		if f.OutageMS > outageMax {
@@ -85,6 +86,10 @@ func (r Report) Verdict() []string {
 		}
 	}
 	return bad
+}
+
+func isBalancer(name string) bool {
+	return slices.ContainsFunc(balancers, func(r role) bool { return r.name == name })
 }
 
 // writeJSON prints the one object, on one line.

@@ -39,6 +39,7 @@ func TestVerdictNamesEachConditionThatIsBroken(t *testing.T) {
 		{"two owners", func(r *Report) { r.Faults[4].MaxOwners = 2 }, "clean-shutdown: the VIP had 2 owners"},
 		{"no owner", func(r *Report) { r.Faults[4].MaxOwners = 0 }, "clean-shutdown: the VIP had 0 owners"},
 		{"nobody active at the end", func(r *Report) { r.Faults[0].ActiveAfter = "" }, "power-loss: not exactly one"},
+		{"an app that has the VIP at the end", func(r *Report) { r.Faults[0].ActiveAfter = "web3" }, "power-loss: not exactly one"},
 		{"a failure on power-back", func(r *Report) { r.Faults[1].Failed = 1 }, "power-back: 1 requests failed"},
 		{"a failure on app-stop", func(r *Report) { r.Faults[2].Failed = 1 }, "app-stop: 1 requests failed"},
 		{"a failure on app-start", func(r *Report) { r.Faults[3].Failed = 1 }, "app-start: 1 requests failed"},
