@@ -59,38 +59,34 @@ func (c *checker) begin() {
 // loop checks until ctx ends.
 func (c *checker) loop(ctx context.Context) {
 	var run int64
-	var unwell time.Time // since when
-	for {
+	wellUntil := time.Now()
+	for ctx.Err() == nil {
 		res := checkResult{run: c.run.Load()}
-		if run != res.run {
-			run, unwell = res.run, time.Now()
-		}
 		res.err = c.check(ctx)
 		select {
 		case c.out <- res:
 		case <-ctx.Done():
 			return
 		}
+		if res.err == nil || res.run != run {
+			run, wellUntil = res.run, time.Now()
+		}
 		wait := c.cfg.Interval
-		switch {
-		case res.err == nil:
-			unwell = time.Time{}
-		case unwell.IsZero():
-			unwell = time.Now()
-			fallthrough
-		case time.Since(unwell) < eagerTime:
+		if res.err != nil && time.Since(wellUntil) < eagerTime {
 			wait = min(wait, eagerInterval)
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-c.again:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return
-		}
+		c.pause(ctx, wait)
+	}
+}
+
+// pause waits for d, unless the app begins or ends, or ctx does.
+func (c *checker) pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.again:
+	case <-ctx.Done():
 	}
 }
 
