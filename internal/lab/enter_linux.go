@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -76,8 +77,8 @@ func Preflight() error {
 // Enter runs this program again (same arguments, environment, standard input and output) inside fresh network, mount, pid, uts
 // and ipc namespaces, and a user namespace when it lacks the rights. The copy sees inside = true; the original waits for it, passes
 // on SIGINT, SIGTERM, SIGHUP and SIGQUIT, and returns its exit code. However the original ends, SIGKILL too, all that is inside
-// ends with it. The copy is in a process group of its own, so that ^C reaches it once; it may write to the terminal, but not read
-// from it. An error is a *Problem where the system does not allow a lab.
+// ends with it. The copy is in a process group of its own, so that ^C reaches it once; what is typed at a terminal reaches it through
+// a pipe. An error is a *Problem where the system does not allow a lab.
 func Enter() (inside bool, code int, err error) {
 	if outer != nil {
 		return true, 0, nil
@@ -121,7 +122,14 @@ func enterAs(role string) (*exec.Cmd, *wire, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = os.Args
 	cmd.Env = append(os.Environ(), roleEnv+"="+role)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	stdin, err := stdinFor(role)
+	if err != nil {
+		w.close()
+		return nil, nil, err
+	}
+	defer stdin.Close()
+	cmd.Stdin = stdin
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
@@ -147,6 +155,27 @@ func enterAs(role string) (*exec.Cmd, *wire, error) {
 		return nil, nil, err
 	}
 	return cmd, w, nil
+}
+
+// stdinFor is what the process inside reads: the same as ours, but of a terminal a copy, since a process group in the background
+// that reads from it is stopped. The caller closes it once the process runs.
+func stdinFor(role string) (*os.File, error) {
+	if _, err := unix.IoctlGetTermios(int(os.Stdin.Fd()), unix.TCGETS); err != nil || role != roleInit {
+		fd, err := unix.FcntlInt(os.Stdin.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return os.Open(os.DevNull) // there is no standard input
+		}
+		return os.NewFile(uintptr(fd), "stdin"), nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("lab: standard input: %w", err)
+	}
+	go func() { // until the terminal ends, or this process
+		io.Copy(w, os.Stdin)
+		w.Close()
+	}()
+	return r, nil
 }
 
 // awaitReady waits for a helper's first word.
