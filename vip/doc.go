@@ -34,15 +34,25 @@
 // # How it works
 //
 // The kernel answers ARP requests and neighbour solicitations for the addresses
-// it holds; this package announces (RFC 5227, 2.3, in the request form; RFC 4861,
-// 7.2.6, with the override flag), probes (RFC 5227, 2.1.1; RFC 4862, 5.4.2) and
-// listens.
+// that are on the interface; this package announces them (RFC 5227, 2.3, in the
+// request form; RFC 4861, 7.2.6, with the override flag), probes (RFC 5227, 2.1.1;
+// RFC 4862, 5.4.2), listens, and defends against strangers at most once in ten
+// seconds (RFC 5227, 2.4 (c)).
 //
-// Netlink events are hints, not facts. After each one, and at every renewal, the
+// Netlink events are hints, not facts. After each one, and every half second, the
 // Claimer reads the interface's state and compares. So an event lost to a full
-// socket buffer, a late one, and an echo of our own deletion are all harmless.
+// socket buffer, a late one, and the echo of our own deletion are all harmless.
 // For the same reason [Link] has no Renew beside Add: the kernel's request is the
 // same one, and it adds a missing address whatever the caller meant by it.
+//
+// Time is the monotonic clock, by which the kernel counts leases, too.
+//
+// # Limits
+//
+// A process that is stopped (SIGSTOP) cannot let go: the kernel answers for the
+// address until its lease ends. While a whole machine is suspended neither clock
+// runs, so on waking the claim still looks good. The MAC of [Interface] is read
+// once: an interface that changes it needs a new Link and Wire. Only Ethernet.
 //
 // # Goroutines, locks and namespaces
 //

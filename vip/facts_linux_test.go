@@ -44,19 +44,19 @@ func TestAnOverflowOfTheNetlinkSocketIsReported(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	changes, err := link.Watch(ctx)
 	check(t, err)
-	for ev := range changes {
-		if ev.Change == vip.EventsMissed {
-			break
+	await := func(change vip.LinkChange) {
+		t.Helper()
+		for ev := range changes {
+			if ev.Change == change {
+				return
+			}
 		}
+		t.Fatalf("the watch ended without change %d", change)
 	}
-	// And it goes on after that.
-	check(t, link.Add(ctx, onIface, time.Second))
+	await(vip.EventsMissed)
+	check(t, link.Add(ctx, onIface, time.Second)) // it goes on after that
 	check(t, link.Del(ctx, onIface))
-	for ev := range changes {
-		if ev.Change == vip.AddrGone {
-			break
-		}
-	}
+	await(vip.AddrGone)
 	cancel()
 	for range changes { // ends
 	}
@@ -68,7 +68,7 @@ func TestAnOverflowOfTheNetlinkSocketIsReported(t *testing.T) {
 func TestTheNodeDoesNotChooseAVIPAsItsSource(t *testing.T) {
 	t.Parallel()
 	a := kernelHosts(t, 2)[0] // the second is the destination
-	node := viptest.Start(t, a, vip.Config{Addrs: []netip.Addr{viptest.VIP4, viptest.VIP6}})
+	node := viptest.Start(t, a, vip.Config{Addrs: []netip.Addr{viptest.VIP4, viptest.VIP6}, Lease: time.Minute})
 	check(t, node.Claim(t.Context()))
 	for _, to := range []string{"10.77.0.2", "fd77::2"} {
 		check(t, a.Do(func() error {
@@ -128,7 +128,7 @@ func TestAnInterfaceTakenDownAndUpHoldsItsAddressesAgain(t *testing.T) {
 	h := kernelHosts(t, 2)
 	a, client := h[0], h[1]
 	all := []netip.Addr{viptest.VIP4, viptest.VIP6}
-	node := viptest.Start(t, a, vip.Config{Addrs: all})
+	node := viptest.Start(t, a, vip.Config{Addrs: all, Lease: time.Minute})
 	check(t, node.Claim(t.Context()))
 	check(t, a.Do(func() error { return netlink.LinkSetDown(a.device()) })) // the kernel forgets IPv6
 	node.Await(t, vip.LinkDown)

@@ -129,6 +129,30 @@ func TestAConflictIsDefendedAtMostOnceInTenSeconds(t *testing.T) {
 	}
 }
 
+func TestWhatWasHeardBeforeTheClaimIsNoConflict(t *testing.T) {
+	inBubble(t, func(t *testing.T, seg *viptest.Segment) {
+		a, former := &slowHost{Station: seg.Station()}, seg.Station()
+		node := viptest.Start(t, a, vip.Config{Addrs: []netip.Addr{theVIP}})
+		wait(0)
+		a.link.pause.Store(int64(time.Second))
+		claimed := make(chan error)
+		go func() { claimed <- node.Claim(t.Context()) }()
+		wait(700 * time.Millisecond) // Run waits for the Claim by now and does not listen
+		shout(t, former)
+		wait(time.Millisecond)
+		check(t, <-claimed)
+		wait(0)
+		if got := node.Events(vip.Conflict); len(got) > 0 {
+			t.Errorf("events %v", got)
+		}
+		shout(t, former)
+		wait(0)
+		if got := node.Events(vip.Conflict); len(got) != 1 {
+			t.Errorf("a claim after ours: events %v", got)
+		}
+	})
+}
+
 func TestAClaimantWhoseLeaseRanOutLetsGoAndDoesNotGrabItBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, seg *viptest.Segment) {
 		a := seg.Station()
@@ -162,6 +186,12 @@ func TestAClaimantWhoseLeaseRanOutLetsGoAndDoesNotGrabItBack(t *testing.T) {
 type slowLink struct {
 	vip.Link
 	pause atomic.Int64 // nanoseconds
+	adds  atomic.Int64
+}
+
+func (l *slowLink) Add(ctx context.Context, p netip.Prefix, lease time.Duration) error {
+	l.adds.Add(1)
+	return l.Link.Add(ctx, p, lease)
 }
 
 func (l *slowLink) State(ctx context.Context) (vip.LinkState, error) {
@@ -187,7 +217,12 @@ func TestAProcessThatOversleptItsLeaseAnnouncesNothing(t *testing.T) {
 		wait(34900 * time.Millisecond) // 100 ms before an announcement
 		sent := len(seg.Sent())
 		a.link.pause.Store(int64(5 * time.Second))
+		wait(400 * time.Millisecond) // the next look begins
+		adds := a.link.adds.Load()
 		wait(10 * time.Second)
+		if got := a.link.adds.Load() - adds; got != 0 {
+			t.Errorf("the address was added %d times", got)
+		}
 		if len(node.Events(vip.Expired)) != 1 || node.Status().Held || viptest.Has(t, a, theVIP) {
 			t.Errorf("after the pause: events %v, status %+v", node.Events(vip.Expired), node.Status())
 		}
@@ -246,6 +281,14 @@ func TestWhatNetlinkDidNotTellIsSeenAllTheSame(t *testing.T) {
 				wait(c.within)
 				if len(node.Events(vip.LinkDown)) != 1 || node.Status().Carrier {
 					t.Errorf("carrier: events %v, status %+v", node.Events(vip.LinkDown), node.Status())
+				}
+				check(t, a.SetCarrier(true))
+				wait(6 * time.Second)
+				before = node.Status().Announced
+				a.Unnoticed(c.told, func() { check(t, errors.Join(a.SetCarrier(false), a.SetCarrier(true))) })
+				wait(0)
+				if anew := node.Status().Announced > before; anew != c.told { // untold, a short flap cannot be seen
+					t.Errorf("after a flap: announced anew %v, want %v", anew, c.told)
 				}
 			})
 		})

@@ -2,13 +2,11 @@ package vip
 
 import "time"
 
-// announceOffsets are the times of the announcements after a claim.
-//
-// One announcement sufficed in 40 of 40 moves on a quiet bridge; the others are
-// for frames that get lost: 50 ms outlives a switch that relearns its ports and a
-// burst of its own making, 150 and 500 ms a host that was busy, 1 and 2 s are
-// RFC 5227's two announcements (ANNOUNCE_NUM 2) with its ANNOUNCE_INTERVAL of 2 s
-// halved once, and 5 s comes after ports that begin to forward late (RSTP).
+// announceOffsets are the times of the announcements after a claim. One sufficed
+// in 40 of 40 moves on a quiet bridge; the others are for frames that get lost:
+// 50, 150 and 500 ms outlast a burst that overran a queue and a host that was busy,
+// 1 and 2 s take the place of RFC 5227's ANNOUNCE_NUM 2 at ANNOUNCE_INTERVAL 2 s,
+// and 5 s comes after switch ports that forward only seconds after they came up.
 var announceOffsets = [...]time.Duration{
 	0,
 	50 * time.Millisecond,
@@ -19,9 +17,9 @@ var announceOffsets = [...]time.Duration{
 	5 * time.Second,
 }
 
-// announceRefresh is the interval of announcements after the offsets: it heals
-// whatever cache was missed, and costs one small frame. 30 s is what keepalived's
-// users set as vrrp_garp_master_refresh; hosts keep a stale entry for 15 to 45 s.
+// announceRefresh is the interval after that. It heals a cache that missed all of
+// the above, and costs one small frame: Linux trusts an entry for 15 to 45 s
+// (base_reachable_time 30 s), so more often would rarely find anything to heal.
 const announceRefresh = 30 * time.Second
 
 // schedule says when the next announcement is due. Its zero value is stopped. PURE.

@@ -120,7 +120,7 @@ func (w *kernelWire) read(ctx context.Context, socket *frameSocket, decode func(
 			continue
 		}
 		f, ok := decode(b)
-		if !ok || bytes.Equal(f.Source, w.ifi.MAC) || bytes.Equal(f.MAC, w.ifi.MAC) {
+		if !ok || bytes.Equal(f.MAC, w.ifi.MAC) { // our own frames are heard, too
 			continue
 		}
 		f.At = at
