@@ -22,7 +22,7 @@ import (
 // bed is a running proxy with one frontend, "http", and one pool, "web".
 type bed struct {
 	*lbcore.Proxy
-	t    *testing.T
+	t    testing.TB
 	addr string
 	pool lbcore.PoolConfig
 	fe   lbcore.FrontendConfig
@@ -34,7 +34,7 @@ type bedOption func(*lbcore.Config, *lbcore.FrontendConfig, *lbcore.PoolConfig)
 
 // newBed starts a proxy whose pool checks by TCP every 50 ms, before the given
 // backends.
-func newBed(t *testing.T, backends []lbcore.BackendConfig, options ...bedOption) *bed {
+func newBed(t testing.TB, backends []lbcore.BackendConfig, options ...bedOption) *bed {
 	t.Helper()
 	l := &bed{t: t}
 	cfg := lbcore.Config{Loops: 2, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
@@ -74,7 +74,7 @@ func newBed(t *testing.T, backends []lbcore.BackendConfig, options ...bedOption)
 	return l
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func must(t *testing.T, err error) {
 }
 
 // listenMany makes n listening sockets on one port of loopback.
-func listenMany(t *testing.T, n int) (fds []int, addr string) {
+func listenMany(t testing.TB, n int) (fds []int, addr string) {
 	t.Helper()
 	addr = "127.0.0.1:0"
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
@@ -107,7 +107,7 @@ func listenMany(t *testing.T, n int) (fds []int, addr string) {
 }
 
 // eventually waits until ok.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for !ok() {
@@ -132,7 +132,7 @@ func (l *bed) counters() lbcore.FrontendCounters { return l.Snapshot().Frontends
 func (l *bed) url(path string) string { return "http://" + l.addr + path }
 
 // httpBackend starts a net/http server.
-func httpBackend(t *testing.T, id string, h http.HandlerFunc) lbcore.BackendConfig {
+func httpBackend(t testing.TB, id string, h http.HandlerFunc) lbcore.BackendConfig {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
@@ -145,7 +145,7 @@ func backendAt(id string, a net.Addr) lbcore.BackendConfig {
 
 // rawBackend starts a server that hands each connection to serve, numbered
 // from 0. Connections that end without a byte (checks) are not counted.
-func rawBackend(t *testing.T, id string, serve func(n int, c *rawConn)) lbcore.BackendConfig {
+func rawBackend(t testing.TB, id string, serve func(n int, c *rawConn)) lbcore.BackendConfig {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)

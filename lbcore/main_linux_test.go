@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	lab.Init()
+	if slices.Contains(os.Args, "-test.fuzzworker") {
+		os.Exit(m.Run()) // it has pipes to its coordinator, which a lab does not inherit
+	}
 	os.Exit(lab.TestMain(m))
 }
 
