@@ -22,6 +22,9 @@ const childFD = 3
 // runLB is the keeper. The first SIGTERM or SIGINT ends it in good order, the second at
 // once.
 func runLB(cfg *config.Config, level slog.Level) error {
+	if err := keeper.ShedRights(); err != nil {
+		return err
+	}
 	k, err := keeper.New(cfg, version, level, newLog("keeper", level))
 	if err != nil {
 		return err

@@ -34,6 +34,10 @@ func TestControlAndProxyHoldNoRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	keeper := procStatus(t, fmt.Sprintf("/proc/%d/status", s.process("lb1", "keeper")))
+	// KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_NICE.
+	if got, want := keeper["CapEff"], "00000000008035e0"; got != want {
+		t.Errorf("the keeper has the capabilities %s, want the eight it needs, %s", got, want)
+	}
 	for _, p := range st.Processes {
 		if p.Name == "keeper" {
 			continue

@@ -107,6 +107,46 @@ func onThrowawayThread(f func()) {
 	<-done
 }
 
+// needed are the capabilities of a keeper. Of those of uid 0 it keeps no other.
+var needed = map[uintptr]string{
+	unix.CAP_NET_ADMIN:        "addresses",
+	unix.CAP_NET_RAW:          "ARP and NDP",
+	unix.CAP_NET_BIND_SERVICE: "ports below 1024",
+	unix.CAP_SETUID:           "users of their own for the children",
+	unix.CAP_SETGID:           "the same",
+	unix.CAP_SETPCAP:          "children that cannot gain rights",
+	unix.CAP_KILL:             "ending a child of another user",
+	unix.CAP_SYS_NICE:         "real-time priority of the thread that sends adverts",
+}
+
+// ShedRights gives up the capabilities that a keeper does not need. Those of uid 0 come
+// from the bounding set at exec, and belong to threads: so it takes the others out of that
+// set and executes the program again, with the same arguments and pid. It must be called
+// before anything else is begun; it returns when there is nothing to give up, or no right
+// to (an ordinary user has what systemd or setpriv gave it).
+func ShedRights() error {
+	if !hasCap(unix.CAP_SETPCAP) {
+		return nil
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	shed := false
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0)
+		if needed[c] != "" || err != nil || has == 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0); err != nil {
+			return fmt.Errorf("give up capability %d: %w", c, err)
+		}
+		shed = true
+	}
+	if !shed {
+		return nil
+	}
+	return fmt.Errorf("execute again with fewer rights: %w", syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+}
+
 // dropThreadRights gives up the calling thread's rights for good. With changeUser it
 // keeps just what setuid(2) needs, which that call itself then clears.
 func dropThreadRights(changeUser bool) error {
