@@ -5,7 +5,7 @@ import "time"
 // invariants are what must hold whatever happens, checked after every event from what can be seen from
 // outside: who has the VIP, who can hear whom, which datagrams arrived.
 type invariants struct {
-	both   map[[2]int]time.Time // since when two owners could hear each other
+	both   [maxNodes][maxNodes]time.Time // since when two owners could hear each other
 	nodes  map[*simNode]*record
 	single bool // calm: there is one owner and it stays
 	owner  *simNode
@@ -47,20 +47,17 @@ func (v *invariants) check(w *world) {
 
 // Never two actives that can hear each other for longer than Y.
 func (v *invariants) twoOwners(w *world) {
-	if v.both == nil {
-		v.both = make(map[[2]int]time.Time)
-	}
 	for i, a := range w.nodes {
 		for j, b := range w.nodes[:i] {
-			pair := [2]int{i, j}
+			since := &v.both[i][j]
 			if !a.held || !b.held || a.stuck || b.stuck || a.paused || b.paused || !w.connected(i, j) {
-				delete(v.both, pair)
+				*since = time.Time{}
 				continue
 			}
-			since, ok := v.both[pair]
-			if !ok {
-				v.both[pair] = w.now
-			} else if w.now.Sub(since) > w.maxTwoOwners() {
+			if since.IsZero() {
+				*since = w.now
+			}
+			if w.now.Sub(*since) > w.maxTwoOwners() {
 				w.fail("%s and %s both have the VIP and could hear each other since %v, for more than %v",
 					b.name(), a.name(), since.Sub(epochStart), w.maxTwoOwners())
 			}

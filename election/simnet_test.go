@@ -21,11 +21,11 @@ type world struct {
 	maxWork  time.Duration // of a Probe, Claim or Release
 
 	nodes []*simNode
-	links map[[2]int]*link // from, to
-	loss  float64          // of a datagram
-	late  float64          // of a datagram: it arrives after up to lateDelay, reordered or on its own
-	dup   float64          // of a datagram
-	lose  func() bool      // whether the next datagram is lost; nil: chance decides
+	links [maxNodes][maxNodes]link // from, to
+	loss  float64                  // of a datagram
+	late  float64                  // of a datagram: it arrives after up to lateDelay, reordered or on its own
+	dup   float64                  // of a datagram
+	lose  func() bool              // whether the next datagram is lost; nil: chance decides
 
 	// maxLost bounds how many datagrams in a row a link loses. Beyond lies a cut, which is a fault of its
 	// own; within, no takeover may happen and every bound holds.
@@ -41,12 +41,14 @@ type world struct {
 // lateIntervals bounds the delay of a late datagram, in advert intervals.
 const lateIntervals = 12
 
+const maxNodes = 5
+
 var epochStart = time.Unix(1_000_000, 0)
 
 // newWorld returns a world without nodes, on a perfect network.
 func newWorld(seed uint64, interval time.Duration) *world {
 	return &world{
-		rng: rand.New(rand.NewPCG(seed, 0)), now: epochStart, links: make(map[[2]int]*link), interval: interval,
+		rng: rand.New(rand.NewPCG(seed, 0)), now: epochStart, interval: interval,
 		maxLost: 2,
 	}
 }
@@ -57,14 +59,7 @@ type link struct {
 	lost int // datagrams lost in a row
 }
 
-func (w *world) link(from, to int) *link {
-	l := w.links[[2]int{from, to}]
-	if l == nil {
-		l = &link{}
-		w.links[[2]int{from, to}] = l
-	}
-	return l
-}
+func (w *world) link(from, to int) *link { return &w.links[from][to] }
 
 // connected: datagrams pass both ways.
 func (w *world) connected(a, b int) bool { return !w.link(a, b).cut && !w.link(b, a).cut }

@@ -2,6 +2,7 @@ package election
 
 import (
 	"fmt"
+	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -13,6 +14,7 @@ func TestE11NodesThatStartTogetherEndWithOneActive(t *testing.T) {
 	const (
 		fates = 7 // datagrams whose loss is decided one by one
 	)
+	defer debug.SetGCPercent(debug.SetGCPercent(2000))
 	for _, nodes := range []int{2, 3} {
 		for _, quiet := range []time.Duration{0, 70, 90, 95, 115, 200} { // claims begin after 80 ms
 			for _, work := range []time.Duration{0, 3, 30} {
