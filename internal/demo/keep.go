@@ -15,6 +15,15 @@ import (
 // keep leaves the network running until ctx ends or the user quits.
 func (r *runner) keep(ctx context.Context) error {
 	s := r.site
+	for _, m := range s.machines {
+		if m.running() {
+			continue
+		}
+		if err := m.start(); err != nil {
+			return err
+		}
+		r.progress("%s is started again", m.name)
+	}
 	if err := r.forward(); err != nil {
 		return err
 	}
@@ -166,7 +175,10 @@ func (r *runner) runIn(ctx context.Context, m *machine, args []string) error {
 	defer cancel()
 	select {
 	case <-p.Done():
-		return p.Wait()
+		if err := p.Wait(); err != nil {
+			r.view.line("%s", r.view.paint(dim, "("+err.Error()+")"))
+		}
+		return nil
 	case <-ctx.Done():
 		_ = p.Signal(os.Kill)
 		return fmt.Errorf("tandem %s in %s was ended after 10 s", args[0], m.name)
