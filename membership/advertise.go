@@ -11,7 +11,7 @@ func chooseAdvertise(cfg Config) (netip.Addr, error) {
 	if cfg.Advertise.IsValid() {
 		return cfg.Advertise.Unmap(), nil
 	}
-	if bind := cfg.Bind.Addr(); !bind.IsUnspecified() {
+	if bind := cfg.Bind.Addr(); bind.IsValid() && !bind.IsUnspecified() {
 		return bind.Unmap(), nil
 	}
 	own, err := hostAddrs()

@@ -109,14 +109,16 @@ func (c *Cluster) start() error {
 	conf.Delegate, conf.Events, conf.Alive, conf.Ping = d, d, d, d
 	transport := c.cfg.Transport
 	if transport == nil {
-		advertise, err := chooseAdvertise(c.cfg)
+		err := c.cfg.place()
 		if err != nil {
 			return err
 		}
-		if advertise.IsUnspecified() || advertise.IsMulticast() || advertise.Zone() != "" {
-			return fmt.Errorf("membership: %v is not an address that others could reach; advertise another one", advertise)
+		c.net, err = newNetTransport(c.cfg.Bind, c.cfg.Advertise, logger)
+		if errors.Is(err, ErrPortTaken) && c.cfg.AnyPort {
+			c.cfg.Bind = netip.AddrPortFrom(c.cfg.Bind.Addr(), 0)
+			c.net, err = newNetTransport(c.cfg.Bind, c.cfg.Advertise, logger)
 		}
-		if c.net, err = newNetTransport(c.cfg.Bind, advertise, logger); err != nil {
+		if err != nil {
 			return err
 		}
 		transport = c.net

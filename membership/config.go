@@ -19,8 +19,12 @@ type Config struct {
 	// Name of this member, unique in the cluster: 1 to 64 bytes of letters, digits, '.', '_' and '-'.
 	Name string
 
-	// Bind is the address and port to listen on, TCP and UDP. Default 0.0.0.0:7946; port 0 lets the kernel choose.
+	// Bind is the address and port to listen on, TCP and UDP. Default 0.0.0.0:7946, or [::]:7946 (both families) if the
+	// advertised address is an IPv6 one. Port 0 lets the kernel choose.
 	Bind netip.AddrPort
+
+	// AnyPort takes a free port instead if Bind's is taken: for members that nobody names as a seed.
+	AnyPort bool
 
 	// Advertise is the address that others use to reach this member. The zero Addr means chosen: Bind's address if
 	// that is one, else the address from which the kernel would talk to the first seed that is an IP address, else
@@ -77,9 +81,6 @@ func (cfg *Config) complete() ([]seed, error) {
 	if cfg.RejoinInterval < minRejoinInterval {
 		errs = append(errs, fmt.Errorf("membership: rejoin interval %v is below %v", cfg.RejoinInterval, minRejoinInterval))
 	}
-	if !cfg.Bind.IsValid() {
-		cfg.Bind = netip.AddrPortFrom(netip.IPv4Unspecified(), DefaultPort)
-	}
 	if cfg.Resolve == nil {
 		cfg.Resolve = systemResolve
 	}
@@ -87,6 +88,26 @@ func (cfg *Config) complete() ([]seed, error) {
 		cfg.Log = slog.Default()
 	}
 	return seeds, errors.Join(errs...)
+}
+
+// place chooses what was left open about addresses.
+func (cfg *Config) place() error {
+	advertise, err := chooseAdvertise(*cfg)
+	if err != nil {
+		return err
+	}
+	if advertise.IsUnspecified() || advertise.IsMulticast() || advertise.Zone() != "" {
+		return fmt.Errorf("membership: %v is not an address that others could reach; advertise another one", advertise)
+	}
+	cfg.Advertise = advertise
+	if !cfg.Bind.IsValid() {
+		any := netip.IPv4Unspecified()
+		if advertise.Is6() {
+			any = netip.IPv6Unspecified()
+		}
+		cfg.Bind = netip.AddrPortFrom(any, DefaultPort)
+	}
+	return nil
 }
 
 // Values where ours differ from memberlist's LAN profile, and what follows from them.

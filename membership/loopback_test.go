@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +91,37 @@ func TestOnRealSocketsMembersJoinTalkFailLeaveAndReturn(t *testing.T) {
 	}
 	real(t, "s1", at, gossipAddr(lb1))
 	eventually(t, "the failed one is back", func() bool { return view(lb2) == "lb1:alive lb2:alive s1:alive s2:left" })
+}
+
+func TestAnIPv6AddressIsBoundWhenItIsAdvertised(t *testing.T) {
+	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+		if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
+			t.Fatal(err)
+		}
+		t.Skipf("missing: IPv6 (%v); sysctl -w net.ipv6.conf.lo.disable_ipv6=0", err)
+	} else {
+		l.Close()
+	}
+	open := func(name string, seeds ...string) *membership.Cluster {
+		c, err := membership.Open(membership.Config{
+			Name: name, AnyPort: true, Advertise: netip.IPv6Loopback(), Seeds: seeds, Meta: metaOf(name, "10.0.0.1"),
+			Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	lb1 := open("lb1")
+	s1 := open("s1", gossipAddr(lb1))
+	if err := s1.Join(t.Context(), gossipAddr(lb1)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "both see both", func() bool { return view(lb1) == "lb1:alive s1:alive" && view(s1) == view(lb1) })
+	if lb1.Self().Port == s1.Self().Port {
+		t.Error("both have one port")
+	}
 }
 
 func TestAPortThatIsTakenIsNamedWithARemedy(t *testing.T) {

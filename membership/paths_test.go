@@ -291,7 +291,7 @@ func TestEventsTellTheWholeStoryInOrder(t *testing.T) {
 }
 
 func TestManyMembersJoinAtOnce(t *testing.T) {
-	const count = 200
+	const count = 100
 	inWorld(t, func(t *testing.T, w *world) {
 		lb1 := w.start("lb1", 1, []string{"10.0.0.1", "10.0.0.2"}, nil)
 		lb2 := w.start("lb2", 2, []string{"10.0.0.1", "10.0.0.2"}, nil)

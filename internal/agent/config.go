@@ -25,7 +25,7 @@ type Config struct {
 	Tags   map[string]string // the user's own, announced
 
 	Join      []string       // seeds: "IP", "IP:port", "name", "name:port"; the VIP is a good one, too
-	Bind      netip.AddrPort // for gossip; default 0.0.0.0:7946, and any free port if that one is taken
+	Bind      netip.AddrPort // for gossip; default any address, port 7946, or a free one if that is taken
 	Advertise netip.Addr     // own address for gossip; default: chosen, see membership.Config
 	Keys      [][]byte       // gossip keys; the first encrypts
 

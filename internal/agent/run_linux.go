@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -35,7 +34,11 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 	if err := cfg.complete(); err != nil {
 		return 1, err
 	}
-	cluster, err := openCluster(cfg)
+	cluster, err := membership.Open(membership.Config{
+		Name: cfg.Name, Bind: cfg.Bind, Advertise: cfg.Advertise, Seeds: cfg.Join, Keys: cfg.Keys,
+		AnyPort: !cfg.Bind.IsValid(), // nobody needs to know an agent's port
+		Meta:    firstMeta(cfg), Log: cfg.Log,
+	})
 	if err != nil {
 		return 1, err
 	}
@@ -63,20 +66,6 @@ func firstMeta(cfg Config) membership.Meta {
 	return membership.Meta{
 		Role: membership.RoleAgent, Pool: cfg.Pool, Weight: cfg.Weight, Version: cfg.Version, Tags: cfg.Tags,
 	}
-}
-
-// openCluster opens the membership. Nobody needs to know an agent's gossip port, so any will do if the usual one is taken.
-func openCluster(cfg Config) (*membership.Cluster, error) {
-	mc := membership.Config{
-		Name: cfg.Name, Bind: cfg.Bind, Advertise: cfg.Advertise, Seeds: cfg.Join, Keys: cfg.Keys,
-		Meta: firstMeta(cfg), Log: cfg.Log,
-	}
-	c, err := membership.Open(mc)
-	if errors.Is(err, membership.ErrPortTaken) && !cfg.Bind.IsValid() {
-		mc.Bind = netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
-		c, err = membership.Open(mc)
-	}
-	return c, err
 }
 
 // agent is the state of a run. One goroutine, loop, owns it.
