@@ -108,12 +108,12 @@ func (x *exchange) kept(b *Backend) *upstream {
 // the request is given up, or (declaredDown only) goes on waiting.
 func (x *exchange) failed(kind failureKind, err error) {
 	u := x.up
+	b := u.b
 	if x.started {
-		u.count().errResponse.Add(1)
+		x.note(b, kind, err)
 		x.fail(502)
 		return
 	}
-	b := u.b
 	f := failure{
 		kind: kind, sent: x.handed, reused: u.reused,
 		repeatable: x.repeatable(),

@@ -40,7 +40,7 @@ type status struct {
 // backendSlot is a loop's own part of a backend.
 type backendSlot struct {
 	credit int       // RoundRobin's
-	idle   idleConns // kept connections, newest first
+	conns  upstreams // kept and busy connections
 	count  backendCounts
 	_      [64]byte // the next slot is another core's
 }

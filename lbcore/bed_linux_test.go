@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -47,7 +48,7 @@ func newBed(t testing.TB, backends []lbcore.BackendConfig, options ...bedOption)
 	if l.Proxy, err = lbcore.New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	l.fds, l.addr = listenMany(t, cfg.Loops)
+	l.fds, l.addr = listenAt(t, "127.0.0.1:0", cfg.Loops)
 	l.fe.Listeners = l.fds
 	must(t, l.SetPools([]lbcore.PoolConfig{l.pool}))
 	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
@@ -81,10 +82,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// listenMany makes n listening sockets on one port of loopback.
-func listenMany(t testing.TB, n int) (fds []int, addr string) {
+// listenAt makes n listening sockets on one port.
+func listenAt(t testing.TB, at string, n int) (fds []int, addr string) {
 	t.Helper()
-	addr = "127.0.0.1:0"
+	addr = at
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) {
 			_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, 0xf /* SO_REUSEPORT */, 1)
@@ -104,6 +105,15 @@ func listenMany(t testing.TB, n int) (fds []int, addr string) {
 		fds = append(fds, fd)
 	}
 	return fds, addr
+}
+
+// skip is t.Skipf, but a failure where everything must be there.
+func skip(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
 }
 
 // eventually waits until ok.

@@ -7,8 +7,8 @@ import (
 	"errors"
 )
 
-// idleConns is Linux's.
-type idleConns struct{}
+// upstreams is Linux's.
+type upstreams struct{}
 
 // engine is Linux's: New fails elsewhere, so nothing below is ever called.
 type engine struct{}

@@ -165,7 +165,7 @@ func (x *exchange) readBody() bool {
 		return true
 	}
 	k := 0
-	if x.up.writable {
+	if x.up.writable && len(out) > 0 {
 		k, ok = x.up.write(out)
 		x.handed = true
 		if !ok {

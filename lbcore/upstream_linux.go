@@ -31,21 +31,19 @@ type upstream struct {
 	spoilt             bool // must not be used again
 }
 
-// idleConns are one loop's connections to one backend.
-type idleConns struct{ idle, busy upList }
+// upstreams are one loop's connections to one backend.
+type upstreams struct{ idle, busy upList }
 
 // upList is a list of connections, newest first.
 type upList struct {
-	first, last *upstream
-	n           int
+	first *upstream
+	n     int
 }
 
 func (l *upList) push(u *upstream) {
 	u.list, u.prev, u.next = l, nil, l.first
 	if l.first != nil {
 		l.first.prev = u
-	} else {
-		l.last = u
 	}
 	l.first = u
 	l.n++
@@ -63,8 +61,6 @@ func (u *upstream) unlink() {
 	}
 	if u.next != nil {
 		u.next.prev = u.prev
-	} else {
-		l.last = u.prev
 	}
 	u.list, u.prev, u.next = nil, nil, nil
 	l.n--
@@ -104,7 +100,7 @@ func (w *worker) connect(b *Backend, x *exchange) *upstream {
 
 // popIdle returns the connection to b that was used last, or nil.
 func (w *worker) popIdle(b *Backend) *upstream {
-	u := b.slots[w.slot].idle.idle.first
+	u := b.slots[w.slot].conns.idle.first
 	if u != nil {
 		u.reused = true
 	}
@@ -113,7 +109,7 @@ func (w *worker) popIdle(b *Backend) *upstream {
 
 func (u *upstream) beBusy() {
 	u.unlink()
-	u.slot().idle.busy.push(u)
+	u.slot().conns.busy.push(u)
 }
 
 // release ends the connection's part in an exchange. It is kept for the next
@@ -123,7 +119,7 @@ func (u *upstream) release(ok bool) {
 	u.x = nil
 	u.count().current.Add(-1)
 	t := &x.pool.cfg.Timeouts
-	idle := &u.slot().idle.idle
+	idle := &u.slot().conns.idle
 	if !ok || u.spoilt || u.eof || u.connecting || u.b.retired.Load() || !u.b.status.Load().up || idle.n >= x.pool.cfg.MaxIdle {
 		u.close()
 		return
@@ -232,7 +228,7 @@ func (u *upstream) Expired() {
 // backendDown closes the idle connections to b, and moves the requests that
 // still wait for its answer and may be repeated to other backends.
 func (w *worker) backendDown(b *Backend) {
-	conns := &b.slots[w.slot].idle
+	conns := &b.slots[w.slot].conns
 	for conns.idle.first != nil {
 		conns.idle.first.close()
 	}
