@@ -11,7 +11,7 @@ import (
 )
 
 // fixed answers each request on one connection without allocating.
-func fixed(t *testing.T, id, answer string) lbcore.BackendConfig {
+func fixed(t testing.TB, id, answer string) lbcore.BackendConfig {
 	return rawBackend(t, id, func(_ int, c *rawConn) {
 		buf, end, out := make([]byte, 4096), []byte("\r\n\r\n"), []byte(answer)
 		n := 0
@@ -38,18 +38,7 @@ func TestRequestsInSteadyStateAllocateNothing(t *testing.T) {
 			c := l.dial()
 			request, buf := []byte(get), make([]byte, 4096)
 			end := []byte(answer[len(answer)-5:])
-			ask := func() {
-				_, _ = c.Write(request)
-				for n := 0; ; {
-					k, err := c.Read(buf[n:])
-					if err != nil {
-						t.Fatal(err)
-					}
-					if n += k; bytes.HasSuffix(buf[:n], end) {
-						return
-					}
-				}
-			}
+			ask := func() { askOnce(t, c, request, buf, end) }
 			for range 500 {
 				ask()
 			}

@@ -4,7 +4,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -179,4 +181,51 @@ func TestRunEndsWithEverythingClosed(t *testing.T) {
 		}
 	})
 	eventually(t, "descriptors given back", func() bool { return descriptors(t) <= before })
+}
+
+func TestConnectionsWaitWhileThereAreNoDescriptors(t *testing.T) {
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), longChecks)
+	release := lbcore.HoldLoops(l.Proxy)
+	var waiting []*rawConn
+	for range 5 {
+		c := l.dial()
+		c.say(get)
+		waiting = append(waiting, c)
+	}
+	giveBack := takeAllDescriptors(t)
+	release()
+	before := l.counters().Accepted
+	time.Sleep(50 * time.Millisecond) // for the loops to try in vain; too short proves nothing but passes
+	if n := l.counters().Accepted; n != before {
+		t.Errorf("%d connections were accepted without descriptors", n-before)
+	}
+	giveBack()
+	for _, c := range waiting {
+		if resp, body := c.answer(t, "GET"); resp.StatusCode != 200 || body != "s1" {
+			t.Errorf("status %d, body %q", resp.StatusCode, body)
+		}
+	}
+}
+
+// takeAllDescriptors leaves the process none to open.
+func takeAllDescriptors(t *testing.T) (giveBack func()) {
+	t.Helper()
+	var old syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
+	low := syscall.Rlimit{Cur: uint64(descriptors(t) + 20), Max: old.Max}
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
+	var taken []int
+	for {
+		fd, err := syscall.Open("/dev/null", syscall.O_CLOEXEC, 0)
+		if err != nil {
+			break
+		}
+		taken = append(taken, fd)
+	}
+	return sync.OnceFunc(func() {
+		for _, fd := range taken {
+			syscall.Close(fd)
+		}
+		must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
+	})
 }

@@ -1,0 +1,57 @@
+package lbcore_test
+
+import (
+	"bufio"
+	"bytes"
+	"net"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/lbcore"
+)
+
+// BenchmarkRequest is one small request after the other on one kept connection,
+// through lbcore and through net/http's ReverseProxy. Client and backend, which
+// are in the same process, allocate nothing, so allocs/op are the proxy's.
+func BenchmarkRequest(b *testing.B) {
+	backend := fixed(b, "s1", okAnswer)
+	b.Run("lbcore", func(b *testing.B) {
+		l := newBed(b, []lbcore.BackendConfig{backend}, longChecks, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Loops = 1 })
+		askAgain(b, l.dial())
+	})
+	b.Run("ReverseProxy", func(b *testing.B) {
+		s := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend.Addr.String()}))
+		b.Cleanup(s.Close)
+		c, err := net.Dial("tcp", s.Listener.Addr().String())
+		must(b, err)
+		b.Cleanup(func() { c.Close() })
+		askAgain(b, &rawConn{c.(*net.TCPConn), bufio.NewReader(c)})
+	})
+}
+
+func askAgain(b *testing.B, c *rawConn) {
+	must(b, c.SetDeadline(time.Time{}))
+	request, buf := []byte(get), make([]byte, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		askOnce(b, c, request, buf, []byte("\r\n\r\nok"))
+	}
+}
+
+// askOnce sends a request and reads up to the end of its answer, without
+// allocating.
+func askOnce(tb testing.TB, c *rawConn, request, buf, end []byte) {
+	_, _ = c.Write(request)
+	for n := 0; ; {
+		k, err := c.Read(buf[n:])
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if n += k; bytes.HasSuffix(buf[:n], end) {
+			return
+		}
+	}
+}
