@@ -210,13 +210,8 @@ func (m *Machine) answered(r request, token uint64) bool {
 
 func (m *Machine) forgetRequest() { m.pending, m.answerBy = nothing, time.Time{} }
 
-// send advertises now, once per Step or Tick.
+// send advertises now.
 func (m *Machine) send() {
-	for _, a := range m.acts {
-		if _, ok := a.(Send); ok {
-			return
-		}
-	}
 	m.nextSend = m.now.Add(m.cfg.AdvertInterval)
 	if m.repeats > 0 {
 		m.repeats--

@@ -4,17 +4,20 @@ import "fmt"
 
 // State is where one VIP group of this node stands.
 //
-//	           Tick                     claimed
-//	Init ────────────────► Backup ───────────────────► Active
-//	 ▲                     ▲ │  │                       │
-//	 │ shut down           │ │  │ claim withdrawn       │ yields, lost a conflict,
-//	 │ (from anywhere)     │ │  ▼                       ▼ shuts down
-//	 │            released │ │ Draining ◄───────────────┘
-//	 ├─────────────────────┼─┼──┘  │
-//	 │                     │ │     │ release failed
-//	 │         tried again │ ▼     ▼
-//	 └──────────────────── Fault ◄─┘
-//	                       (foreign owner, claim or release failed)
+//	         started              claimed
+//	Init ──────────────► Backup ───────────► Active
+//	  ▲                  ▲    │                │
+//	  │        released, │    │ withdrawn      │ yields, has lost a conflict,
+//	  │      tried again │    ▼                ▼ shuts down
+//	  │                  ├── Draining ◄────────┘
+//	  │                  │    │
+//	  │ ended            │    │ release failed
+//	  │ (from all        │    ▼
+//	  │ but Active)      └── Fault ◄── foreign owner, probe or claim failed (from Backup)
+//	  │                       │
+//	  └───────────────────────┘
+//
+// A Fault that may still have the VIP goes through Draining to its end.
 //
 // Only the become… methods of Machine assign it, each returns a Changed action, and an impossible
 // transition panics: it would be a bug of this package, never of its input.
@@ -47,7 +50,7 @@ type Why uint8
 const (
 	_                Why = iota // a transition without a reason does not exist
 	WhyStarted                  // Init → Backup: the machine was started
-	WhyNoActive                 // Backup → Active: nobody was active since the start (cold start)
+	WhyNoActive                 // Backup → Active: nobody has been active since this node became backup
 	WhyActiveSilent             // Backup → Active: the active's adverts stopped for the active-down interval
 	WhyYielded                  // Backup → Active: the active asked to be relieved, or came back not holding the VIP
 	WhyConflictLost             // → Draining, Backup: another active has the higher (epoch, rank)
