@@ -2,9 +2,11 @@ package membership
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -235,6 +237,25 @@ func TestMemberlistsLinesBecomeRecords(t *testing.T) {
 			t.Errorf("%q became %v %q", tc.line, level, text)
 		}
 	}
+}
+
+func TestAFloodOfLinesIsCutAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		suspects := 0
+		l := newLogger(slog.New(slog.NewTextHandler(&out, nil)), func(string) { suspects++ })
+		for range 1000 {
+			l.Print("[INFO] memberlist: Suspect s1#1-A has failed, no acks received")
+		}
+		time.Sleep(linesPer)
+		l.Print("[WARN] memberlist: the last one")
+		if n := strings.Count(out.String(), "Suspect"); n != maxLines || suspects != 1000 {
+			t.Errorf("%d lines logged, %d suspicions noted", n, suspects)
+		}
+		if !strings.Contains(out.String(), "count=950") || !strings.Contains(out.String(), "the last one") {
+			t.Error(out.String())
+		}
+	})
 }
 
 func TestSeedsAreReadInEveryForm(t *testing.T) {
