@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -11,7 +12,7 @@ import (
 type Options struct {
 	JSON  bool // print one JSON object to out and nothing else; progress goes to errOut
 	Keep  bool // leave everything running after the faults until ctx ends
-	Color bool // paint the text for a terminal (see WantColor)
+	Color bool // paint the text for a terminal
 
 	// In gives the commands of Keep, a line each; nil: none.
 	In io.Reader
@@ -43,6 +44,9 @@ func Run(ctx context.Context, opt Options, out, errOut io.Writer) (ok bool, err 
 	r := &runner{opt: opt, view: view{w: human, color: opt.Color}}
 	r.report = Report{Balancers: len(balancers), Backends: len(apps)}
 	err = r.run(ctx)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted; all that was started has ended")
+	}
 	bad := r.report.Verdict()
 	if r.site != nil && ctx.Err() == nil && (err != nil || len(bad) > 0) {
 		r.explain(errOut)

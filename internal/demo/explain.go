@@ -40,14 +40,14 @@ func (r *runner) explainFault(w io.Writer, win window) {
 	gap := client.Outage(reqs, client.Window{From: win.from, To: win.calm}, s.log.Settled())
 	own := s.owners.Report(owners.Window{From: win.from, To: win.until})
 	since := func(t time.Duration) string { return fmt.Sprintf("%+.1f ms", (t-win.from).Seconds()*1000) }
-	fmt.Fprintf(w, "--- %s at %.3f s: calm at %s; longest gap %s to %s; slowest good answer %v; started late by the client: %d\n",
-		win.name, win.from.Seconds(), since(win.calm), since(gap.From), since(gap.To), count.Slowest.Round(time.Millisecond), count.Late)
+	fmt.Fprintf(w, "--- %s at %.3f s: calm at %s; longest gap %s to %s; slowest good answer %v; the client started %d late and skipped %d\n",
+		win.name, win.from.Seconds(), since(win.calm), since(gap.From), since(gap.To), count.Slowest.Round(time.Millisecond), count.Late, count.Skipped)
 	fmt.Fprintf(w, "    answers from %v; failures %v\n", count.From, count.Kinds)
 	fmt.Fprintf(w, "    owners %v; two at once for %v; nobody answered for %v; requests that two answered: %d of %d\n",
 		own.Hosts, own.Two, own.None.Round(time.Millisecond), own.Doubled, own.Probes)
 	shown := 0
 	for _, q := range reqs {
-		if q.Good() || !(client.Window{From: win.from, To: win.until}).Has(q.End) {
+		if q.Good() || q.Fail == client.Skipped || !(client.Window{From: win.from, To: win.until}).Has(q.End) {
 			continue
 		}
 		if shown++; shown > explainRequests {

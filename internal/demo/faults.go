@@ -17,7 +17,6 @@ const (
 
 // step is one fault: the harm, and when it is overcome.
 type step struct {
-	name string
 	does string        // what happens, for the reader
 	hit  func() error  // does it
 	over []expectation // all must hold at the window's end
@@ -156,6 +155,7 @@ func (s *site) measure(w window) Fault {
 		ActiveAfter:  s.activeAt(w.until),
 		MaxOwners:    own.Max,
 		waited:       w.waited,
+		tally:        count,
 	}
 }
 

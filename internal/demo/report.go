@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab/client"
 )
 
 // Report is the demo's result, and the form of --json.
@@ -27,7 +29,8 @@ type Fault struct {
 	ActiveAfter  string `json:"active_after"`  // the one owner at the window's end; empty likewise
 	MaxOwners    int    `json:"max_owners"`    // of the VIP at once
 
-	waited string // what did not come within its deadline; empty when all did
+	waited string       // what did not come within its deadline; empty when all did
+	tally  client.Tally // the requests in detail
 }
 
 // The names of the faults.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab/client"
 )
 
 // fine is a report with nothing to complain about.
@@ -15,6 +17,7 @@ func fine() Report {
 		switch name {
 		case PowerLoss:
 			f.ActiveBefore, f.OutageMS, f.Failed = "lb1", 93, 45
+			f.tally.Kinds = map[client.Kind]int{client.Unreachable: 5, client.Timeout: 40}
 		case CleanShutdown:
 			f.ActiveAfter, f.Failed = "lb1", 2
 		}
@@ -105,8 +108,8 @@ func TestTheTableIsPlainWithoutColourAndNamesWhatIsWrong(t *testing.T) {
 	var b bytes.Buffer
 	view{w: &b}.table(r)
 	const want = `
-fault              outage  requests  failed   active           owners at once
-power-loss          93 ms       610      45   lb1 -> lb2       1
+fault              outage  requests  failed   active           owners at once   how they failed
+power-loss          93 ms       610      45   lb1 -> lb2       1                40 timeout, 5 unreachable
 power-back           9 ms       610       0   lb2              1
 app-stop             9 ms       610       0   lb2              1
 app-start            9 ms       610       0   lb2              1
@@ -119,9 +122,10 @@ ok: the site survived all of it
 	}
 	b.Reset()
 	r.OK = false
+	r.Faults[1].tally.Late = 200
 	r.Faults[2].Failed, r.Faults[2].ActiveAfter = 3, ""
 	view{w: &b, color: true}.table(r)
-	for _, part := range []string{"\x1b[31m      3\x1b[0m", "lb2 -> ?", "app-stop: 3 requests failed", "app-stop: not exactly one"} {
+	for _, part := range []string{"\x1b[31m      3\x1b[0m", "lb2 -> ?", "app-stop: 3 requests failed", "app-stop: not exactly one", "200 of 3050 requests left late"} {
 		if !strings.Contains(b.String(), part) {
 			t.Errorf("%q is missing in %s", part, b.String())
 		}

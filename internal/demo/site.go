@@ -129,6 +129,9 @@ func (s *site) calm(names []string) bool {
 	from := map[string]bool{}
 	good := 0
 	for _, r := range s.log.Since(now - calmFor) {
+		if r.Fail == client.Skipped {
+			continue
+		}
 		if !r.Good() {
 			return false
 		}

@@ -3,12 +3,10 @@ package demo
 import (
 	"fmt"
 	"io"
-	"os"
+	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/tandem-lb/tandem/internal/lab/client"
 )
@@ -21,12 +19,6 @@ const (
 	green = "32"
 	cyan  = "36"
 )
-
-// WantColor tells whether f is a terminal whose user did not ask for plain text
-// (https://no-color.org).
-func WantColor(f *os.File) bool {
-	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
 
 // view prints for a human. One goroutine uses it.
 type view struct {
@@ -71,12 +63,15 @@ func (v view) fault(at time.Duration, name, does string) {
 
 // live prints the last second, as the client saw it.
 func (v view) live(at time.Duration, reqs []client.Request, active string) {
-	failed := 0
+	failed, skipped := 0, 0
 	from := map[string]bool{}
 	for _, r := range reqs {
-		if r.Good() {
+		switch {
+		case r.Good():
 			from[r.From] = true
-		} else {
+		case r.Fail == client.Skipped:
+			skipped++
+		default:
 			failed++
 		}
 	}
@@ -92,13 +87,13 @@ func (v view) live(at time.Duration, reqs []client.Request, active string) {
 	if active == "" {
 		active = v.paint(red, "?  ")
 	}
-	v.line("%s  %5d req/s  %s   active %s   apps %s", v.paint(dim, clock(at)), len(reqs), fails, active, strings.Join(names, " "))
+	v.line("%s  %5d req/s  %s   active %s   apps %s", v.paint(dim, clock(at)), len(reqs)-skipped, fails, active, strings.Join(names, " "))
 }
 
 // table prints the result.
 func (v view) table(r Report) {
 	v.line("")
-	v.line("%s", v.paint(bold, fmt.Sprintf("%-15s %9s %9s %7s   %-16s %s", "fault", "outage", "requests", "failed", "active", "owners at once")))
+	v.line("%s", v.paint(bold, fmt.Sprintf("%-15s %9s %9s %7s   %-16s %s", "fault", "outage", "requests", "failed", "active", "owners at once   how they failed")))
 	for _, f := range r.Faults {
 		failed := fmt.Sprintf("%7d", f.Failed)
 		if f.Failed > 0 && costsNothing(f.Name) {
@@ -108,12 +103,14 @@ func (v view) table(r Report) {
 		if f.OutageMS > outageMax {
 			outage = v.paint(red, outage)
 		}
-		owners := fmt.Sprint(f.MaxOwners)
+		owners := fmt.Sprintf("%-14d", f.MaxOwners)
 		if f.MaxOwners != 1 {
 			owners = v.paint(red, owners)
 		}
-		v.line("%-15s %s %9d %s   %-16s %s", f.Name, outage, f.Requests, failed, move(f), owners)
+		row := fmt.Sprintf("%-15s %s %9d %s   %-16s %s   %s", f.Name, outage, f.Requests, failed, move(f), owners, kinds(f.tally))
+		v.line("%s", strings.TrimRight(row, " "))
 	}
+	v.busy(r)
 	v.line("")
 	if r.OK {
 		v.line("%s", v.paint(green, "ok: the site survived all of it"))
@@ -123,6 +120,29 @@ func (v view) table(r Report) {
 	for _, s := range r.Verdict() {
 		v.line("  - %s", s)
 	}
+}
+
+// busy says so when the machine could not keep up with the client.
+func (v view) busy(r Report) {
+	sent, behind := 0, 0
+	for _, f := range r.Faults {
+		sent += f.Requests
+		behind += f.tally.Late + f.tally.Skipped
+	}
+	if behind*20 > sent { // 5 %
+		v.line("")
+		v.line("This machine was busy: %d of %d requests left late or not at all, for want of a processor.", behind, sent)
+		v.line("The times above are as much its own as the site's.")
+	}
+}
+
+// kinds says how many failed how, in a fixed order.
+func kinds(t client.Tally) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(t.Kinds)) {
+		out = append(out, fmt.Sprintf("%d %s", t.Kinds[k], k))
+	}
+	return strings.Join(out, ", ")
 }
 
 func move(f Fault) string {

@@ -50,6 +50,7 @@ type Tally struct {
 	Requests int            // ended in the window
 	Failed   int            // of these, not good
 	Late     int            // of these, started more than LateAfter behind their time
+	Skipped  int            // not among these: never sent, because the machine was too busy
 	Kinds    map[Kind]int   // Failed, by reason
 	From     map[string]int // the good ones, by who answered
 	Slowest  time.Duration  // longest Due → End among the good ones
@@ -66,6 +67,10 @@ func Count(reqs []Request, w Window) Tally {
 	t := Tally{Kinds: map[Kind]int{}, From: map[string]int{}}
 	for _, r := range reqs {
 		if !w.Has(r.End) {
+			continue
+		}
+		if r.Fail == Skipped {
+			t.Skipped++
 			continue
 		}
 		t.Requests++

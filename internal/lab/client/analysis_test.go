@@ -99,12 +99,13 @@ func TestCountTakesWhatEndedInTheWindowWheneverItWasDue(t *testing.T) {
 		{Due: 14 * ms, Start: 14 * ms, End: 15 * ms, From: "b", Code: 503, Fail: Status},
 		bad(5*ms, 18*ms),
 		{Due: 19 * ms, Start: 19 * ms, End: 19 * ms, Fail: Overrun},
+		{Due: 20 * ms, Start: 30 * ms, End: 30 * ms, Fail: Skipped},
 		bad(19*ms, 50*ms),
 		good(49*ms, 51*ms),
 	}
 	got := Count(reqs, Window{10 * ms, 50 * ms})
 	want := Tally{
-		Requests: 5, Failed: 3, Late: 1,
+		Requests: 5, Failed: 3, Late: 1, Skipped: 1,
 		Kinds:   map[Kind]int{Status: 1, Timeout: 1, Overrun: 1},
 		From:    map[string]int{"a": 1, "b": 1},
 		Slowest: 33 * ms,

@@ -8,6 +8,9 @@
 //     every Interval, however badly the earlier ones fare. One that had to start
 //     late keeps the time at which it was due, and one that could not start at
 //     all because MaxOpen are open is counted as failed ([Overrun]), not left out.
+//     When it is the client's own thread that came late, it makes up for no more
+//     than [catchUp] requests and skips the others, marked as [Skipped]: a burst of
+//     hundreds at once would be a fault of its own, which no crowd of users causes.
 //   - New connections. Each request resolves the site's address through the
 //     client's own ARP cache and makes its own connection, so the longest gap
 //     between two good answers is the true outage. A SYN that was lost costs

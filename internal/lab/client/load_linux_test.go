@@ -140,3 +140,17 @@ func TestEveryDueTimeAppearsOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestAClientThatComesLateSkipsWhatItMissedAndSaysSo(t *testing.T) {
+	log := NewLog(time.Now())
+	// No connection may be open, so what is not skipped shows as overrun.
+	lp := &loop{Load: &Load{cfg: Config{Interval: 2 * ms, MaxOpen: 0}, log: log}}
+	lp.startDue(1000 * ms)
+	sum := Count(log.Requests(), Window{0, time.Hour})
+	if sum.Requests != catchUp || sum.Kinds[Overrun] != catchUp || sum.Skipped != 500+1-catchUp {
+		t.Errorf("got %+v, want the latest %d requests and %d skipped", sum, catchUp, 500+1-catchUp)
+	}
+	if lp.next != 1002*ms {
+		t.Errorf("the next is due at %v", lp.next)
+	}
+}

@@ -82,12 +82,23 @@ func (lp *loop) serve() error {
 			}
 		}
 		lp.giveUp()
-		for now := lp.log.Now(); lp.next <= now; lp.next += lp.cfg.Interval {
-			lp.start(lp.next)
-		}
+		lp.startDue(lp.log.Now())
 		lp.log.settle(lp.settled())
 	}
 	return nil
+}
+
+// catchUp is how many requests that are overdue are sent at once.
+const catchUp = 25
+
+// startDue begins what is due: the latest, if it is more than catchUp.
+func (lp *loop) startDue(now time.Duration) {
+	for ; now-lp.next >= catchUp*lp.cfg.Interval; lp.next += lp.cfg.Interval {
+		lp.refuse(Request{Due: lp.next, Start: now}, Skipped)
+	}
+	for ; lp.next <= now; lp.next += lp.cfg.Interval {
+		lp.start(lp.next)
+	}
 }
 
 // start begins the request that was due at that time.

@@ -16,6 +16,10 @@ const (
 	Malformed   Kind = "malformed"   // not an HTTP answer, or a larger one than AnswerMax
 	Overrun     Kind = "overrun"     // never sent: MaxOpen requests were open already
 	Local       Kind = "local"       // the client itself could not: no port, no descriptor
+
+	// Skipped was never sent either, but for the machine's sake: the client's thread
+	// came too late for it. It says nothing about the site, and [Count] keeps it apart.
+	Skipped Kind = "skipped"
 )
 
 // Request is what became of one GET. Times are monotonic, counted from the
