@@ -13,11 +13,11 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// Bounds.
-const (
-	MaxPayload  = 64 << 10 // largest payload of [Cluster.Send] in bytes
-	maxMessages = 256      // messages that wait to be received
-)
+// MaxPayload is the largest payload of [Cluster.Send] in bytes.
+const MaxPayload = 64 << 10
+
+// maxMessages is how many messages wait to be received.
+const maxMessages = 256
 
 // Errors to branch on; all others only say what is wrong.
 var (
@@ -205,8 +205,8 @@ func (c *Cluster) deliverMessages(ctx context.Context) {
 	}
 }
 
-// Close ends everything at once, without goodbye (see Leave), and returns when the sockets are closed. Only a Leave
-// that is under way is waited for. It may be called again.
+// Close ends everything at once, without goodbye (see Leave), and returns when the sockets are closed. Calls that are
+// under way are waited for, at most 3 s. It may be called again.
 func (c *Cluster) Close() error {
 	var err error
 	c.closeOnce.Do(func() {

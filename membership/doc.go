@@ -5,7 +5,8 @@
 //   - The start order never matters, and a partition heals by itself: [Cluster.Run] tries the seeds and the members it
 //     has known for ever (memberlist alone never rejoins after a partition).
 //   - [Cluster.Events] are ordered and none is lost; see there how they are bounded.
-//   - A change of meta reaches every balancer directly over TCP, and everybody by gossip as the second path.
+//   - A change of meta reaches every balancer directly over TCP, and everybody by gossip as the second path. Each member
+//     also meets each balancer once over TCP, so that a balancer's list never hangs on a few UDP packets.
 //   - A member that is re-created under its old name, at its old or at a new address, is the same member and no
 //     conflict. Two live members of one name are a conflict, reported by an Event and an error in the log of both.
 //   - What a hostile or newer member says never crashes this one: what cannot be decoded is counted and ignored.
@@ -22,13 +23,21 @@
 // # Goroutines
 //
 // Open binds the sockets and starts memberlist, whose goroutines belong to memberlist and end with Close. All
-// goroutines of this package belong to Run, which returns only when they have ended. Without Run a Cluster can be
-// joined by others, but it joins nobody and delivers nothing.
+// goroutines of this package belong to Run, which returns only when they have ended, except those of a Send, SetMeta,
+// Join or Leave whose context ended before memberlist, which knows none, was done: each is over within 3 s, and Close
+// waits for them. Without Run a Cluster can be joined by others, but it joins nobody and delivers nothing.
+//
+// # Whom to believe
+//
+// Whoever holds a gossip key, or is on the network where there is none, may announce itself as anything and others as
+// dead. So nothing here decides who is active (package election has a key of its own), and whoever fills a pool with
+// members decides which networks may register. What is decoded is bounded and fuzzed; names, addresses and texts are
+// checked before anybody sees them.
 //
 // # Names on the wire
 //
 // memberlist knows a node by its name alone and refuses a known name at a new address until the old one was found
-// dead. So each run of a member has a name of its own on the wire, "s1#<start in ms, base 36><random>", and this
+// dead. So each run of a member has a name of its own on the wire, "s1#<start in ms, base 36>-<random>", and this
 // package maps the runs of one name to one [Member]. A restart is thereby seen at once, never mixed up with what is
 // still gossiped about the run before, and needs no reclaim time.
 package membership
