@@ -101,11 +101,9 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 	case PeerGone:
 		m.peerGone(ev.Node)
 	case Fitness:
-		m.fitness = ev.Value
-		m.fitnessChanged()
+		m.judge(ev.Value, m.serving, m.notServing)
 	case Serving:
-		m.serving, m.notServing = ev.OK, ev.Reason
-		m.fitnessChanged()
+		m.judge(m.fitness, ev.OK, ev.Reason)
 	case Shutdown:
 		m.shutdown()
 	default:
@@ -286,15 +284,18 @@ func (m *Machine) conflict(mac string) {
 	}
 }
 
-// fitnessChanged draws the consequence of a Fitness or Serving (E3).
-func (m *Machine) fitnessChanged() {
-	switch m.state {
-	case Backup:
-		if m.pending != nothing && !m.fit() {
-			m.withdraw(Reason{Why: WhyNotServing, Detail: m.notServing})
-		}
-	case Active:
+// judge takes in how well this node could serve, and draws the consequence (E3).
+func (m *Machine) judge(fitness uint8, serving bool, why string) {
+	wasFit := m.fit()
+	m.fitness, m.serving, m.notServing = fitness, serving, why
+	switch {
+	case m.state == Active:
 		m.considerYield()
+	case m.state != Backup || m.fit() == wasFit:
+	case m.fit():
+		m.floor = later(m.floor, m.now) // its turn may be long past: the skew counts from now
+	case m.pending != nothing:
+		m.withdraw(Reason{Why: WhyNotServing, Detail: m.notServing})
 	}
 }
 
