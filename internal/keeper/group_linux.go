@@ -34,7 +34,7 @@ type group struct {
 
 	work      chan func(context.Context) event // slow actions, in order; nil event: no answer
 	ended     bool                             // the machine has ended
-	reclaimAt time.Time                        // when to claim again after an expired lease; zero: no need
+	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
 }
 
 // Events of a group.

@@ -24,6 +24,8 @@ const (
 	// reclaimAfter is how long an active whose lease ran out listens before it claims
 	// again, in advert intervals: the longest active-down interval of a pair.
 	reclaimAfter = 5
+	// reclaimAgain is the pause after a claim of that kind that failed.
+	reclaimAgain = time.Second
 )
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
@@ -164,22 +166,29 @@ func (l *loop) news(g *group, ev vip.Event) {
 		if !ev.Peer {
 			l.step(g, election.Conflict{MAC: ev.By.String()})
 		}
-	case vip.Expired:
-		// This process was paused for longer than the lease, and the VIPs are gone. If a
-		// peer has taken them, its adverts say so within one active-down interval.
-		g.reclaimAt = time.Now().Add(reclaimAfter * l.set.interval)
+	case vip.LinkUp:
+		g.reclaimAt = time.Now()
+	}
+}
+
+// keepHeld looks after an active whose VIPs are gone: this process was paused for longer
+// than the lease, or the kernel refused to renew it. If a peer has taken them meanwhile,
+// its adverts say so within one active-down interval; else they are claimed again.
+func (l *loop) keepHeld(g *group, now time.Time) {
+	switch {
+	case g.machine.Status().State != election.Active || g.claimer.Status().Held:
+		g.reclaimAt = time.Time{}
+	case g.reclaimAt.IsZero():
+		g.reclaimAt = now.Add(reclaimAfter * l.set.interval)
+	case !g.reclaimAt.After(now):
+		g.reclaimAt = now.Add(reclaimAgain)
+		g.reclaim()
 	}
 }
 
 // tick lets time pass in every machine that wants it to.
 func (l *loop) tick(now time.Time) {
 	for _, g := range l.groups {
-		if !g.reclaimAt.IsZero() && !g.reclaimAt.After(now) {
-			g.reclaimAt = time.Time{}
-			if g.machine.Status().State == election.Active {
-				g.reclaim()
-			}
-		}
 		if d := g.machine.Deadline(); !d.IsZero() && !d.After(now) {
 			l.carryOut(g, g.machine.Tick(now))
 		}
@@ -229,6 +238,9 @@ func (l *loop) say() {
 // settle ends one round: adverts that are due leave, the lease and the proxy are looked
 // at, and control is told what changed.
 func (l *loop) settle(now time.Time) {
+	for _, g := range l.groups {
+		l.keepHeld(g, now)
+	}
 	l.serving.setLease(l.leaseEnd())
 	if reason, changed := l.proxy.look(now); changed {
 		l.serving.setReason(reason)
