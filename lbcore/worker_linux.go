@@ -14,7 +14,7 @@ const (
 	smallBuffer = 4 << 10
 	bigBuffer   = readSize + 8<<10 // what was read, grown by our own fields and chunk lines
 	keptBuffers = 256              // of each size, per loop
-	keptStructs = 4096             // exchanges, per loop
+	keptStructs = 1024             // exchanges, per loop
 )
 
 // worker is one loop with all that belongs to it. Everything below runs on its

@@ -13,9 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxSleep bounds one sleep of an idle loop; so a progress word moves at least
-// this often.
-const MaxSleep = 50 * time.Millisecond
+const (
+	// MaxSleep bounds one sleep of an idle loop; so its progress word moves at
+	// least this often.
+	MaxSleep = 50 * time.Millisecond
+	// batch bounds the events, and the calls of Again, of one round, so that the
+	// progress word moves often enough on a busy loop too: a handler may move a
+	// megabyte, which takes about half a millisecond.
+	batch = 64
+)
 
 // Events says what happened to a descriptor. It may be told too much (spurious)
 // but never too little.
@@ -66,7 +72,7 @@ type Loop struct {
 	entries  []entry
 	free     []uint32 // indices of unused entries
 	again    []Token
-	redo     []Token // again of the last round
+	redo     []Token // those of again whose turn it is
 	events   []unix.EpollEvent
 	stopped  bool
 
@@ -85,7 +91,7 @@ func New(progress *uint64) (*Loop, error) {
 		progress: progress,
 		origin:   time.Now(),
 		entries:  make([]entry, 1, 1024), // entry 0 is the eventfd's
-		events:   make([]unix.EpollEvent, 256),
+		events:   make([]unix.EpollEvent, batch),
 	}
 	var err error
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
@@ -189,12 +195,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		for i := range l.events[:n] {
 			l.dispatch(&l.events[i])
 		}
-		l.again, l.redo = l.redo[:0], l.again
-		for _, t := range l.redo {
-			if e := l.lookup(t); e != nil {
-				e.handler.Ready(Again)
-			}
-		}
+		l.runAgain()
 		l.Wheel.Advance(l.now)
 	}
 	return nil
@@ -208,6 +209,18 @@ func (l *Loop) dispatch(ev *unix.EpollEvent) {
 	}
 	if e := l.lookup(t); e != nil {
 		e.handler.Ready(Events(ev.Events))
+	}
+}
+
+// runAgain calls those that asked for it, the first of them first.
+func (l *Loop) runAgain() {
+	n := min(len(l.again), batch)
+	l.redo = append(l.redo[:0], l.again[:n]...)
+	l.again = append(l.again[:0], l.again[n:]...)
+	for _, t := range l.redo {
+		if e := l.lookup(t); e != nil {
+			e.handler.Ready(Again)
+		}
 	}
 }
 

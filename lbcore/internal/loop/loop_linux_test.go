@@ -183,6 +183,36 @@ func TestAgainComesAfterOtherDescriptorsHadTheirTurn(t *testing.T) {
 	Close(m)
 }
 
+func TestBusyLoopMovesItsProgressWordToo(t *testing.T) {
+	var word uint64
+	l, do, _ := running(t, &word)
+	var seen uint64
+	var calls, most int
+	var total atomic.Int64
+	do(func() {
+		for range 500 {
+			fd, peer := pair(t)
+			t.Cleanup(func() { Close(peer) })
+			var token Token
+			token, _ = l.Register(fd, handler(func(Events) {
+				if now := atomic.LoadUint64(&word); now != seen {
+					seen, calls = now, 0
+				}
+				calls++
+				most = max(most, calls)
+				total.Add(1)
+				l.Again(token)
+			}), Edge)
+		}
+	})
+	wait(t, "many calls", func() bool { return total.Load() > 20_000 })
+	do(func() {
+		if most > 2*batch {
+			t.Errorf("%d calls without progress, want at most %d", most, 2*batch)
+		}
+	})
+}
+
 func TestPostedFunctionsRunInOrderAndNotAfterTheEnd(t *testing.T) {
 	l, do, stop := running(t, nil)
 	var got []int
