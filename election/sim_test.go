@@ -85,7 +85,7 @@ func (w *world) trouble(d time.Duration) {
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	other := w.rng.IntN(len(w.nodes))
-	switch w.rng.IntN(11) {
+	switch w.rng.IntN(12) {
 	case 0:
 		n.powerLoss()
 	case 1:
@@ -112,6 +112,8 @@ func (w *world) fault() {
 		n.hanging = w.rng.Float64()
 	case 10:
 		n.step(Fitness{Value: uint8(w.rng.IntN(256))})
+	case 11:
+		n.hang(w.upTo(10 * w.interval))
 	}
 }
 

@@ -84,6 +84,25 @@ func (n *simNode) pause(d time.Duration) {
 	n.later(d, n.resume)
 }
 
+// hang is a pause of the loop alone: the sender's own thread goes on, and says that this node does not
+// serve (E3).
+func (n *simNode) hang(d time.Duration) {
+	if n.machine == nil || n.paused {
+		return
+	}
+	n.pause(d)
+	g := n.machine.Advert()
+	g.Priority = 0
+	var beat func()
+	beat = func() {
+		if n.paused {
+			n.say(g)
+			n.later(n.w.interval, beat)
+		}
+	}
+	beat()
+}
+
 func (n *simNode) resume() {
 	if !n.paused {
 		return
@@ -188,7 +207,7 @@ func (n *simNode) act(actions []Action) {
 		n.w.inv.acts(n, a)
 		switch a := a.(type) {
 		case Send:
-			n.send()
+			n.say(n.machine.Advert())
 		case Probe, Claim, Release:
 			n.jobs = append(n.jobs, a)
 			n.work()
@@ -205,12 +224,12 @@ func (n *simNode) act(actions []Action) {
 	}
 }
 
-func (n *simNode) send() {
+func (n *simNode) say(g GroupAdvert) {
 	n.seq++
 	a := Advert{
 		Node: n.cfg.Node, Boot: n.cfg.Boot, Seq: n.seq, Addr: n.cfg.Addr, Interval: n.cfg.AdvertInterval,
 		Late:   n.w.upTo(2 * n.w.maxTick),
-		Groups: []GroupAdvert{n.machine.Advert()},
+		Groups: []GroupAdvert{g},
 	}
 	b, err := Seal(nil, &a, nil)
 	if err != nil {
