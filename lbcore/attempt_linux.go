@@ -144,9 +144,10 @@ func (x *exchange) failed(kind failureKind, err error) {
 	x.fail(v.status)
 }
 
-// note counts a failure, and tells the checker if it says something about the
+// note counts and remembers a failure, and tells the checker if it says something about the
 // backend's health.
 func (x *exchange) note(b *Backend, kind failureKind, err error) {
+	b.trouble.Store(&trouble{kind, err, time.Now()})
 	n := &b.slots[x.w.slot].count
 	switch kind {
 	case connectFailed, connectTimeout:

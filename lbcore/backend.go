@@ -25,7 +25,15 @@ type Backend struct {
 	// suspect brings failed connections from loops to the checker. One place:
 	// what is not heard while one waits is the same news.
 	suspect chan error
-	stop    func() // ends the checker
+	trouble atomic.Pointer[trouble] // the last, nil if there was none
+	stop    func()                  // ends the checker
+}
+
+// trouble is what went wrong with a request.
+type trouble struct {
+	kind failureKind
+	err  error // nil if kind says it all
+	at   time.Time
 }
 
 // status is what a checker last found out.
@@ -108,6 +116,12 @@ func (b *Backend) snapshot() BackendSnapshot {
 	s := BackendSnapshot{
 		ID: b.id, Addr: b.addr, Weight: b.Weight(), State: b.State(),
 		Since: st.since, Reason: st.reason, CheckedAt: st.checked, CheckTook: st.took,
+	}
+	if t := b.trouble.Load(); t != nil {
+		s.LastError, s.LastErrorAt = t.kind.String(), t.at
+		if t.err != nil {
+			s.LastError += ": " + t.err.Error()
+		}
 	}
 	for i := range b.slots {
 		s.Counters.add(&b.slots[i].count)

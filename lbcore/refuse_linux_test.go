@@ -133,6 +133,11 @@ func TestBadAnswersAre502(t *testing.T) {
 			if n := l.counters(); n.Errors.BadGateway != 2 {
 				t.Errorf("counters %+v", n)
 			}
+			if b := l.poolState().Backends[0]; b.LastError == "" || b.LastErrorAt.IsZero() {
+				t.Error("the snapshot does not say what went wrong")
+			} else {
+				t.Log(b.LastError)
+			}
 		})
 	}
 }

@@ -34,6 +34,25 @@ const (
 	serverTimeout                         // no answer in time
 )
 
+// String says what happened, as a sentence about the backend.
+func (k failureKind) String() string {
+	switch k {
+	case connectFailed:
+		return "cannot be connected to"
+	case connectTimeout:
+		return "does not answer the handshake"
+	case died:
+		return "ended the connection before an answer"
+	case declaredDown:
+		return "went down before an answer"
+	case malformed:
+		return "gave a malformed or unfinished answer"
+	case serverTimeout:
+		return "did not answer in time"
+	}
+	return "unknown"
+}
+
 // verdict is what to do after a failure.
 type verdict struct {
 	// again says to try once more, on another backend if there is one.

@@ -49,7 +49,11 @@ type BackendSnapshot struct {
 	CheckedAt time.Time
 	// CheckTook is how long it took.
 	CheckTook time.Duration
-	Counters  BackendCounters
+	// LastError is how the last request that failed here did, "" if none has;
+	// it may have succeeded on another backend.
+	LastError   string
+	LastErrorAt time.Time
+	Counters    BackendCounters
 }
 
 // FrontendCounters only grow, except those named current.

@@ -1,7 +1,7 @@
 package lbcore
 
 import (
-	"fmt"
+	"errors"
 	"syscall"
 	"time"
 
@@ -9,6 +9,8 @@ import (
 
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
+
+var errHandshake = errors.New("no connection in time")
 
 // upstream is one connection to a backend. It is in exactly one of its
 // backend's two lists.
@@ -218,7 +220,7 @@ func (u *upstream) Expired() {
 	}
 	c := x.c
 	if u.connecting {
-		x.failed(connectTimeout, fmt.Errorf("no connection within %v", x.pool.cfg.Timeouts.Connect))
+		x.failed(connectTimeout, errHandshake)
 	} else {
 		x.failed(serverTimeout, nil)
 	}
