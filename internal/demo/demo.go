@@ -25,6 +25,7 @@ type Options struct {
 
 const (
 	startMax  = 20 * time.Second // until the site serves
+	quiet     = 2 * time.Second  // before the first fault, so that the reader sees what is normal
 	settleMax = 3 * time.Second  // until the last window's requests have ended
 )
 
@@ -98,6 +99,9 @@ func (r *runner) run(ctx context.Context) (err error) {
 	if err := r.untilServed(ctx); err != nil {
 		return err
 	}
+	if _, err := s.wait(ctx, nil, quiet, quiet, r.tick); err != nil {
+		return err
+	}
 	defer r.sumUp()
 	for _, name := range Faults {
 		if err := r.inject(ctx, name); err != nil {
@@ -168,6 +172,7 @@ func (r *runner) inject(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	r.live() // so that no line mixes what came before and after
 	r.view.fault(s.log.Now(), name, step.does)
 	w := window{name: name, from: s.log.Now()}
 	if err := step.hit(); err != nil {
@@ -198,11 +203,15 @@ func (r *runner) inject(ctx context.Context, name string) error {
 
 // tick prints a live line once a second.
 func (r *runner) tick() {
-	now := r.site.log.Now()
-	if now-r.told < time.Second {
-		return
+	if r.site.log.Now()-r.told >= time.Second {
+		r.live()
 	}
-	r.view.live(now, r.site.log.Since(r.told), r.site.active())
+}
+
+// live prints what the client saw since the last such line.
+func (r *runner) live() {
+	now := r.site.log.Now()
+	r.view.live(now, now-r.told, r.site.log.Since(r.told), r.site.active())
 	r.told = now
 }
 

@@ -125,7 +125,7 @@ func (r *runner) command(ctx context.Context, words []string) error {
 	}
 	if words[0] == "load" {
 		now := r.site.log.Now()
-		r.view.live(now, r.site.log.Since(now-time.Second), r.site.active())
+		r.view.live(now, time.Second, r.site.log.Since(now-time.Second), r.site.active())
 		return nil
 	}
 	verb, name := words[0], ""

@@ -61,8 +61,8 @@ func (v view) fault(at time.Duration, name, does string) {
 	v.line("%s  %s  %s", v.paint(dim, clock(at)), v.paint(bold, fmt.Sprintf("%-14s", name)), does)
 }
 
-// live prints the last second, as the client saw it.
-func (v view) live(at time.Duration, reqs []client.Request, active string) {
+// live prints what the client saw in a stretch of that length.
+func (v view) live(at, length time.Duration, reqs []client.Request, active string) {
 	failed, skipped := 0, 0
 	from := map[string]bool{}
 	for _, r := range reqs {
@@ -80,6 +80,7 @@ func (v view) live(at time.Duration, reqs []client.Request, active string) {
 		names = append(names, n)
 	}
 	slices.Sort(names)
+	rate := int(float64(len(reqs)-skipped)/length.Seconds() + 0.5)
 	fails := fmt.Sprintf("%4d failed", failed)
 	if failed > 0 {
 		fails = v.paint(red, fails)
@@ -87,7 +88,7 @@ func (v view) live(at time.Duration, reqs []client.Request, active string) {
 	if active == "" {
 		active = v.paint(red, "?  ")
 	}
-	v.line("%s  %5d req/s  %s   active %s   apps %s", v.paint(dim, clock(at)), len(reqs)-skipped, fails, active, strings.Join(names, " "))
+	v.line("%s  %5d req/s  %s   active %s   apps %s", v.paint(dim, clock(at)), rate, fails, active, strings.Join(names, " "))
 }
 
 // table prints the result.
