@@ -11,9 +11,10 @@ import (
 // does meanwhile: here every pattern of loss of the datagrams around their claims, after a silence of any
 // length before, with quick and slow shells. Then the network works, and one owner is left.
 func TestE11NodesThatStartTogetherEndWithOneActive(t *testing.T) {
-	const (
-		fates = 7 // datagrams whose loss is decided one by one
-	)
+	fates := 7 // datagrams whose loss is decided one by one
+	if testing.Short() {
+		fates = 4
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(2000))
 	for _, nodes := range []int{2, 3} {
 		for _, quiet := range []time.Duration{0, 70, 90, 95, 115, 200} { // claims begin after 80 ms
