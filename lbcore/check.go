@@ -58,9 +58,20 @@ func (h HTTPCheck) Check(ctx context.Context, addr netip.AddrPort) error {
 		return fmt.Errorf("GET %s: %w", h.Path, err)
 	}
 	if status < h.StatusMin || status > h.StatusMax {
-		return fmt.Errorf("GET %s: status %d, want %d to %d", h.Path, status, h.StatusMin, h.StatusMax)
+		return &statusError{h, status}
 	}
 	return nil
+}
+
+// statusError is the answer of a backend that says itself that it is not well.
+// It may be about to stop, and to answer what it has first.
+type statusError struct {
+	check  HTTPCheck
+	status int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("GET %s: status %d, want %d to %d", e.check.Path, e.status, e.check.StatusMin, e.check.StatusMax)
 }
 
 // ask sends the request and returns the status of the final answer.
@@ -165,7 +176,7 @@ func (b *Backend) learn(h *health, err error, took time.Duration) {
 	}
 	b.status.Store(&st)
 	if turned {
-		b.pool.turned(b, &st, old.since)
+		b.pool.turned(b, &st, old.since, err)
 	}
 }
 

@@ -284,16 +284,18 @@ func (c CheckConfig) withDefaults(bad func(string, ...any)) CheckConfig {
 	return c
 }
 
-// valid repairs nothing: a backend that breaks the rules is refused by Pool.Set.
 func (c BackendConfig) withDefaults() (BackendConfig, error) {
 	if c.Weight == 0 {
 		c.Weight = DefaultWeight
 	}
+	c.Addr = netip.AddrPortFrom(c.Addr.Addr().Unmap(), c.Addr.Port())
 	switch {
 	case c.ID == "":
 		return c, fmt.Errorf("backend %v has no id", c.Addr)
 	case !c.Addr.IsValid() || c.Addr.Port() == 0 || c.Addr.Addr().IsUnspecified():
 		return c, fmt.Errorf("backend %q: address %v: want an IP address and a port", c.ID, c.Addr)
+	case c.Addr.Addr().Zone() != "":
+		return c, fmt.Errorf("backend %q: address %v: want one without a zone; give the app an address that is not link-local", c.ID, c.Addr)
 	case c.Weight < 1 || c.Weight > MaxWeight:
 		return c, fmt.Errorf("backend %q: weight %d: want 1 to %d", c.ID, c.Weight, MaxWeight)
 	}

@@ -223,8 +223,9 @@ func (p *Pool) snapshot() PoolSnapshot {
 	return s
 }
 
-// turned is called by a checker after its backend went up or down.
-func (p *Pool) turned(b *Backend, st *status, since time.Time) {
+// turned is called by a checker after its backend went up or, because of err,
+// down. Requests that wait for the answer of one that is silent are moved.
+func (p *Pool) turned(b *Backend, st *status, since time.Time, err error) {
 	p.refresh()
 	attrs := []any{"pool", p.name, "backend", b.id, "addr", b.addr, "after", st.since.Sub(since).Round(time.Millisecond)}
 	if st.up {
@@ -232,5 +233,7 @@ func (p *Pool) turned(b *Backend, st *status, since time.Time) {
 		return
 	}
 	p.proxy.log.Warn("backend down", append(attrs, "reason", st.reason)...)
-	p.proxy.engine.backendDown(b)
+	if said := (*statusError)(nil); !errors.As(err, &said) {
+		p.proxy.engine.backendDown(b)
+	}
 }

@@ -76,8 +76,9 @@ func TestSetRefusesAWholeListThatHasAnError(t *testing.T) {
 	set(t, p, at("a", 1))
 	bad := at("x", 4)
 	bad.Weight = 300
-	err := p.Set([]BackendConfig{at("b", 2), at("b", 3), {ID: "y"}, bad, at("", 5)})
-	mustSay(t, err, `"b" is given twice`, `"y"`, `weight 300`, "no id")
+	zoned := BackendConfig{ID: "z", Addr: netip.MustParseAddrPort("[fe80::1%eth0]:80")}
+	err := p.Set([]BackendConfig{at("b", 2), at("b", 3), {ID: "y"}, bad, at("", 5), zoned})
+	mustSay(t, err, `"b" is given twice`, `"y"`, `weight 300`, "no id", "zone")
 	if s := p.snapshot(); len(s.Backends) != 1 || s.Backends[0].ID != "a" {
 		t.Errorf("the set was changed: %+v", s.Backends)
 	}

@@ -3,6 +3,7 @@ package lbcore_test
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -290,6 +291,38 @@ func TestWaitingRequestsLeaveABackendThatIsDeclaredDown(t *testing.T) {
 	}
 	if served.Load() != 11 {
 		t.Errorf("%d served by the good one, want 11", served.Load())
+	}
+}
+
+// An app that is about to stop may fail its checks and still answer what it
+// has.
+func TestWaitingRequestsStayWithABackendThatSaysItIsNotWell(t *testing.T) {
+	var unwell atomic.Int32
+	came, release := make(chan int32, 2), make(chan bool)
+	app := func(number int32) lbcore.BackendConfig {
+		return httpBackend(t, fmt.Sprint("s", number), func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == "/slow":
+				came <- number
+				<-release
+			case unwell.Load() == number:
+				w.WriteHeader(503)
+			}
+		})
+	}
+	l := newBed(t, []lbcore.BackendConfig{app(1), app(2)}, quickHTTPCheck)
+	c := l.dial()
+	c.say("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	unwell.Store(<-came)
+	eventually(t, "it is down", func() bool { return l.poolState().Up == 1 })
+	unwell.Store(0)
+	eventually(t, "it is up", func() bool { return l.poolState().Up == 2 })
+	close(release)
+	if resp, _ := c.answer(t, "GET"); resp.StatusCode != 200 {
+		t.Errorf("status %d", resp.StatusCode)
+	}
+	if len(came) != 0 || l.counters().Retries != 0 {
+		t.Error("the request was sent again")
 	}
 }
 
