@@ -9,7 +9,7 @@
 //     counters. Loops share nothing that is written per request, take no
 //     contended lock and allocate nothing per request in steady state.
 //   - Bounded memory. An idle connection holds no buffer; a stalled one holds
-//     at most one per direction. Bodies of any size are streamed both ways, and
+//     at most one of 72 KiB per direction. Bodies of any size are streamed both ways, and
 //     who writes faster than the other side reads is not read from.
 //   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
@@ -28,7 +28,8 @@
 //	err = p.Run(ctx) // until ctx ends
 //
 // GOMAXPROCS must be at least Loops+1, since each loop occupies a thread;
-// Run raises it when it is lower.
+// Run raises it when it is lower. Listeners are best made with
+// TCP_DEFER_ACCEPT: a request is read in the moment its connection is accepted.
 //
 // # Who owns what
 //
@@ -44,6 +45,11 @@
 //     (every 1xx but 101) are forwarded to the client: only the backend knows
 //     whether it wants the body. A backend that never answers it gets the body
 //     when the client sends it anyway (RFC 9110, 10.1.1).
+//   - A backend that vanishes is found out by the first of: a refused or
+//     unanswered handshake; bytes unacknowledged for as long as a handshake may
+//     take (TCP_USER_TIMEOUT); a check that gets no answer. Each moves what may
+//     be moved. A backend that answers its check with a bad status is given no
+//     new requests but keeps those it has: it may be about to stop.
 //   - Upgrade is not forwarded: the backend sees an ordinary request.
 //   - A client that closes its sending side while it waits is given
 //     [FrontendTimeouts].HalfClose to be answered (tools such as `nc` do

@@ -222,10 +222,12 @@ func takeAllDescriptors(t *testing.T) (giveBack func()) {
 		}
 		taken = append(taken, fd)
 	}
-	return sync.OnceFunc(func() {
+	giveBack = sync.OnceFunc(func() {
 		for _, fd := range taken {
 			syscall.Close(fd)
 		}
 		must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
 	})
+	t.Cleanup(giveBack)
+	return giveBack
 }
