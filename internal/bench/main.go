@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/tandem-lb/tandem/internal/lab"
+)
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	lab.Init()
+	if len(os.Args) == 2 && os.Args[1] == spinArg {
+		spin()
+	}
+	o, err := parseOptions(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(exitOK)
+	case err != nil:
+		os.Exit(exitUsage)
+	}
+	code, err := run(o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		code = max(code, exitFailed)
+	}
+	os.Exit(code)
+}
+
+// spinArg makes this program a busy loop: one of those that overload a machine.
+const spinArg = "spin"
+
+// spin keeps one processor busy until it is killed.
+func spin() {
+	for n := uint64(0); ; n++ {
+		_ = n
+	}
+}

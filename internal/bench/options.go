@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+const usage = `usage:
+  go run ./internal/bench failover [--json] [-n N] [--fault F,…] [--peer keepalived] [--logs DIR]
+  go run ./internal/bench overload [--json] [--minutes M] [--interval 20ms] [--peer keepalived] [--logs DIR]
+`
+
+// options are what the command line asks for.
+type options struct {
+	command string // failover or overload
+	json    bool
+	n       int
+	faults  []string // names; all of them by default
+	peers   []string // names of keepalived's settings
+	minutes float64
+	advert  time.Duration // 0: Tandem's default
+	logs    string        // folder for the daemons' logs of every repetition; empty: none
+	warm    time.Duration // how long a site serves calmly before the fault
+}
+
+// parseOptions reads the command line. What is wrong has been said to w.
+func parseOptions(args []string, w io.Writer) (options, error) {
+	var o options
+	if len(args) == 0 || !slices.Contains([]string{"failover", "overload"}, args[0]) {
+		fmt.Fprint(w, usage)
+		return o, errors.New("no command")
+	}
+	o.command = args[0]
+	f := flag.NewFlagSet(o.command, flag.ContinueOnError)
+	f.SetOutput(w)
+	f.Usage = func() { fmt.Fprint(w, usage); f.PrintDefaults() }
+	var faults, peers string
+	f.BoolVar(&o.json, "json", false, "print one JSON object")
+	f.StringVar(&peers, "peer", "", "whom to run beside Tandem: keepalived, or some of "+strings.Join(settingNames(), ","))
+	f.StringVar(&o.logs, "logs", "", "`folder` for the daemons' logs of every repetition")
+	f.DurationVar(&o.warm, "warm", 3*time.Second, "how long a site serves calmly before it is harmed")
+	f.DurationVar(&o.advert, "interval", 0, "Tandem's advert interval (default: its own)")
+	if o.command == "failover" {
+		f.IntVar(&o.n, "n", 10, "repetitions of every fault")
+		f.StringVar(&faults, "fault", "", "some of "+strings.Join(faultNames, ",")+" (default all)")
+	} else {
+		f.Float64Var(&o.minutes, "minutes", 1, "how long")
+	}
+	err := f.Parse(args[1:])
+	if err == nil {
+		err = o.fill(f.Args(), faults, peers)
+		if err != nil {
+			fmt.Fprintln(w, err)
+		}
+	}
+	return o, err
+}
+
+// fill checks the lists.
+func (o *options) fill(rest []string, faults, peers string) error {
+	if len(rest) > 0 {
+		return fmt.Errorf("%q is too much", rest)
+	}
+	if o.command == "failover" && o.n < 1 || o.command == "overload" && o.minutes <= 0 {
+		return errors.New("nothing to do: -n and --minutes begin above 0")
+	}
+	o.faults = faultNames
+	if faults != "" {
+		o.faults = strings.Split(faults, ",")
+	}
+	for _, name := range o.faults {
+		if !slices.Contains(faultNames, name) {
+			return fmt.Errorf("no fault is called %q; there are %s", name, strings.Join(faultNames, ", "))
+		}
+	}
+	if peers == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(peers, ",") {
+		switch {
+		case name == "keepalived":
+			o.peers = append(o.peers, settingNames()...)
+		case slices.Contains(settingNames(), name):
+			o.peers = append(o.peers, name)
+		default:
+			return fmt.Errorf("no peer is called %q; there are keepalived (all of) %s", name, strings.Join(settingNames(), ", "))
+		}
+	}
+	return nil
+}
+
+func settingNames() []string {
+	var out []string
+	for _, s := range settings {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// faultNames are all faults, in the order in which they are run.
+var faultNames = []string{
+	"power-loss", "proxy-kill", "proxy-freeze", "keeper-kill", "control-kill", "node-freeze", "stop",
+	"advert-path-cut", "deaf-backup", "deaf-active", "link-blip", "link-down-up",
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab"
+	"github.com/tandem-lb/tandem/internal/lab/client"
+)
+
+// overloadFactor is how many busy loops run per processor.
+const overloadFactor = 4
+
+// An Overload is what a busy machine did to a stack, and the form of overload's --json.
+type Overload struct {
+	Stack     string  `json:"stack"`
+	Advert    string  `json:"advert_interval"` // empty: the stack's own
+	Loops     int     `json:"busy_loops"`
+	CPUs      int     `json:"cpus"`
+	Minutes   float64 `json:"minutes"`
+	Takeovers int     `json:"takeovers"` // times that a balancer got the VIP, by the kernels' news
+	PerMinute float64 `json:"per_minute"`
+	Claims    int     `json:"claims"`        // the same by Tandem's epoch: claims too short to be seen, too; -1: not told
+	WorstMS   float64 `json:"worst_late_ms"` // of an advert, as Tandem says; -1: not told
+	Requests  int     `json:"requests"`
+	Failed    int     `json:"failed"`
+}
+
+// overload keeps the machine busy four times over while the load runs, and counts changes
+// of the owner, each of which is a false alarm.
+func overload(ctx context.Context, o options, stacks []*stack, out, errOut io.Writer) (ok bool, err error) {
+	var all []Overload
+	for _, st := range stacks {
+		x, err := overloaded(ctx, o, st, errOut)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", st.name, err)
+		}
+		all = append(all, x)
+	}
+	if o.json {
+		return true, writeJSON(out, all)
+	}
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "stack\tminutes\tbusy loops\tCPUs\ttakeovers\tper minute\tclaims\tworst advert lateness ms\tfailed\tof\t")
+	for _, x := range all {
+		fmt.Fprintf(t, "%s\t%.1f\t%d\t%d\t%d\t%.1f\t%s\t%s\t%d\t%d\t\n", x.Stack, x.Minutes, x.Loops, x.CPUs, x.Takeovers, x.PerMinute,
+			told(float64(x.Claims)), told(x.WorstMS), x.Failed, x.Requests)
+	}
+	return true, t.Flush()
+}
+
+// told shows a number that only some stacks tell.
+func told(n float64) string {
+	if n < 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.4g", n)
+}
+
+func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x Overload, err error) {
+	s, err := newSite(ctx, st)
+	if err != nil {
+		return x, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	busy, err := s.lab.Host("busy", busyAddr)
+	if err != nil {
+		return x, err
+	}
+	if err := s.serve(ctx, o.warm); err != nil {
+		return x, err
+	}
+	x = Overload{Stack: st.name, CPUs: runtime.NumCPU(), Loops: overloadFactor * runtime.NumCPU(), Minutes: o.minutes, Claims: -1, WorstMS: -1}
+	if o.advert > 0 && st.has(roleControl) {
+		x.Advert = o.advert.String()
+	}
+	before := s.epoch()
+	for range x.Loops {
+		if _, err := busy.Start(lab.Command{Args: []string{spinArg}}); err != nil {
+			return x, err
+		}
+	}
+	c := &counter{site: s, has: map[*node]bool{}, worst: -1}
+	c.look()
+	c.takeovers = 0
+	began := s.log.Now()
+	length := time.Duration(o.minutes * float64(time.Minute))
+	for s.log.Now()-began < length {
+		from := s.log.Now()
+		chunk := min(reportEvery, length-(from-began))
+		if err := c.count(ctx, chunk); err != nil {
+			return x, err
+		}
+		t := client.Count(s.log.Requests(), client.Window{From: from, To: from + chunk})
+		x.Requests, x.Failed = x.Requests+t.Requests, x.Failed+t.Failed
+		fmt.Fprintf(errOut, "%s: after %v %d takeovers, worst advert lateness %s ms, failed %d of %d\n",
+			st.name, (s.log.Now() - began).Round(time.Second), c.takeovers, told(c.worst), t.Failed, t.Requests)
+	}
+	x.Takeovers, x.PerMinute, x.WorstMS = c.takeovers, float64(c.takeovers)/o.minutes, c.worst
+	if after := s.epoch(); after > 0 && before > 0 {
+		x.Claims = after - before
+	}
+	if o.logs != "" {
+		err = s.writeLogs(logFile(o, "overload", st, 0), Trial{Calm: s.calm()}, nil)
+	}
+	return x, err
+}
+
+// reportEvery is how often the progress is told. The latest lateness is remembered for 5 s
+// at least, so it is asked for that often, too.
+const reportEvery = 5 * time.Second
+
+// A counter counts changes of the owner.
+type counter struct {
+	site      *site
+	has       map[*node]bool
+	takeovers int
+	worst     float64 // ms; -1: not told
+}
+
+// look notes who has the address now.
+func (c *counter) look() {
+	for _, n := range c.site.lbs {
+		has := c.site.owners.Has(n.name)
+		if has && !c.has[n] {
+			c.takeovers++
+		}
+		c.has[n] = has
+	}
+}
+
+// count looks for a while, and asks how late adverts were.
+func (c *counter) count(ctx context.Context, length time.Duration) error {
+	_, err := c.site.wait(ctx, length, length, func() bool { c.look(); return true })
+	for _, n := range c.site.lbs {
+		if st, ok := c.site.status(n); ok {
+			c.worst = max(c.worst, millis(time.Duration(st.Adverts.WorstLate)))
+		}
+	}
+	return err
+}
+
+// tandemStatus is what 'tandem status --json' prints, as far as we look at it.
+type tandemStatus struct {
+	Groups []struct {
+		Epoch int `json:"epoch"`
+	} `json:"groups"`
+	Adverts struct {
+		WorstLate int64 `json:"worst_late"` // nanoseconds
+	} `json:"adverts"`
+}
+
+// statusMax is how long a balancer may take to answer, on a machine this busy.
+const statusMax = 10 * time.Second
+
+// status asks a balancer; false: it is not Tandem's, or does not answer.
+func (s *site) status(n *node) (st tandemStatus, ok bool) {
+	if !s.stack.has(roleControl) {
+		return st, false
+	}
+	var out bytes.Buffer
+	p, err := n.host.Start(lab.Command{Path: tandemPath(), Args: strings.Fields("status --json"), Stdout: &out})
+	if err != nil {
+		return st, false
+	}
+	select {
+	case <-p.Done():
+	case <-time.After(statusMax):
+		p.Signal(os.Kill)
+		<-p.Done()
+	}
+	return st, p.Wait() == nil && json.Unmarshal(out.Bytes(), &st) == nil
+}
+
+// epoch is the greatest that a balancer knows of; 0: not told.
+func (s *site) epoch() int {
+	most := 0
+	for _, n := range s.lbs {
+		st, ok := s.status(n)
+		for _, g := range st.Groups {
+			if ok {
+				most = max(most, g.Epoch)
+			}
+		}
+	}
+	return most
+}

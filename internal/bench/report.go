@@ -1,0 +1,123 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// A Report is the result of a run of failover, and the form of its --json.
+type Report struct {
+	Began   time.Time `json:"began"`
+	Took    float64   `json:"took_s"`
+	CPUs    int       `json:"cpus"`
+	Kernel  string    `json:"kernel"`
+	Load    string    `json:"load"` // the machine's load averages when it was over
+	Results []Result  `json:"results"`
+}
+
+// A Result is what a fault did to a stack.
+type Result struct {
+	Fault  string `json:"fault"`
+	Stack  string `json:"stack"`
+	N      int    `json:"n"`      // repetitions that could be carried out
+	Broken int    `json:"broken"` // those that could not: the site did not come up, say
+
+	OutageMS  Spread  `json:"outage_ms"`
+	ReturnMS  Spread  `json:"return_ms"`
+	Requests  int     `json:"requests"`
+	Failed    int     `json:"failed"`
+	TwoMS     Spread  `json:"two_owners_ms"`
+	NoneMS    Spread  `json:"none_ms"`
+	MaxOwners int     `json:"max_owners"` // at once
+	Uncalm    int     `json:"uncalm"`     // repetitions after which the site did not serve calmly within a minute
+	Trials    []Trial `json:"trials"`
+}
+
+// A Trial is one repetition.
+type Trial struct {
+	OutageMS  float64        `json:"outage_ms"`
+	ReturnMS  float64        `json:"return_ms"`
+	Requests  int            `json:"requests"`
+	Failed    int            `json:"failed"`
+	Kinds     map[string]int `json:"kinds"` // Failed, by reason
+	Late      int            `json:"late"`  // requests that the busy machine delayed by over 20 ms
+	TwoMS     float64        `json:"two_owners_ms"`
+	NoneMS    float64        `json:"none_ms"`
+	MaxOwners int            `json:"max_owners"`
+	Before    string         `json:"active_before"`
+	Held      string         `json:"active_held"`  // when the fault was undone; empty: not exactly one
+	After     string         `json:"active_after"` // at the end; empty likewise
+	HeldMS    float64        `json:"held_ms"`      // from the fault to its undoing
+	Calm      bool           `json:"calm"`         // at the end
+	Error     string         `json:"error,omitempty"`
+
+	outage, back, two, none time.Duration
+}
+
+// add takes in one repetition.
+func (r *Result) add(t Trial) {
+	r.Trials = append(r.Trials, t)
+	if t.Error != "" {
+		r.Broken++
+		return
+	}
+	r.N++
+	r.Requests += t.Requests
+	r.Failed += t.Failed
+	r.MaxOwners = max(r.MaxOwners, t.MaxOwners)
+	if !t.Calm {
+		r.Uncalm++
+	}
+}
+
+// sum fills in the spreads.
+func (r *Result) sum() {
+	var outage, back, two, none []time.Duration
+	for _, t := range r.Trials {
+		if t.Error == "" {
+			outage, back = append(outage, t.outage), append(back, t.back)
+			two, none = append(two, t.two), append(none, t.none)
+		}
+	}
+	r.OutageMS, r.ReturnMS, r.TwoMS, r.NoneMS = spreadOf(outage), spreadOf(back), spreadOf(two), spreadOf(none)
+}
+
+// writeJSON prints anything as one object.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// writeTable prints the report for people.
+func (r Report) writeTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "fault\tstack\tn\toutage ms: min\tmedian\tp95\tmax\ton return: median\tmax\tfailed\tof\ttwo owners: median\tmax\tnone: median\tmax\t")
+	last := ""
+	for _, x := range r.Results {
+		name := x.Fault
+		if name == last {
+			name = ""
+		}
+		last = x.Fault
+		fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t\n",
+			name, x.Stack, x.N, x.OutageMS.Min, x.OutageMS.Median, x.OutageMS.P95, x.OutageMS.Max, x.ReturnMS.Median, x.ReturnMS.Max,
+			x.Failed, x.Requests, x.TwoMS.Median, x.TwoMS.Max, x.NoneMS.Median, x.NoneMS.Max)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, x := range r.Results {
+		if x.Broken > 0 {
+			fmt.Fprintf(w, "%s, %s: %d repetitions could not be carried out\n", x.Fault, x.Stack, x.Broken)
+		}
+		if x.Uncalm > 0 {
+			fmt.Fprintf(w, "%s, %s: in %d of %d repetitions the site did not serve calmly again within %v\n", x.Fault, x.Stack, x.Uncalm, x.N, settleMax)
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d CPUs, Linux %s, load %s, %.0f s\n", r.CPUs, r.Kernel, r.Load, r.Took)
+	return err
+}

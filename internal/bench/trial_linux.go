@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab/client"
+	"github.com/tandem-lb/tandem/internal/lab/owners"
+)
+
+// A moment is a time on the site's clock; the wall clock's is for those who read logs.
+type moment struct {
+	what string
+	at   time.Duration
+	wall time.Time
+}
+
+// trial injects one fault into a fresh site of a stack. An error is in the Trial as well,
+// but for the end of ctx.
+func trial(ctx context.Context, o options, st *stack, name string, logTo string) (Trial, error) {
+	s, err := newSite(ctx, st)
+	if err != nil {
+		return Trial{Error: err.Error()}, ctx.Err()
+	}
+	t, moments, err := s.suffer(ctx, o, name)
+	if err == nil && logTo != "" {
+		err = s.writeLogs(logTo, t, moments)
+	}
+	if err != nil && logTo != "" {
+		err = errors.Join(err, s.writeLogs(logTo, t, moments))
+	}
+	if err = errors.Join(err, s.close()); err != nil {
+		t.Error = err.Error()
+	}
+	return t, ctx.Err()
+}
+
+// suffer is a repetition, on a site that has just been started.
+func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, moments []moment, err error) {
+	f := faults[name]
+	now := func(what string) time.Duration {
+		m := moment{what, s.log.Now(), time.Now()}
+		moments = append(moments, m)
+		return m.at
+	}
+	if err := s.serve(ctx, o.warm); err != nil {
+		return t, moments, err
+	}
+	v := victim{site: s, active: s.active()}
+	if v.active == nil {
+		return t, moments, errors.New("nobody is active any more")
+	}
+	v.backup = s.lbs[1-slices.Index(s.lbs, v.active)]
+	t.Before = v.active.name
+
+	from := now("fault")
+	if err := f.inject(v); err != nil {
+		return t, moments, err
+	}
+	now("injected")
+	most := f.hold
+	if f.calm {
+		most = max(most, holdMax)
+	}
+	if _, err := s.wait(ctx, f.hold, most, s.calm); err != nil {
+		return t, moments, err
+	}
+	t.Held = s.activeName()
+	undo := now("undo")
+	if f.undo != nil {
+		if err := f.undo(v); err != nil {
+			return t, moments, err
+		}
+		now("undone")
+	}
+	if t.Calm, err = s.wait(ctx, watch, settleMax, s.calm); err != nil {
+		return t, moments, err
+	}
+	end := now("end")
+	t.After = s.activeName()
+	if _, err := s.wait(ctx, 0, settleMax, func() bool { return s.log.Settled() >= end }); err != nil {
+		return t, moments, err
+	}
+	s.measure(&t, from, undo, end)
+	return t, moments, nil
+}
+
+// measure reads off what happened from the fault over its undoing to the end.
+func (s *site) measure(t *Trial, from, undo, end time.Duration) {
+	reqs := s.log.Requests()
+	t.outage = client.Outage(reqs, client.Window{From: from, To: undo}, end).Length()
+	t.back = returnGap(reqs, undo, end)
+	count := client.Count(reqs, client.Window{From: from, To: end})
+	t.Requests, t.Failed, t.Late = count.Requests, count.Failed, count.Late
+	t.Kinds = map[string]int{}
+	for kind, n := range count.Kinds {
+		t.Kinds[string(kind)] = n
+	}
+	own := s.owners.Report(owners.Window{From: from, To: end})
+	t.two, t.none, t.MaxOwners = own.Two, own.None, own.Max
+	t.OutageMS, t.ReturnMS, t.TwoMS, t.NoneMS = millis(t.outage), millis(t.back), millis(t.two), millis(t.none)
+	t.HeldMS = millis(undo - from)
+}
+
+// returnGap is the longest gap that begins after the undoing. A gap that was there already
+// belongs to the fault; it ends with the first good answer.
+func returnGap(reqs []client.Request, undo, end time.Duration) time.Duration {
+	first := end
+	for _, r := range reqs {
+		if r.Good() && r.End >= undo {
+			first = min(first, r.End)
+		}
+	}
+	if first >= end {
+		return 0
+	}
+	return client.Outage(reqs, client.Window{From: first, To: end}, end).Length()
+}
+
+// line is what a person reads of a repetition while it goes on.
+func (t Trial) line() string {
+	if t.Error != "" {
+		return "could not be carried out: " + t.Error
+	}
+	shown := func(name string) string {
+		if name == "" {
+			return "?"
+		}
+		return name
+	}
+	var kinds []string
+	for kind, n := range t.Kinds {
+		kinds = append(kinds, fmt.Sprint(n, " ", kind))
+	}
+	slices.Sort(kinds)
+	line := fmt.Sprintf("outage %.0f ms, on return %.0f ms, failed %d of %d (%s), two owners %.0f ms, none %.0f ms, active %s, %s, %s",
+		t.OutageMS, t.ReturnMS, t.Failed, t.Requests, strings.Join(kinds, ", "), t.TwoMS, t.NoneMS,
+		shown(t.Before), shown(t.Held), shown(t.After))
+	if !t.Calm {
+		line += "; NOT CALM at the end"
+	}
+	return line
+}
+
+// writeLogs writes what the daemons said, and when what was done to them.
+func (s *site) writeLogs(file string, t Trial, moments []moment) error {
+	var b strings.Builder
+	fmt.Fprintln(&b, t.line())
+	for _, m := range moments {
+		fmt.Fprintf(&b, "%s %v %s\n", m.wall.Format("15:04:05.000000"), m.at, m.what)
+	}
+	for _, n := range slices.Concat(s.lbs, s.apps) {
+		fmt.Fprintf(&b, "--- %s wrote:\n%s\n", n.name, &n.log)
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(b.String()), 0o644)
+}
