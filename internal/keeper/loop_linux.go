@@ -67,13 +67,15 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 		case <-broken: // another part of the keeper has failed
 			return nil
 		case ev := <-l.events:
+			if _, slow := ev.(answered); slow {
+				// An action may have taken long, this process may have been paused meanwhile:
+				// what has been heard since comes first (E14).
+				l.catchUp()
+			}
 			l.handle(ev)
 			l.drain()
 		case <-timer.C:
-			// What has arrived comes before what the clock says (E13): first what the
-			// reader has queued, then what still waits in the socket.
-			l.drain()
-			l.adverts.pending(func(h heardAdvert) { l.handle(h) })
+			l.catchUp() // what has arrived comes before what the clock says (E13)
 			l.tick(time.Now())
 		case <-asked:
 			asked, bound = nil, time.After(endTimeout)
@@ -97,6 +99,13 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 func (l *loop) begin() {
 	l.stepAll(election.Serving{OK: false, Reason: "the proxy is starting"})
 	l.cluster(&ipc.Cluster{})
+}
+
+// catchUp handles all that has arrived: first what the reader of adverts has queued, then
+// what still waits in the socket.
+func (l *loop) catchUp() {
+	l.drain()
+	l.adverts.pending(func(h heardAdvert) { l.handle(h) })
 }
 
 // drain handles what else is there, so that a burst is one decision about sending.
@@ -243,7 +252,6 @@ func (l *loop) settle(now time.Time) {
 	}
 	l.serving.setLease(l.leaseEnd())
 	if reason, changed := l.proxy.look(now); changed {
-		l.serving.setReason(reason)
 		l.log.Info("serving changed", "serving", reason == "", "reason", reason)
 		l.stepAll(election.Serving{OK: reason == "", Reason: reason})
 	}

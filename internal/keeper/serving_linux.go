@@ -11,27 +11,23 @@ import (
 // goroutine waiting, and a loop that hangs is rare: so it is never less than this.
 const loopLimit = 250 * time.Millisecond
 
-// servingState answers one question at any moment, from any thread: may this node say that
-// it is active (E3)? The loop reports; the sender asks, immediately before each advert.
+// servingState answers one question at any moment, from any thread: may this node still say
+// what its loop said last (E3)? The sender asks immediately before each advert. Whether the
+// proxy serves is not asked here: a loop that comes round knows it, and lets go of the VIP
+// BEFORE it says so.
 type servingState struct {
 	start    time.Time     // stamps are monotonic durations since then
 	limit    time.Duration // of the loop's stamp
 	stamp    atomic.Int64  // when the loop last came round
 	leaseEnd atomic.Int64  // when the first lease ends; 0: nothing is held
-	reason   atomic.Pointer[string]
 }
 
 func newServingState(interval time.Duration) *servingState {
-	s := &servingState{start: time.Now(), limit: max(2*interval, loopLimit)}
-	s.setReason("the proxy is starting")
-	return s
+	return &servingState{start: time.Now(), limit: max(2*interval, loopLimit)}
 }
 
 // came is the loop's sign of life.
 func (s *servingState) came(now time.Time) { s.stamp.Store(int64(now.Sub(s.start))) }
-
-// setReason says why the proxy does not serve; "" that it does.
-func (s *servingState) setReason(r string) { s.reason.Store(&r) }
 
 // setLease says until when the kernel holds the VIPs without another renewal; the zero
 // time that none is held.
@@ -52,7 +48,7 @@ func (s *servingState) check(now time.Time) string {
 	if end := time.Duration(s.leaseEnd.Load()); end != 0 && at > end {
 		return "the kernel did not renew the VIP's lease"
 	}
-	return *s.reason.Load()
+	return ""
 }
 
 // serving is check for the sender.
