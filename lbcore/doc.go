@@ -9,8 +9,9 @@
 //     counters. Loops share nothing that is written per request, take no
 //     contended lock and allocate nothing per request in steady state.
 //   - Bounded memory. An idle connection holds no buffer; a stalled one holds
-//     at most one of 72 KiB per direction. Bodies of any size are streamed both ways, and
-//     who writes faster than the other side reads is not read from.
+//     at most 72 KiB per direction, and 64 KiB of requests sent ahead. Bodies of
+//     any size are streamed both ways; who writes faster than the other side
+//     reads is not read from.
 //   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
 //   - A request is sent again only when no backend can have acted upon it, or
