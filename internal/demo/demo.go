@@ -147,7 +147,6 @@ func (r *runner) untilServed(ctx context.Context) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	missing, err := s.wait(ctx, list, 0, startMax, func() {
-		r.tick()
 		for _, m := range s.machines {
 			if !m.running() {
 				giveUp(fmt.Errorf("tandem %s in %s did not stay: %v", m.args[0], m.name, m.proc.Wait()))
@@ -161,6 +160,7 @@ func (r *runner) untilServed(ctx context.Context) error {
 		return fmt.Errorf("the site did not come up: waited %v in vain for %s", startMax, missing)
 	}
 	r.progress("the site serves from %d apps, %s is active", len(apps), s.active())
+	r.told = s.log.Now() // that nobody answered before is no news
 	return nil
 }
 
