@@ -117,8 +117,11 @@ func (r *runner) settle(ctx context.Context) error {
 	settled := expectation{"the last requests to end", func() bool {
 		return r.site.log.Settled() >= last.until
 	}}
-	_, err := r.site.wait(ctx, []expectation{settled}, 0, settleMax, r.tick)
+	missing, err := r.site.wait(ctx, []expectation{settled}, 0, settleMax, r.tick)
 	last.until = r.site.log.Now()
+	if last.waited == "" {
+		last.waited = missing
+	}
 	return err
 }
 
@@ -172,7 +175,9 @@ func (r *runner) inject(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	r.live() // so that no line mixes what came before and after
+	if s.log.Now()-r.told >= 100*time.Millisecond {
+		r.live() // so that no line mixes what came before and after
+	}
 	r.view.fault(s.log.Now(), name, step.does)
 	w := window{name: name, from: s.log.Now()}
 	if err := step.hit(); err != nil {
