@@ -69,9 +69,7 @@ vrrp_instance site {
 // own address, by which an administrator looks at a backup.
 func haproxyConf(i int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `global
-	maxconn 20000
-defaults
+	fmt.Fprintf(&b, `defaults
 	mode http
 	timeout connect 5000
 	timeout client 50000

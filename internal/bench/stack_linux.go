@@ -103,13 +103,11 @@ func keepalived(s setting) *stack {
 					return nil, err
 				}
 			}
-			pid := func(name string) string { return filepath.Join(dir, name+".pid") }
+			// Their pid files are in the host's own /run, which is as fresh as the host: in a folder that outlives
+			// it, keepalived takes an old number, which is somebody's in a young host, for itself running.
 			return []unit{
-				{path: keepalivedPath, args: []string{
-					"--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", va,
-					"--pid", pid("keepalived"), "--vrrp_pid", pid("vrrp"),
-				}},
-				{path: haproxyPath, args: []string{"-W", "-db", "-f", ha, "-p", pid("haproxy")}, restart: haproxyRestart},
+				{path: keepalivedPath, args: []string{"--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", va}},
+				{path: haproxyPath, args: []string{"-W", "-db", "-f", ha, "-p", "/run/haproxy.pid"}, restart: haproxyRestart},
 			}, nil
 		},
 		app: func(p place) unit { return unit{path: tandemPath(), args: webapp(p)} },
