@@ -62,3 +62,27 @@ func TestAppsBeforeTheBalancer(t *testing.T) {
 	s.untilHeldBy("")
 	s.untilServedBy("web1", "web2")
 }
+
+// Two balancers without a list of seeds find each other on the VIP's segment, so that
+// there is one active all the same.
+func TestBalancersFindEachOtherWithoutAList(t *testing.T) {
+	s := newSite(t)
+	for _, lb := range []string{"lb1", "lb2"} {
+		s.start(lb, "lb", "--vip", vip.String(), "--listen", ":80", "--pool", "web", "--backend", "192.168.42.21:3000")
+	}
+	s.start("web1", "webapp", "--listen", ":3000", "--name", "web1")
+	active := s.untilHeldBy("")
+	for _, lb := range []string{"lb1", "lb2"} {
+		s.until(lb+" knows who is active", func() (bool, string) {
+			st, err := s.status(lb)
+			if err != nil || len(st.Groups) == 0 {
+				return false, "no status"
+			}
+			return st.Groups[0].Active == active, st.Groups[0].Active
+		})
+	}
+	s.untilServedBy("web1")
+	s.power(active, false)
+	s.untilHeldBy(other(active))
+	s.untilServedBy("web1")
+}

@@ -20,6 +20,7 @@ type settings struct {
 	node     string
 	boot     uint64
 	addr     netip.Addr // this node's own, on the first VIP's interface
+	port     uint16     // of adverts and state channels
 	interval time.Duration
 	since    time.Time
 	seeds    []netip.AddrPort // where adverts go at first

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -33,6 +34,7 @@ type Keeper struct {
 	log     *slog.Logger
 	admin   *net.UnixListener
 	loop    *loop
+	channel *channel
 	closers []func() error
 }
 
@@ -62,7 +64,10 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		log:     k.log,
 		events:  make(chan event, eventQueue),
 		serving: newServingState(cfg.Cluster.AdvertInterval),
-		set:     settings{node: cfg.Node.Name, boot: newBoot(), interval: cfg.Cluster.AdvertInterval, since: now},
+		learned: make(map[netip.AddrPort]time.Time),
+		set: settings{
+			node: cfg.Node.Name, boot: newBoot(), port: cfg.Cluster.AdvertPort, interval: cfg.Cluster.AdvertInterval, since: now,
+		},
 	}
 	k.loop = l
 	for _, gc := range groupConfigs(cfg) {
@@ -83,6 +88,13 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		return err
 	}
 	k.closers = append(k.closers, l.adverts.conn.Close)
+	if err := k.joinHello(); err != nil {
+		return err
+	}
+	if k.channel, err = openChannel(l.set.node, l.set.boot, cfg.Cluster.AdvertPort, cfg.Cluster.BalancerKeys, k.log); err != nil {
+		return err
+	}
+	k.closers = append(k.closers, k.channel.listener.Close)
 	if l.sender, err = newSender(l.adverts, cfg.Cluster.BalancerKeys, l.set.interval, l.serving.serving, k.log); err != nil {
 		return err
 	}
@@ -90,6 +102,17 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		return err
 	}
 	return k.buildControl(version, level)
+}
+
+// joinHello listens for peers on the segment of the first IPv4 VIP; elsewhere they need to
+// be named, or known by gossip.
+func (k *Keeper) joinHello() error {
+	for _, g := range k.loop.groups {
+		if g.ifi.Addr.Addr().Is4() {
+			return k.loop.adverts.joinHello(g.ifi.Name)
+		}
+	}
+	return nil
 }
 
 func (k *Keeper) buildProxy(level slog.Level) error {
@@ -151,10 +174,14 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		case <-work.Done():
 		}
 	}
+	k.channel.emit = emit
+	l.follow = func(peers map[netip.AddrPort]bool) { k.channel.follow(work, g, peers) }
 	l.begin()
 
 	g.Go(func() error { return l.adverts.run(work, func(h heardAdvert) { emit(h) }) })
 	g.Go(func() error { return l.sender.run(work) })
+	g.Go(func() error { return l.hello(work) })
+	g.Go(func() error { return k.channel.run(work) })
 	for _, gr := range l.groups {
 		g.Go(func() error { return gr.run(work, emit) })
 	}

@@ -29,7 +29,7 @@ const (
 )
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
-// childStarted, childMessage or childEnded.
+// childStarted, childMessage, childEnded or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -45,11 +45,14 @@ type loop struct {
 	events  chan event
 	log     *slog.Logger
 
+	follow  func(peers map[netip.AddrPort]bool) // keeps the state channels to these
+
 	seedsTried bool
-	peers      map[netip.AddrPort]bool // where adverts go
-	spoke      bool                    // a Send is due when the events at hand are done
-	changed    bool                    // control has not seen the newest state
-	reported   time.Time               // when it last did
+	gossiped   []netip.AddrPort             // balancers that gossip knows
+	learned    map[netip.AddrPort]time.Time // where adverts came from, and when the last one did
+	spoke      bool                         // a Send is due when the events at hand are done
+	changed    bool                         // control has not seen the newest state
+	reported   time.Time                    // when it last did
 }
 
 // run handles events until ctx ends, then shuts the machines down and returns when they
@@ -151,6 +154,8 @@ func (l *loop) handle(ev event) {
 		l.childMessage(ev)
 	case childEnded:
 		l.childEnded(ev)
+	case peerGone:
+		l.stepAll(election.PeerGone{Node: ev.node})
 	}
 }
 
@@ -159,6 +164,7 @@ func (l *loop) heard(h heardAdvert) {
 		l.adverts.refuse(err)
 		return
 	}
+	l.learn(h.from, time.Now())
 	for _, g := range l.groups {
 		if ev, ok := h.a.Heard(g.name); ok {
 			l.step(g, ev)
@@ -338,27 +344,10 @@ func (l *loop) childEnded(ev childEnded) {
 // cluster takes in what gossip knows: more peers to advertise to, and that a cold start
 // need not wait for the seeds any longer.
 func (l *loop) cluster(m *ipc.Cluster) {
-	peers := make(map[netip.AddrPort]bool)
-	for _, p := range l.set.seeds {
-		peers[p] = true
-	}
-	for _, p := range m.Balancers {
-		if len(peers) < maxPeers && p.IsValid() && p.Addr() != l.set.addr {
-			peers[p] = true
-		}
-	}
-	l.setPeers(peers)
+	l.gossiped = m.Balancers
+	l.refreshPeers(time.Now())
 	if m.SeedsTried && !l.seedsTried {
 		l.seedsTried = true
 		l.stepAll(election.SeedsTried{})
 	}
-}
-
-func (l *loop) setPeers(peers map[netip.AddrPort]bool) {
-	l.peers = peers
-	list := make([]netip.AddrPort, 0, len(peers))
-	for p := range peers {
-		list = append(list, p)
-	}
-	l.sender.to.Store(&list)
 }

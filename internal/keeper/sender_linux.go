@@ -29,6 +29,8 @@ type sender struct {
 
 	says  atomic.Pointer[election.Advert] // of the loop; the sender fills in Seq and Late
 	to    atomic.Pointer[[]netip.AddrPort]
+	// alsoTo is one more place for the next advert only: the multicast group, once a second.
+	alsoTo atomic.Pointer[netip.AddrPort]
 	kickd int // eventfd
 
 	sent   atomic.Uint64 // datagrams
@@ -105,6 +107,9 @@ func (s *sender) sleep(d time.Duration) {
 
 func (s *sender) send(now time.Time, seq uint64) {
 	says, to := s.says.Load(), *s.to.Load()
+	if also := s.alsoTo.Swap(nil); also != nil {
+		to = append(slices.Clone(to), *also)
+	}
 	if says == nil || len(to) == 0 {
 		return
 	}
