@@ -26,6 +26,7 @@ type options struct {
 	advert  time.Duration // 0: Tandem's default
 	logs    string        // folder for the daemons' logs of every repetition; empty: none
 	warm    time.Duration // how long a site serves calmly before the fault
+	tandem  string        // binary; empty: built from this source tree
 }
 
 // parseOptions reads the command line. What is wrong has been said to w.
@@ -44,6 +45,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.StringVar(&peers, "peer", "", "whom to run beside Tandem: keepalived, or some of "+strings.Join(settingNames(), ","))
 	f.StringVar(&o.logs, "logs", "", "`folder` for the daemons' logs of every repetition")
 	f.DurationVar(&o.warm, "warm", 3*time.Second, "how long a site serves calmly before it is harmed")
+	f.StringVar(&o.tandem, "tandem", "", "`binary` to measure (default: built from this source tree)")
 	f.DurationVar(&o.advert, "interval", 0, "Tandem's advert interval (default: its own)")
 	if o.command == "failover" {
 		f.IntVar(&o.n, "n", 10, "repetitions of every fault")

@@ -41,7 +41,9 @@ func keepalivedConf(s setting, i int) string {
 		b.WriteString("\tvrrp_version 3\n")
 	}
 	if s.realTime {
-		b.WriteString("\tvrrp_rt_priority 50\n\tvrrp_no_swap\n")
+		// With the default limit of processor time between two sleeps, 10 ms, the kernel kills keepalived
+		// again and again when it becomes active on a busy machine.
+		b.WriteString("\tvrrp_rt_priority 50\n\tvrrp_rlimit_rttime 1000000\n\tvrrp_no_swap\n")
 	}
 	fmt.Fprintf(&b, `}
 vrrp_script haproxy {

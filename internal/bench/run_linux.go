@@ -25,7 +25,7 @@ func run(o options) (code int, err error) {
 		if err := possible(o); err != nil {
 			return exitFailed, err
 		}
-		work, err := prepare()
+		work, err := prepare(o.tandem)
 		if err != nil {
 			return exitFailed, err
 		}
@@ -79,19 +79,37 @@ func peerMissing() error {
 	return fmt.Errorf("no %s here; %s", strings.Join(missing, ", no "), peerRemedy)
 }
 
-// prepare makes this run's folder, with the tandem of this source tree in it.
-func prepare() (work string, err error) {
+// prepare makes this run's folder, with a tandem in it: the binary that was named, or else
+// the one of this source tree.
+func prepare(binary string) (work string, err error) {
 	if work, err = os.MkdirTemp("", "tandem-bench-"); err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(work, "tandem"), "github.com/tandem-lb/tandem/cmd/tandem")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		return "", errors.Join(fmt.Errorf("build tandem: %w", err), os.RemoveAll(work))
+	place := filepath.Join(work, tandemName)
+	if binary == "" {
+		err = build(place)
+	} else if binary, err = filepath.Abs(binary); err == nil {
+		if _, err = os.Stat(binary); err == nil {
+			err = os.Symlink(binary, place)
+		}
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(work))
 	}
 	return work, os.Setenv(workVar, work)
 }
 
+func build(place string) error {
+	c := exec.Command("go", "build", "-o", place, "github.com/tandem-lb/tandem/cmd/tandem")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	c.Stdout, c.Stderr = os.Stderr, os.Stderr
+	if err := c.Run(); err != nil {
+		return fmt.Errorf("build tandem: %w", err)
+	}
+	return nil
+}
+
+const tandemName = "tandem"
+
 // tandemPath is where prepare left it.
-func tandemPath() string { return filepath.Join(os.Getenv(workVar), "tandem") }
+func tandemPath() string { return filepath.Join(os.Getenv(workVar), tandemName) }
