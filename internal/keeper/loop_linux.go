@@ -21,6 +21,9 @@ const (
 	endTimeout = 3 * time.Second
 	// stateInterval is the heartbeat of the state that control shows.
 	stateInterval = time.Second
+	// lookInterval is how often the loop comes round at least: to see whether the proxy goes
+	// on, and to prove that it does itself.
+	lookInterval = 50 * time.Millisecond
 	// reclaimAfter is how long an active whose lease ran out listens before it claims
 	// again, in advert intervals: the longest active-down interval of a pair.
 	reclaimAfter = 5
@@ -45,7 +48,7 @@ type loop struct {
 	events  chan event
 	log     *slog.Logger
 
-	follow  func(peers map[netip.AddrPort]bool) // keeps the state channels to these
+	follow func(peers map[netip.AddrPort]bool) // keeps the state channels to these
 
 	seedsTried bool
 	gossiped   []netip.AddrPort             // balancers that gossip knows
@@ -126,7 +129,7 @@ func (l *loop) drain() {
 // deadline is when the loop must come round next, at the latest: for a machine, to prove
 // that it does (its stamp), or to report.
 func (l *loop) deadline(now time.Time) time.Time {
-	next := now.Add(l.serving.limit / 4)
+	next := now.Add(lookInterval)
 	if report := l.reported.Add(stateInterval); report.Before(next) {
 		next = report
 	}

@@ -27,11 +27,11 @@ type sender struct {
 	interval time.Duration
 	serving  func(now time.Time) bool
 
-	says  atomic.Pointer[election.Advert] // of the loop; the sender fills in Seq and Late
-	to    atomic.Pointer[[]netip.AddrPort]
+	says atomic.Pointer[election.Advert] // of the loop; the sender fills in Seq and Late
+	to   atomic.Pointer[[]netip.AddrPort]
 	// alsoTo is one more place for the next advert only: the multicast group, once a second.
 	alsoTo atomic.Pointer[netip.AddrPort]
-	kickd int // eventfd
+	kickd  int // eventfd
 
 	sent   atomic.Uint64 // datagrams
 	rounds atomic.Uint64 // times that all peers were sent one

@@ -8,8 +8,9 @@ import (
 
 // loopLimit is how old the loop's stamp may be. DESIGN's rule E3 says half the active-down
 // interval; at an interval of 5 ms that would be 10 ms, less than a busy machine keeps a
-// goroutine waiting, and a loop that hangs is rare: so it is never less than this.
-const loopLimit = 250 * time.Millisecond
+// goroutine waiting, and a loop that hangs is rare: so it is never less than this. (A
+// machine with a load of 12 on 2 cores was seen to keep one waiting for more than 250 ms.)
+const loopLimit = time.Second
 
 // servingState answers one question at any moment, from any thread: may this node still say
 // what its loop said last (E3)? The sender asks immediately before each advert. Whether the

@@ -1,6 +1,10 @@
 package lab
 
-import "os"
+import (
+	"os"
+	"slices"
+	"strings"
+)
 
 // preflight is what TestMain found; Need reports it.
 var preflight error
@@ -9,9 +13,13 @@ var preflight error
 //
 //	func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
 //
-// When no lab can be built here the tests run outside, and those that call Need skip.
+// When no lab can be built here the tests run outside, and those that call Need skip. So does go test -fuzz,
+// whose workers speak with their parent over descriptors that Enter does not pass on.
 func TestMain(m interface{ Run() int }) int {
 	Init()
+	if slices.ContainsFunc(os.Args, isFuzzing) {
+		return m.Run()
+	}
 	if preflight = Preflight(); preflight != nil {
 		return m.Run()
 	}
@@ -23,6 +31,10 @@ func TestMain(m interface{ Run() int }) int {
 		return m.Run()
 	}
 	return code
+}
+
+func isFuzzing(arg string) bool {
+	return strings.HasPrefix(arg, "-test.fuzz=") || strings.HasPrefix(arg, "-test.fuzzworker")
 }
 
 // Need skips the test with one line, the cause and the remedy, when no lab can be built here.

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,13 +16,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/lab/owners"
 )
 
-func TestMain(m *testing.M) {
-	// A fuzz worker talks to its parent over descriptors that Enter would not pass on.
-	if slices.ContainsFunc(os.Args, func(a string) bool { return strings.HasPrefix(a, "-test.fuzz=") || a == "-test.fuzzworker" }) {
-		os.Exit(m.Run())
-	}
-	os.Exit(lab.TestMain(m))
-}
+func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
 
 const ms = time.Millisecond
 
