@@ -121,8 +121,7 @@ func (c *Cluster) nodeOf(name string) (*memberlist.Node, error) {
 	if e == nil || !e.current.present() {
 		return nil, fmt.Errorf("%w: %s", ErrUnknownMember, name)
 	}
-	r := e.current
-	return &memberlist.Node{Name: r.wire, Addr: r.addr.Addr().AsSlice(), Port: r.addr.Port()}, nil
+	return e.current.node(), nil
 }
 
 // Leave says goodbye, to every balancer directly and to everybody by gossip, and waits for half a second in which

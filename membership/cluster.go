@@ -35,6 +35,8 @@ type Stats struct {
 	BadMessages     uint64 // direct messages ignored since they could not be decoded
 	DroppedMessages uint64 // messages dropped since nobody received
 	MergedEvents    uint64 // events dropped in favour of a newer one of the same member
+	Relayed         uint64 // answers brought back to others; see Relay
+	RefusedRelays   uint64 // requests to carry a datagram refused, and answers that nobody had asked for or waited for any more
 }
 
 // Cluster is this node's view of the cluster, and its place in it. Its methods are safe for concurrent use.
@@ -62,6 +64,9 @@ type Cluster struct {
 	workers   sync.WaitGroup // calls into memberlist that outlive the caller's context
 	closeOnce sync.Once
 
+	questions *questions // what others carry for this node
+	carrier   *carrier   // what this node carries for others
+
 	announcing sync.Mutex // held by SetMeta and Leave; protects said and hasLeft
 	said       statement
 	hasLeft    bool
@@ -84,6 +89,7 @@ func Open(cfg Config) (*Cluster, error) {
 		inbox: make(chan Message, maxMessages), messages: make(chan Message), events: make(chan Event),
 		wakeup: make(chan struct{}, 1), dispute: make(chan struct{}, 1), tried: make(chan struct{}),
 		done: make(chan struct{}), left: make(chan struct{}), queue: newEventQueue(),
+		questions: newQuestions(), carrier: newCarrier(),
 	}
 	c.triedOnce = sync.OnceFunc(func() { close(c.tried) })
 	c.table = newTable(c.wire)
@@ -152,6 +158,7 @@ func (c *Cluster) Run(ctx context.Context) error {
 	wg.Go(func() { c.judgeContests(joining) })
 	wg.Go(func() { c.deliverEvents(ctx) })
 	wg.Go(func() { c.deliverMessages(ctx) })
+	wg.Go(func() { c.carrier.serve(ctx) })
 	select {
 	case <-ctx.Done():
 	case <-c.done:
@@ -214,6 +221,7 @@ func (c *Cluster) Close() error {
 		c.closed = true
 		c.mu.Unlock()
 		close(c.done)
+		c.questions.close()
 		if c.net != nil {
 			c.net.cancel()
 		}
@@ -274,10 +282,11 @@ func (c *Cluster) suspected(wire string) {
 	c.table.suspect(wire, true, time.Now())
 }
 
-func (c *Cluster) badMessage() {
+// count adds one to a counter of c.stats.
+func (c *Cluster) count(counter *uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stats.BadMessages++
+	*counter++
 }
 
 func wake(ch chan<- struct{}) {

@@ -53,6 +53,10 @@ type Config struct {
 	// Resolve replaces the system's resolver, in tests.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 
+	// Exchange replaces the socket by which this member carries a datagram for another (see [Cluster.Relay]), in tests:
+	// it sends datagram to to and returns the first one that comes back from there, or an error when ctx has ended.
+	Exchange func(ctx context.Context, to netip.AddrPort, datagram []byte) ([]byte, error)
+
 	// Log receives what happens, memberlist's own lines included. Default slog.Default().
 	Log *slog.Logger
 }
@@ -83,6 +87,9 @@ func (cfg *Config) complete() ([]seed, error) {
 	}
 	if cfg.Resolve == nil {
 		cfg.Resolve = systemResolve
+	}
+	if cfg.Exchange == nil {
+		cfg.Exchange = exchange
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

@@ -60,14 +60,14 @@ func (d delegate) NotifyLeave(n *memberlist.Node) {
 func (d delegate) NotifyMsg(b []byte) {
 	kind, wire, body, err := decodeFrame(b)
 	if err != nil {
-		d.c.badMessage()
+		d.c.count(&d.c.stats.BadMessages)
 		return
 	}
 	switch kind {
 	case framePush:
 		said, err := decodeStatement(body)
 		if err != nil {
-			d.c.badMessage()
+			d.c.count(&d.c.stats.BadMessages)
 			return
 		}
 		d.c.note(func(now time.Time) []Event { return d.c.table.pushed(wire, said, now) })
@@ -76,9 +76,17 @@ func (d delegate) NotifyMsg(b []byte) {
 		select {
 		case d.c.inbox <- Message{From: name, Payload: append([]byte(nil), body...)}:
 		default:
-			d.c.mu.Lock()
-			d.c.stats.DroppedMessages++
-			d.c.mu.Unlock()
+			d.c.count(&d.c.stats.DroppedMessages)
+		}
+	case frameRelay:
+		d.c.carryFor(wire, body)
+	case frameAnswer:
+		id, datagram, err := decodeAnswer(body)
+		switch {
+		case err != nil:
+			d.c.count(&d.c.stats.BadMessages)
+		case !d.c.questions.answer(wire, id, datagram):
+			d.c.count(&d.c.stats.RefusedRelays)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/hashicorp/memberlist"
 )
 
 // Bounds of the table.
@@ -32,6 +34,11 @@ type run struct {
 }
 
 func (r *run) present() bool { return r.alive && !r.superseded && !r.said.leaving }
+
+// node returns what memberlist needs to send something to r.
+func (r *run) node() *memberlist.Node {
+	return &memberlist.Node{Name: r.wire, Addr: r.addr.Addr().AsSlice(), Port: r.addr.Port()}
+}
 
 // entry is all that is known under one name.
 type entry struct {

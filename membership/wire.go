@@ -2,8 +2,10 @@ package membership
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +60,8 @@ func parseWireName(wire string) (name string, start int64, err error) {
 const (
 	framePayload = 1
 	framePush    = 2
+	frameRelay   = 3 // please carry a datagram
+	frameAnswer  = 4 // this came back
 )
 
 func encodeFrame(kind byte, wire string, body []byte) []byte {
@@ -66,7 +70,7 @@ func encodeFrame(kind byte, wire string, body []byte) []byte {
 }
 
 func decodeFrame(b []byte) (kind byte, wire string, body []byte, err error) {
-	if len(b) == 0 || (b[0] != framePayload && b[0] != framePush) {
+	if len(b) == 0 || b[0] < framePayload || b[0] > frameAnswer {
 		return 0, "", nil, errors.New("unknown kind of message")
 	}
 	from, body, ok := cutBytes(b[1:])
@@ -80,4 +84,45 @@ func decodeFrame(b []byte) (kind byte, wire string, body []byte, err error) {
 		return 0, "", nil, err
 	}
 	return b[0], string(from), body, nil
+}
+
+// relayHead is the length of the number in front of what is relayed and what is answered.
+const relayHead = 8
+
+// encodeRelay returns the body of a frameRelay: the question's number (8 bytes, big endian), the address as in a meta
+// with its length (uvarint) in front, and the datagram.
+func encodeRelay(id uint64, to netip.AddrPort, datagram []byte) []byte {
+	b := binary.BigEndian.AppendUint64(nil, id)
+	addr := addrBytes(to)
+	b = append(binary.AppendUvarint(b, uint64(len(addr))), addr...)
+	return append(b, datagram...)
+}
+
+func decodeRelay(body []byte) (id uint64, to netip.AddrPort, datagram []byte, err error) {
+	if len(body) < relayHead {
+		return 0, to, nil, errors.New("relay request ends within its number")
+	}
+	addr, datagram, ok := cutBytes(body[relayHead:])
+	if !ok {
+		return 0, to, nil, errors.New("relay request ends within its address")
+	}
+	if to, err = parseAddrBytes(addr); err != nil {
+		return 0, to, nil, err
+	}
+	if !reachable(to) || len(datagram) == 0 || len(datagram) > MaxRelay {
+		return 0, to, nil, fmt.Errorf("%d bytes cannot be relayed to %v", len(datagram), to)
+	}
+	return binary.BigEndian.Uint64(body), to, datagram, nil
+}
+
+// encodeAnswer returns the body of a frameAnswer: the question's number, and the datagram that came back.
+func encodeAnswer(id uint64, datagram []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, id), datagram...)
+}
+
+func decodeAnswer(body []byte) (id uint64, datagram []byte, err error) {
+	if len(body) <= relayHead || len(body) > relayHead+MaxRelay {
+		return 0, nil, fmt.Errorf("answer of %d bytes to what was relayed", len(body))
+	}
+	return binary.BigEndian.Uint64(body), body[relayHead:], nil
 }

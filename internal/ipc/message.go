@@ -20,6 +20,8 @@ const (
 	kindCluster
 	kindPools
 	kindProxyState
+	kindRelayQuery
+	kindRelayAnswer
 )
 
 // Message is one of the types of this file.
@@ -45,6 +47,10 @@ func newMessage(k Kind) Message {
 		return new(Pools)
 	case kindProxyState:
 		return new(ProxyState)
+	case kindRelayQuery:
+		return new(RelayQuery)
+	case kindRelayAnswer:
+		return new(RelayAnswer)
 	}
 	return nil
 }
@@ -219,6 +225,20 @@ type Backend struct {
 	Drain  bool           `json:"drain,omitempty"`
 }
 
+// RelayQuery asks control to have members of the cluster carry Datagram to another balancer's advert address, when the
+// keeper's own path there is broken. What is lost is not repeated, and not reported.
+type RelayQuery struct {
+	To       netip.AddrPort `json:"to"`
+	Datagram []byte         `json:"datagram"` // 1 to 1200 bytes
+}
+
+// RelayAnswer brings the keeper one datagram that came back on a RelayQuery. Members may forge it; the keeper believes
+// what the balancer key proves.
+type RelayAnswer struct {
+	From     string `json:"from"` // the member that carried it
+	Datagram []byte `json:"datagram"`
+}
+
 // ProxyState is the proxy's snapshot: to control for status, and with the lists left out
 // to the keeper, which needs the shares only.
 type ProxyState struct {
@@ -269,3 +289,5 @@ func (*KeeperState) kind() Kind  { return kindKeeperState }
 func (*Cluster) kind() Kind      { return kindCluster }
 func (*Pools) kind() Kind        { return kindPools }
 func (*ProxyState) kind() Kind   { return kindProxyState }
+func (*RelayQuery) kind() Kind   { return kindRelayQuery }
+func (*RelayAnswer) kind() Kind  { return kindRelayAnswer }
