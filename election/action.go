@@ -1,9 +1,11 @@
 package election
 
+import "net/netip"
+
 // Action is something the shell must do: one of the structs of this file.
 //
 // The shell starts the actions of one Step or Tick in the order given, BEFORE it hands in the next event of
-// this group. Send, Announce and Changed are quick and done on the spot. Probe, Claim and Release are slow:
+// this group. Send, Announce, Query, Solicit, Fence, Unfence and Changed are quick and done on the spot. Probe, Claim and Release are slow:
 // they run beside the loop, one after another in the order given (a Release waits for a Claim still running),
 // and each is answered, always and once, by Probed, Claimed or Released with its Token. The machine never
 // waits longer than Config.AnswerTimeout for an answer, and works without it.
@@ -35,6 +37,28 @@ type Announce struct{}
 // not held is no error. Answer with Released.
 type Release struct{ Token uint64 }
 
+// Query asks for an authentic answer (E4): a Question with this Nonce, sent by each path of Via at once. It is
+// quick: the shell sends on the spot and does not wait. Whoever gets a Question answers at once, by the path
+// by which it came, with an advert whose Echo is the nonce; Answered brings the answer here.
+type Query struct {
+	Round int        // counts the rounds of one silence from 1
+	Nonce uint64     // never used twice, not even by another boot
+	Node  string     // who is asked; "" for all known balancers
+	Addr  netip.Addr // its own address; not valid when all are asked
+	Via   Path
+}
+
+// Solicit asks (ARP, NS) the gateway and three stations heard of late on the VIP's segment, so that a frame
+// comes back from somebody other than the active (E5): Received tells. It is quick, like Query.
+type Solicit struct{}
+
+// Fence stops all that this node writes about the VIP on its segment: no ARP or NDP answers, no announcements,
+// from this moment on until Unfence. The address stays. It is done on the spot, before anything else happens.
+type Fence struct{}
+
+// Unfence ends a Fence.
+type Unfence struct{}
+
 // Changed reports a transition, for log, timeline, metrics and hooks. Changed{To: Init} is the last action
 // of a machine.
 type Changed struct {
@@ -48,4 +72,8 @@ func (Probe) action()    {}
 func (Claim) action()    {}
 func (Announce) action() {}
 func (Release) action()  {}
+func (Query) action()    {}
+func (Solicit) action()  {}
+func (Fence) action()    {}
+func (Unfence) action()  {}
 func (Changed) action()  {}

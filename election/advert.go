@@ -17,6 +17,7 @@ type Advert struct {
 	Boot     uint64        // the sender's boot id, never 0
 	Session  uint64        // the session this datagram belongs to; 0 until sessions are agreed
 	Seq      uint64        // grows with each datagram of a boot
+	Echo     uint64        // the nonce of the Question that this advert answers; 0: it answers none
 	Addr     netip.Addr    // the sender's own address (tie-breaker)
 	Interval time.Duration // MinAdvertInterval to MaxAdvertInterval, in microseconds on the wire
 	Late     time.Duration // how late beyond Interval the sender has been of late, pauses left out; in microseconds on the wire
@@ -45,8 +46,24 @@ type GroupAdvert struct {
 func (a *Advert) Heard(group string) (Heard, bool) {
 	for _, g := range a.Groups {
 		if g.Name == group {
-			return Heard{Node: a.Node, Boot: a.Boot, Addr: a.Addr, Interval: a.Interval, Late: a.Late, Group: g}, true
+			return Heard{Node: a.Node, Boot: a.Boot, Addr: a.Addr, Interval: a.Interval, Late: a.Late, Seq: a.Seq, Group: g}, true
 		}
 	}
 	return Heard{}, false
+}
+
+// Answered returns the event for the named group's machine of an advert that came by path and has an Echo;
+// false if it has none or does not speak of that group.
+func (a *Advert) Answered(group string, path Path) (Answered, bool) {
+	h, ok := a.Heard(group)
+	return Answered{Heard: h, Nonce: a.Echo, Path: path}, ok && a.Echo != 0
+}
+
+// Question is a query as a datagram. Only the two ends can read or make it; relays carry it as it is.
+type Question struct {
+	Node    string // who asks, 1 to MaxNameLen bytes
+	Boot    uint64 // its boot id, never 0
+	Session uint64 // as in Advert
+	Nonce   uint64 // of the Query, never 0
+	Target  string // who is asked; "" for whoever gets it
 }

@@ -10,16 +10,24 @@ import (
 
 // The datagram, big-endian. What stands in brackets occurs once per group.
 //
-//	magic "TA" · version 1 · flags 1 · boot 8 · session 8 · sequence 8 · address 16
+//	magic "TA" · version 1 · flags 1 · boot 8 · session 8 · sequence 8 · echo 8, if flagAnswer · address 16
 //	interval 4 (µs) · lateness 4 (µs) · hearing 1 · stations 1 · node (length 1, name) · number of groups 1
 //	[ state 1 · flags 1 · priority 1 · fitness 1 · epoch 8 · name (length 1, name) ]
 //	tag 16, if flagSealed
+//
+// A question, which has flagQuestion:
+//
+//	magic "TA" · version 1 · flags 1 · boot 8 · session 8 · nonce 8 · node (length 1, name)
+//	target (length 1, name, may be empty) · tag 16, if flagSealed
 //
 // Unknown flags are refused, so a bit that gains a meaning needs no new version only if old nodes may
 // refuse those who use it.
 const (
 	wireVersion = 1
-	flagSealed  = 1 << 0 // datagram flags: a tag follows the groups
+
+	flagSealed   = 1 << 0 // datagram flags: a tag ends it
+	flagAnswer   = 1 << 1 // an advert that answers a question
+	flagQuestion = 1 << 2 // no advert, but a question
 
 	hearGateway = 1 << 0 // hearing
 	hearPeer    = 1 << 1
@@ -48,6 +56,8 @@ var (
 	ErrGroups   = errors.New("advert with too many groups, or one of them twice")
 	ErrSealed   = errors.New("sealed advert, but this node has no key")
 	ErrUnsealed = errors.New("advert without authentication, but this node has a key")
+	ErrNonce    = errors.New("question or answer without a nonce")
+	ErrKind     = errors.New("question where an advert is expected, or the other way round")
 	ErrTag      = errors.New("advert sealed with another key, or altered")
 )
 
@@ -65,7 +75,7 @@ func ParseAdvert(b []byte) (Advert, error) {
 	if flags&flagSealed != 0 {
 		return Advert{}, ErrSealed
 	}
-	return parseBody(b[headLen:])
+	return parseBody(b[headLen:], flags)
 }
 
 // check returns why a cannot be sent, or must not be believed.
@@ -110,10 +120,14 @@ func appendAdvert(dst []byte, a *Advert, flags byte, room int) ([]byte, error) {
 		return dst, err
 	}
 	addr := a.Addr.As16()
+	flags |= bit(a.Echo != 0, flagAnswer)
 	b := append(dst, wireMagic[0], wireMagic[1], wireVersion, flags)
 	b = binary.BigEndian.AppendUint64(b, a.Boot)
 	b = binary.BigEndian.AppendUint64(b, a.Session)
 	b = binary.BigEndian.AppendUint64(b, a.Seq)
+	if a.Echo != 0 {
+		b = binary.BigEndian.AppendUint64(b, a.Echo)
+	}
 	b = append(b, addr[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(a.Interval/time.Microsecond))
 	b = binary.BigEndian.AppendUint32(b, uint32(a.Late/time.Microsecond))
@@ -151,16 +165,22 @@ func parseHead(b []byte) (flags byte, err error) {
 		return 0, ErrMagic
 	case b[2] != wireVersion:
 		return 0, ErrVersion
-	case b[3]&^flagSealed != 0:
+	case b[3]&^(flagSealed|flagAnswer|flagQuestion) != 0, b[3]&(flagAnswer|flagQuestion) == flagAnswer|flagQuestion:
 		return 0, ErrFlags
 	}
 	return b[3], nil
 }
 
 // parseBody reads all between head and tag.
-func parseBody(b []byte) (Advert, error) {
+func parseBody(b []byte, flags byte) (Advert, error) {
+	if flags&flagQuestion != 0 {
+		return Advert{}, ErrKind
+	}
 	r := reader{b: b}
 	a := Advert{Boot: r.uint64(), Session: r.uint64(), Seq: r.uint64()}
+	if flags&flagAnswer != 0 {
+		a.Echo = r.nonce()
+	}
 	a.Addr = netip.AddrFrom16([16]byte(r.bytes(16))).Unmap()
 	a.Interval = time.Duration(r.uint32()) * time.Microsecond
 	a.Late = time.Duration(r.uint32()) * time.Microsecond
@@ -233,4 +253,12 @@ func (r *reader) name() string {
 		return ""
 	}
 	return string(r.bytes(n))
+}
+
+func (r *reader) nonce() uint64 {
+	v := r.uint64()
+	if r.err == nil && v == 0 {
+		r.err = ErrNonce
+	}
+	return v
 }

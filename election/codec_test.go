@@ -31,7 +31,9 @@ func TestAdvertRoundTrip(t *testing.T) {
 	v6 := fullAdvert()
 	v6.Addr = netip.MustParseAddr("fd00::1")
 	bare := Advert{Node: "a", Boot: 1, Addr: netip.MustParseAddr("10.0.0.1"), Interval: MaxAdvertInterval}
-	for _, want := range []Advert{fullAdvert(), v6, bare} {
+	answer := fullAdvert()
+	answer.Echo = 1<<64 - 1
+	for _, want := range []Advert{fullAdvert(), v6, bare, answer} {
 		for _, key := range [][]byte{nil, []byte("secret")} {
 			b, err := Seal([]byte("before"), &want, key)
 			if err != nil {
@@ -234,7 +236,7 @@ func TestTheTagCoversTheWholeDatagram(t *testing.T) {
 func TestAdvertHeard(t *testing.T) {
 	a := fullAdvert()
 	h, ok := a.Heard("db")
-	want := Heard{Node: "lb1", Boot: a.Boot, Addr: a.Addr, Interval: a.Interval, Late: a.Late, Group: a.Groups[1]}
+	want := Heard{Node: "lb1", Boot: a.Boot, Addr: a.Addr, Interval: a.Interval, Late: a.Late, Seq: a.Seq, Group: a.Groups[1]}
 	if !ok || h != want {
 		t.Errorf("Heard = %+v, %v; want %+v", h, ok, want)
 	}
@@ -248,6 +250,9 @@ func FuzzParseAdvert(f *testing.F) {
 	plain, _ := AppendAdvert(nil, &a)
 	f.Add(plain)
 	f.Add(plain[:40])
+	a.Echo = 5
+	answer, _ := AppendAdvert(nil, &a)
+	f.Add(answer)
 	f.Add([]byte("TA\x01\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := ParseAdvert(b)

@@ -17,8 +17,42 @@ type Heard struct {
 	Addr     netip.Addr
 	Interval time.Duration // the sender's advert interval
 	Late     time.Duration // how late beyond its interval the sender has been of late
+	Seq      uint64        // of the advert: what a slow path delivers late does not undo what is newer; 0: not known
 	Group    GroupAdvert
 }
+
+// Answered is one group of an advert that echoes a nonce: an answer to a Query (E4). Advert.Answered makes it.
+// It is honoured only for a nonce that is outstanding, so it needs no Filter.
+type Answered struct {
+	Heard
+	Nonce uint64
+	Path  Path // the one by which it came
+}
+
+// Received says that this node's receive path on the VIP's segment works: a frame has arrived from a MAC
+// that is not the active's (E5). The shell says so for the first such frame after a Solicit, and may say it
+// at any time. At is when it was received, by the clock of Step.
+type Received struct{ At time.Time }
+
+// Stations says whether a third station (neither this node nor the active) was heard on the VIP's segment in
+// the last 60 s (E5). Before the first such event none was: this is a bare pair, or a shell that does not know.
+type Stations struct{ Third bool }
+
+// Isolated says whether this node hears nothing at all on the VIP's segment, though it asked and though it
+// once heard somebody other than balancers there (E12). A pair that never had another station is not isolated.
+type Isolated struct{ Yes bool }
+
+// Gone says that a node's keeper has very likely ended: the state channel to that boot broke and the reconnect
+// was refused (E7). It never moves the VIP by itself: it only shortens the wait for answers to one query round.
+type Gone struct {
+	Node string
+	Boot uint64
+}
+
+// Paused says that the whole process stood still for so long (a stop, a VM's pause, throttling), by a clock
+// that runs on meanwhile: CLOCK_BOOTTIME (E14). The shell compares that clock before it handles anything else
+// after each wake-up, and says it when For exceeds half the active-down interval.
+type Paused struct{ For time.Duration }
 
 // SeedsTried says that each seed has been tried once, whatever came of it: a cold start need wait no longer
 // than the active-down interval from now on.
@@ -75,3 +109,8 @@ func (PeerGone) event()   {}
 func (Fitness) event()    {}
 func (Serving) event()    {}
 func (Shutdown) event()   {}
+func (Received) event()   {}
+func (Stations) event()   {}
+func (Isolated) event()   {}
+func (Gone) event()       {}
+func (Paused) event()     {}

@@ -106,6 +106,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		m.judge(m.fitness, ev.OK, ev.Reason)
 	case Shutdown:
 		m.shutdown()
+	case Answered, Received, Stations, Isolated, Gone, Paused:
 	default:
 		panic(fmt.Sprintf("election: unknown event %T", ev))
 	}

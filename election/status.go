@@ -17,10 +17,13 @@ type Status struct {
 	Priority    uint8
 	Fitness     uint8 // 0 while not serving
 	Serving     bool
-	NotServing  string    // why not, for people
-	Foreign     string    // MAC of the last foreign claimant of the VIP heard of; "" for none
-	PreemptAt   time.Time // when this active yields to a better peer; zero when none is there
-	Peers       []Peer    // sorted by name, at most MaxPeers
+	NotServing  string // why not, for people
+	Foreign     string // MAC of the last foreign claimant of the VIP heard of; "" for none
+	Fenced      bool   // the VIP is not answered for: a pause is being verified, or this node is isolated
+	// PathDegraded is the path by which the active answers though its adverts do not come; 0 when they do.
+	PathDegraded Path
+	PreemptAt    time.Time // when this active yields to a better peer; zero when none is there
+	Peers        []Peer    // sorted by name, at most MaxPeers
 }
 
 // Peer is what is known about another node.
