@@ -58,7 +58,7 @@ func (n *node) powerOn() error {
 	if err := n.host.PowerOn(); err != nil {
 		return err
 	}
-	if err := n.site.stack.ready(n); err != nil {
+	if err := n.site.stack.setUp(n); err != nil {
 		return err
 	}
 	n.watch()

@@ -26,6 +26,7 @@ type options struct {
 	advert  time.Duration // 0: Tandem's default
 	logs    string        // folder for the daemons' logs of every repetition; empty: none
 	warm    time.Duration // how long a site serves calmly before the fault
+	watch   time.Duration // how long it is watched, at least, after the fault is undone
 	tandem  string        // binary; empty: built from this source tree
 }
 
@@ -49,6 +50,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.DurationVar(&o.advert, "interval", 0, "Tandem's advert interval (default: its own)")
 	if o.command == "failover" {
 		f.IntVar(&o.n, "n", 10, "repetitions of every fault")
+		f.DurationVar(&o.watch, "watch", 5*time.Second, "how long it is watched, at least, after a fault is undone: heals cost something late")
 		f.StringVar(&faults, "fault", "", "some of "+strings.Join(faultNames, ",")+" (default all)")
 	} else {
 		f.Float64Var(&o.minutes, "minutes", 1, "how long")

@@ -46,6 +46,5 @@ const (
 	calmFor   = 300 * time.Millisecond // nothing failed for so long: calm
 	sureFor   = 100 * time.Millisecond // the one owner for so long: sure
 	holdMax   = 15 * time.Second       // for a site to become calm while harmed
-	watch     = 5 * time.Second        // at least, after the harm is undone: heals cost something late
 	settleMax = time.Minute            // at most, until calm: black holes of 53 s have been seen
 )

@@ -73,6 +73,12 @@ func (r *Result) add(t Trial) {
 	}
 }
 
+// times sets the four durations, for people and for the sums.
+func (t *Trial) times(outage, back, two, none time.Duration) {
+	t.outage, t.back, t.two, t.none = outage, back, two, none
+	t.OutageMS, t.ReturnMS, t.TwoMS, t.NoneMS = millis(outage), millis(back), millis(two), millis(none)
+}
+
 // sum fills in the spreads.
 func (r *Result) sum() {
 	var outage, back, two, none []time.Duration

@@ -65,7 +65,7 @@ func (s *site) populate() (err error) {
 		if err != nil {
 			return err
 		}
-		if err := s.stack.ready(n); err != nil {
+		if err := s.stack.setUp(n); err != nil {
 			return err
 		}
 		units, err := s.stack.balancer(i)

@@ -25,7 +25,7 @@ const (
 type stack struct {
 	name     string
 	roles    []role                              // that its balancers have
-	ready    func(n *node) error                 // readies a balancer's fresh host
+	setUp    func(n *node) error                 // prepares a balancer's fresh host
 	balancer func(i int) (units []unit, e error) // of balancer number i, in the order in which they start
 	app      func(p place) unit
 	role     func(args []string) role // of a process, by its command line
@@ -63,7 +63,7 @@ func tandem(advert time.Duration) *stack {
 	return &stack{
 		name:  "tandem",
 		roles: []role{roleKeeper, roleProxy, roleControl},
-		ready: func(*node) error { return nil },
+		setUp: func(*node) error { return nil },
 		balancer: func(int) ([]unit, error) {
 			args := []string{"lb", "--vip", vip.String(), "--join", join, "--listen", fmt.Sprint(":", sitePort), "--pool", "web"}
 			if advert > 0 {
@@ -91,7 +91,7 @@ func keepalived(s setting) *stack {
 	return &stack{
 		name:  s.name,
 		roles: []role{roleKeeper, roleProxy},
-		ready: nonlocalBind,
+		setUp: nonlocalBind,
 		balancer: func(i int) ([]unit, error) {
 			dir := filepath.Join(os.Getenv(workVar), s.name, balancers[i].name)
 			va, ha := filepath.Join(dir, "keepalived.conf"), filepath.Join(dir, "haproxy.cfg")

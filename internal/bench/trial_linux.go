@@ -79,7 +79,7 @@ func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, mom
 		}
 		now("undone")
 	}
-	if t.Calm, err = s.wait(ctx, watch, settleMax, s.calm); err != nil {
+	if t.Calm, err = s.wait(ctx, o.watch, settleMax, s.calm); err != nil {
 		return t, moments, err
 	}
 	end := now("end")
@@ -94,17 +94,16 @@ func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, mom
 // measure reads off what happened from the fault over its undoing to the end.
 func (s *site) measure(t *Trial, from, undo, end time.Duration) {
 	reqs := s.log.Requests()
-	t.outage = client.Outage(reqs, client.Window{From: from, To: undo}, end).Length()
-	t.back = returnGap(reqs, undo, end)
+	gap := client.Outage(reqs, client.Window{From: from, To: undo}, end)
+	own := s.owners.Report(owners.Window{From: from, To: end})
+	t.times(gap.Length(), returnGap(reqs, undo, end), own.Two, own.None)
+	t.MaxOwners = own.Max
 	count := client.Count(reqs, client.Window{From: from, To: end})
 	t.Requests, t.Failed, t.Late = count.Requests, count.Failed, count.Late
 	t.Kinds = map[string]int{}
 	for kind, n := range count.Kinds {
 		t.Kinds[string(kind)] = n
 	}
-	own := s.owners.Report(owners.Window{From: from, To: end})
-	t.two, t.none, t.MaxOwners = own.Two, own.None, own.Max
-	t.OutageMS, t.ReturnMS, t.TwoMS, t.NoneMS = millis(t.outage), millis(t.back), millis(t.two), millis(t.none)
 	t.HeldMS = millis(undo - from)
 }
 

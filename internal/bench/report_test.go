@@ -1,0 +1,59 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// sample is a report of two stacks, of which one had a repetition that failed.
+func sample() Report {
+	const ms = time.Millisecond
+	one := Result{Fault: "power-loss", Stack: "tandem"}
+	one.add(trialOf(90*ms, 10*ms, 0, 85*ms, 1))
+	one.add(trialOf(110*ms, 4*ms, 0, 95*ms, 1))
+	other := Result{Fault: "power-loss", Stack: "keepalived-1s"}
+	lost := trialOf(3*time.Second, 53*time.Second, 5*time.Second, 2900*ms, 2)
+	lost.Calm = false
+	other.add(lost)
+	other.add(Trial{Error: "the site did not come up"})
+	r := Report{
+		Began: time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC), Took: 61.5, CPUs: 2, Kernel: "6.18.0", Load: "0.10 0.20 0.30",
+	}
+	for _, x := range []*Result{&one, &other} {
+		x.sum()
+		r.Results = append(r.Results, *x)
+	}
+	return r
+}
+
+func trialOf(outage, back, two, none time.Duration, owners int) Trial {
+	t := Trial{
+		Requests: 1000, Failed: 40, Kinds: map[string]int{"timeout": 40}, MaxOwners: owners, Before: "lb1", Held: "lb2", After: "lb2", Calm: true,
+	}
+	t.times(outage, back, two, none)
+	return t
+}
+
+func TestTheJSONKeepsItsShape(t *testing.T) {
+	var b strings.Builder
+	if err := writeJSON(&b, sample()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.json", b.String())
+}
+
+func TestTheTableSaysWhatWentWrong(t *testing.T) {
+	var b strings.Builder
+	if err := sample().writeTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "report.txt", b.String())
+}
+
+func TestARepetitionThatFailedIsNotCountedIn(t *testing.T) {
+	r := sample().Results[1]
+	if r.N != 1 || r.Broken != 1 || r.Uncalm != 1 || r.OutageMS.Min != 3000 {
+		t.Errorf("got %+v", r)
+	}
+}
