@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +18,25 @@ const (
 	Bridge Family = unix.NFPROTO_BRIDGE
 	Netdev Family = unix.NFPROTO_NETDEV
 )
+
+// String returns nft's word for the family.
+func (f Family) String() string {
+	switch f {
+	case ARP:
+		return "arp"
+	case IPv6:
+		return "ip6"
+	case Bridge:
+		return "bridge"
+	case Netdev:
+		return "netdev"
+	case unix.NFPROTO_IPV4:
+		return "ip"
+	case unix.NFPROTO_INET:
+		return "inet"
+	}
+	return fmt.Sprintf("family-%d", uint8(f))
+}
 
 // Hooks, each of its family.
 const (
@@ -87,16 +105,15 @@ func (b *Batch) Chain(f Family, table string, c Chain) {
 	})
 }
 
-// Rule adds a rule at the end of a chain: its expressions in order, each of which goes on,
-// ends the rule, or decides.
-func (b *Batch) Rule(f Family, table, chain string, parts ...[]expr.Any) {
+// Rule adds a rule at the end of a chain.
+func (b *Batch) Rule(f Family, table, chain string, parts ...Part) {
 	b.add(f, unix.NFT_MSG_NEWRULE, netlink.Create|netlink.Append, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_RULE_TABLE, table)
 		ae.String(unix.NFTA_RULE_CHAIN, chain)
 		ae.Nested(unix.NFTA_RULE_EXPRESSIONS, func(ae *netlink.AttributeEncoder) error {
 			for _, part := range parts {
 				for _, e := range part {
-					data, err := expr.Marshal(byte(f), e)
+					data, err := e.encode(f)
 					if err != nil {
 						return fmt.Errorf("expression %T: %w", e, err)
 					}

@@ -23,7 +23,10 @@ var (
 )
 
 // Conn is a netlink socket. Tables that it makes with Owned are its own.
-type Conn struct{ nl *netlink.Conn }
+type Conn struct {
+	nl   *netlink.Conn
+	port uint32 // by which the kernel knows the socket
+}
 
 // Open makes a Conn in the calling thread's network namespace, which it keeps. Commit needs
 // CAP_NET_ADMIN there.
@@ -32,7 +35,28 @@ func Open() (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nft: open netlink: %w", explain(err))
 	}
-	return &Conn{nl}, nil
+	port, err := portOf(nl)
+	if err != nil {
+		nl.Close()
+		return nil, fmt.Errorf("nft: open netlink: %w", err)
+	}
+	return &Conn{nl, port}, nil
+}
+
+func portOf(nl *netlink.Conn) (port uint32, err error) {
+	raw, err := nl.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var sa unix.Sockaddr
+	var nameErr error
+	if err := raw.Control(func(fd uintptr) { sa, nameErr = unix.Getsockname(int(fd)) }); err != nil {
+		return 0, err
+	}
+	if own, ok := sa.(*unix.SockaddrNetlink); ok {
+		port = own.Pid
+	}
+	return port, nameErr
 }
 
 // Close closes the socket; owned tables that are not persistent go with it.

@@ -2,14 +2,13 @@
 //
 // It knows the few things Tandem needs and google/nftables lacks or hides: tables that the
 // kernel removes with their owner ([Owned]) or that outlive it ([Persistent]), and the
-// netdev family's fwd statement. Expressions are those of google/nftables/expr.
+// netdev family's fwd statement. Other expressions are those of google/nftables/expr ([Known]).
 //
 //	c, err := nft.Open()                                // in this thread's network namespace
 //	var b nft.Batch
-//	b.Replace(nft.ARP, "tandem")                        // whatever was there is gone
 //	b.Table(nft.ARP, "tandem", nft.Owned)
 //	b.Chain(nft.ARP, "tandem", nft.Chain{Name: "in", Hook: nft.HookARPIn})
-//	b.Rule(nft.ARP, "tandem", "in", nft.Match(…), nft.Drop)
+//	b.Rule(nft.ARP, "tandem", "in", nft.Equal(…), nft.Drop)
 //	err = c.Commit(&b)
 //
 // An owned table belongs to the Conn that made it: nobody else may change it, and it goes

@@ -33,8 +33,9 @@ func NewWatcher() (*Watcher, error) {
 // Close ends the Watcher; a Run under way returns.
 func (w *Watcher) Close() error { return w.nl.Close() }
 
-// Run calls deleted, with "" when news were lost, whenever a table has gone, until ctx ends
-// or the Watcher is closed. It closes the Watcher.
+// Run calls deleted, with "" when news were lost, whenever a table has gone, or a chain or a
+// rule of it, until ctx ends or the Watcher is closed. It closes the Watcher. What is replaced
+// within one batch is news as well: look before you mend.
 func (w *Watcher) Run(ctx context.Context, deleted func(f Family, table string)) error {
 	stop := context.AfterFunc(ctx, func() { w.nl.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -58,9 +59,16 @@ func (w *Watcher) Run(ctx context.Context, deleted func(f Family, table string))
 	}
 }
 
-// deletedTable reads a message about a table that has gone.
+// deletedTable reads a message about something that has gone: the table it was of.
 func deletedTable(m netlink.Message) (Family, string, bool) {
-	if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_DELTABLE || len(m.Data) < 4 {
+	switch m.Header.Type {
+	case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELTABLE,
+		unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELCHAIN,
+		unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE:
+	default:
+		return 0, "", false
+	}
+	if len(m.Data) < 4 {
 		return 0, "", false
 	}
 	ad, err := netlink.NewAttributeDecoder(m.Data[4:])
@@ -68,7 +76,7 @@ func deletedTable(m netlink.Message) (Family, string, bool) {
 		return 0, "", false
 	}
 	for ad.Next() {
-		if ad.Type() == unix.NFTA_TABLE_NAME {
+		if ad.Type() == unix.NFTA_TABLE_NAME { // likewise NFTA_CHAIN_TABLE and NFTA_RULE_TABLE
 			return Family(m.Data[0]), ad.String(), ad.Err() == nil
 		}
 	}
