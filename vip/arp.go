@@ -24,20 +24,28 @@ func arpProbe(mac net.HardwareAddr, addr netip.Addr) ([]byte, error) {
 }
 
 func arpRequest(mac net.HardwareAddr, sender, target netip.Addr) ([]byte, error) {
-	p, err := arp.NewPacket(arp.OperationRequest, mac, sender, make(net.HardwareAddr, 6), target)
+	return arpFrame(arp.OperationRequest, mac, sender, ethernet.Broadcast, make(net.HardwareAddr, 6), target)
+}
+
+// arpAnswer builds the reply to a request, RFC 826, to the asker alone.
+func arpAnswer(mac net.HardwareAddr, q Frame) ([]byte, error) {
+	asker := q.Owner
+	if !asker.IsValid() { // a probe
+		asker = netip.IPv4Unspecified()
+	}
+	return arpFrame(arp.OperationReply, mac, q.Target, q.MAC, q.MAC, asker)
+}
+
+func arpFrame(op arp.Operation, mac net.HardwareAddr, sender netip.Addr, to, targetMAC net.HardwareAddr, target netip.Addr) ([]byte, error) {
+	p, err := arp.NewPacket(op, mac, sender, targetMAC, target)
 	if err != nil {
-		return nil, fmt.Errorf("arp request for %s: %w", target, err)
+		return nil, fmt.Errorf("arp for %s: %w", target, err)
 	}
 	payload, err := p.MarshalBinary()
 	if err != nil {
-		return nil, fmt.Errorf("arp request for %s: %w", target, err)
+		return nil, fmt.Errorf("arp for %s: %w", target, err)
 	}
-	return (&ethernet.Frame{
-		Destination: ethernet.Broadcast,
-		Source:      mac,
-		EtherType:   ethernet.EtherTypeARP,
-		Payload:     payload,
-	}).MarshalBinary()
+	return (&ethernet.Frame{Destination: to, Source: mac, EtherType: ethernet.EtherTypeARP, Payload: payload}).MarshalBinary()
 }
 
 // decodeARP reads an Ethernet frame that carries ARP for IPv4; false means that it

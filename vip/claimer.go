@@ -29,29 +29,26 @@ type Claimer struct {
 	wire Wire
 	log  *slog.Logger
 
-	op     chan struct{} // held by the one operation that touches link and wire
-	wake   chan struct{} // tells Run that its timers have changed
-	events chan Event    // sent and closed by Run
-	ran    atomic.Bool
+	op        chan struct{} // held by the one operation that touches link and wire
+	wake      chan struct{} // tells Run that its timers have changed
+	beat      chan struct{} // asks the listener for a sign of life
+	listening chan struct{} // closed when the listener begins
+	events    chan Event    // sent and closed by Run
+	ran       atomic.Bool
+
+	stations stations
+	sending  sync.Mutex // held by the listener while it answers
+
+	askMu sync.Mutex
+	asked map[*pending]bool // Resolves that wait
 
 	mu sync.Mutex // protects what follows; never held across a system call
 	st Status
 	// schedule of the announcements; stopped unless held.
 	schedule schedule
 	peers    []net.HardwareAddr
-}
-
-// Status is what a Claimer knows of itself. It is a snapshot.
-type Status struct {
-	Held       bool
-	Addrs      []netip.Addr // the group, held or not
-	Since      time.Time    // of the last change of Held; zero before the first
-	Renewed    time.Time    // last renewal of the whole group which the kernel acknowledged
-	LeaseUntil time.Time    // without another renewal the addresses go then; zero when not held
-	Announced  uint64       // announcements sent, of all addresses, ever
-	Carrier    bool         // as last seen by Run
-	Missed     uint64       // frames dropped because this node read too slowly
-	Err        error        // why the last renewal or announcement failed; nil when it did not
+	muted    bool      // Muter was asked, and st.IPv4.Mode and st.IPv6.Mode are valid
+	beaten   time.Time // the listener's last sign of life
 }
 
 // NewClaimer returns an idle Claimer, or every mistake in cfg at once. It starts
@@ -66,14 +63,17 @@ func NewClaimer(cfg Config, link Link, wire Wire, log *slog.Logger) (*Claimer, e
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Claimer{
-		cfg:    cfg,
-		link:   link,
-		wire:   wire,
-		log:    log,
-		op:     make(chan struct{}, 1),
-		wake:   make(chan struct{}, 1),
-		events: make(chan Event),
-		st:     Status{Addrs: cfg.Addrs},
+		cfg:       cfg,
+		link:      link,
+		wire:      wire,
+		log:       log,
+		op:        make(chan struct{}, 1),
+		wake:      make(chan struct{}, 1),
+		beat:      make(chan struct{}, 1),
+		listening: make(chan struct{}),
+		events:    make(chan Event),
+		asked:     make(map[*pending]bool),
+		st:        Status{Addrs: cfg.Addrs},
 	}, nil
 }
 
@@ -91,20 +91,11 @@ func (c *Claimer) SetPeers(macs []net.HardwareAddr) {
 	c.peers = slices.Clone(macs)
 }
 
-// Status returns a snapshot. It never waits for an operation.
-func (c *Claimer) Status() Status {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	st := c.st
-	st.Addrs = slices.Clone(st.Addrs)
-	return st
-}
-
 // Claim puts every address of the group on the interface, then announces each
 // once, and returns; Run repeats the announcements. On any error everything is
 // taken back and nothing is held, not even what an earlier Claim had achieved.
 // Claiming what is held extends the lease and announces anew. Errors to branch on:
-// [ErrNoCarrier], [ErrNotOurs], [ErrNoInterface], [ErrClosed].
+// [ErrNoCarrier], [ErrNotOurs], [ErrNoInterface], [ErrClosed], [ErrGateShut].
 func (c *Claimer) Claim(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("vip: claim: %w", err)
@@ -120,6 +111,9 @@ func (c *Claimer) Claim(ctx context.Context) error {
 }
 
 func (c *Claimer) claim(ctx context.Context) error {
+	if err := c.muteKernel(ctx); err != nil {
+		return err
+	}
 	if err := c.claimable(ctx); err != nil {
 		return err
 	}
@@ -171,7 +165,7 @@ func (c *Claimer) Release(ctx context.Context) error {
 	defer c.end()
 	_, held := c.heldSince()
 	if err := c.takeBack(ctx); err != nil {
-		return fmt.Errorf("vip: release: %w; the lease ends it within %v", err, c.cfg.Lease)
+		return fmt.Errorf("vip: release: %w; the lease ends it within %v", err, c.lease())
 	}
 	if held {
 		c.log.Info("released", "vip", c.cfg.Addrs)
@@ -180,14 +174,14 @@ func (c *Claimer) Release(ctx context.Context) error {
 }
 
 // Announce announces every address now and begins the schedule anew. It returns
-// [ErrNotClaimed] unless the group is held.
+// [ErrNotClaimed] unless the group is held and not quiet, and [ErrGateShut].
 func (c *Claimer) Announce(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("vip: announce: %w", err)
 	}
 	defer c.end()
 	now := time.Now()
-	if !c.holds(now) {
+	if !c.speaks(now) {
 		return fmt.Errorf("vip: announce: %w", ErrNotClaimed)
 	}
 	c.restartSchedule(now)
@@ -257,7 +251,7 @@ func (c *Claimer) end() { <-c.op }
 
 func (c *Claimer) addAll(ctx context.Context) error {
 	for _, a := range c.cfg.Addrs {
-		if err := c.link.Add(ctx, hostPrefix(a), c.cfg.Lease); err != nil {
+		if err := c.link.Add(ctx, hostPrefix(a), c.lease()); err != nil {
 			return err
 		}
 	}
@@ -278,12 +272,16 @@ func (c *Claimer) delAll(ctx context.Context) error {
 func (c *Claimer) announceAll(ctx context.Context) error {
 	var errs []error
 	for _, a := range c.cfg.Addrs {
-		errs = append(errs, c.announce(ctx, a))
+		errs = append(errs, c.announce(ctx, a, time.Time{}))
 	}
 	return errors.Join(errs...)
 }
 
-func (c *Claimer) announce(ctx context.Context, addr netip.Addr) error {
+// announce sends one announcement, if the gate is open.
+func (c *Claimer) announce(ctx context.Context, addr netip.Addr, triggered time.Time) error {
+	if !c.pass(triggered) {
+		return fmt.Errorf("announcing %s: %w", addr, ErrGateShut)
+	}
 	err := c.wire.Announce(ctx, addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -291,6 +289,18 @@ func (c *Claimer) announce(ctx context.Context, addr netip.Addr) error {
 		c.st.Announced++
 	}
 	return err
+}
+
+// pass asks the gate, and counts when it refuses. Nothing may come between it and the
+// write: a process that is paused there speaks once more on waking.
+func (c *Claimer) pass(triggered time.Time) bool {
+	if c.cfg.Gate(triggered) {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.st.Refused++
+	return false
 }
 
 // hostPrefix is the address as it stands on the interface: alone in its subnet, so

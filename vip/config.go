@@ -13,6 +13,7 @@ const MaxAddrs = 16
 // Bounds and default of Config.Lease.
 const (
 	DefaultLease = 2 * time.Second
+	MutedLease   = 60 * time.Second // default where the kernel is mute
 	MinLease     = 1 * time.Second
 	MaxLease     = 1 * time.Hour
 )
@@ -23,15 +24,30 @@ type Config struct {
 	// one. IPv4 and IPv6 may be mixed.
 	Addrs []netip.Addr
 
+	// Muter keeps the kernel silent about the addresses, and makes the Claimer answer
+	// for them. Without one, or where it cannot, the kernel answers for what is on the
+	// interface, and the short lease is all that makes a dead owner let go. Run puts it
+	// in force before anything else; the caller closes it.
+	Muter Muter
+
+	// Gate is asked immediately before each frame that speaks for the addresses is
+	// sent: answers, announcements, defences. triggered is when the kernel received the
+	// frame that caused it, zero when a schedule or a caller did. Nil is always open.
+	// It must not block, nor call the Claimer. [Gate] has one.
+	Gate func(triggered time.Time) bool
+
 	// Lease is how long the kernel keeps an address that is not renewed: whole
-	// seconds (netlink counts in them), MinLease to MaxLease; zero means
-	// DefaultLease. It is renewed four times within its length, and at least every
-	// 500 ms. Linux removes an address up to 0.3 s after its lease has run out.
+	// seconds (netlink counts in them), MinLease to MaxLease. Zero means DefaultLease,
+	// renewed four times within its length and at least every 500 ms; and where the
+	// kernel is mute MutedLease, renewed six times within its length: there it is a
+	// broom for what a crash left, not the fence. Linux removes an address up to 0.3 s
+	// after its lease has run out.
 	Lease time.Duration
 
 	// Adopt makes Run take over addresses left on the interface by an earlier run,
 	// if the whole group is there: they count as claimed and are renewed, but not
-	// announced before Claim is called. Without it Run removes them.
+	// announced before Claim is called, nor answered for where the kernel is mute.
+	// Without it Run removes them.
 	Adopt bool
 }
 
@@ -57,10 +73,10 @@ func (c Config) withDefaults() (Config, error) {
 		addrs = append(addrs, a)
 	}
 	c.Addrs = addrs
-	if c.Lease == 0 {
-		c.Lease = DefaultLease
+	if c.Gate == nil {
+		c.Gate = func(time.Time) bool { return true }
 	}
-	if c.Lease < MinLease || c.Lease > MaxLease || c.Lease%time.Second != 0 {
+	if c.Lease != 0 && (c.Lease < MinLease || c.Lease > MaxLease || c.Lease%time.Second != 0) {
 		errs = append(errs, fmt.Errorf("lease %v: want whole seconds from %v to %v", c.Lease, MinLease, MaxLease))
 	}
 	if err := errors.Join(errs...); err != nil {

@@ -25,6 +25,17 @@ const (
 	// may fail before the address is gone.
 	renewals = 4
 
+	// mutedRenewals is renewals where the kernel is mute: every 10 s of 60.
+	mutedRenewals = 6
+
+	// gateRetry is the wait after the gate refused an announcement. Whoever opens the
+	// gate calls Announce if that is soon enough for nobody.
+	gateRetry = 500 * time.Millisecond
+
+	// claimsQueue is how many frames that claim our addresses wait for the one goroutine
+	// that judges them; more are counted as missed.
+	claimsQueue = 64
+
 	// lookInterval is the longest time between two readings of the interface,
 	// which also renew the lease: carrier events come up to 0.6 s late when a link
 	// flaps (measured), so the flag is polled as well.

@@ -79,7 +79,7 @@ func choose(all []candidate, addr netip.Addr, name string) (Interface, error) {
 	case rivals > 1:
 		return Interface{}, fmt.Errorf("%d interfaces are in %s; name one of them (%s)", rivals, own.Masked(), lookedAt(all, addr, name))
 	}
-	return Interface{Name: best.Name, Index: best.Index, MAC: best.HardwareAddr, Addr: own}, nil
+	return Interface{Name: best.Name, Index: best.Index, MAC: best.HardwareAddr, Addr: own, Own: best.addrs}, nil
 }
 
 var errIsOwn = errors.New("it is an address of this node itself; choose another VIP")
@@ -140,4 +140,31 @@ func lookedAt(all []candidate, addr netip.Addr, name string) string {
 		remedy = fmt.Sprintf("%s must exist, be up and have an IPv4 or IPv6 address like %s", name, addr)
 	}
 	return fmt.Sprintf("looked at %s; %s", strings.Join(seen, ", "), remedy)
+}
+
+// ownFor returns the address by which this node speaks to addr on the interface: one in
+// addr's subnet, else link-local (IPv6) or any (IPv4) of the family; invalid if it has none.
+// An address alone in its subnet may be another VIP, and is taken only in need (IPv4).
+func (i Interface) ownFor(addr netip.Addr) netip.Addr {
+	var best netip.Addr
+	rank := 0
+	for _, p := range append([]netip.Prefix{i.Addr}, i.Own...) {
+		a := p.Addr()
+		r := 0
+		switch {
+		case !p.IsValid() || a.Is4() != addr.Is4() || a == addr:
+		case !p.IsSingleIP() && p.Contains(addr):
+			r = 4
+		case a.IsLinkLocalUnicast() && a.Is6():
+			r = 3
+		case !p.IsSingleIP():
+			r = 2
+		case a.Is4():
+			r = 1
+		}
+		if r > rank {
+			best, rank = a, r
+		}
+	}
+	return best
 }

@@ -12,8 +12,9 @@ import (
 // keeping is the state of one Run; its goroutine owns it.
 type keeping struct {
 	*Claimer
+	claims   <-chan Frame // of our addresses, by other stations
 	carrier  bool
-	renewAt  time.Time                // when to compare and renew next
+	lookAt   time.Time                // when to compare next
 	restored time.Time                // last time a deleted address was put back
 	defended map[netip.Addr]time.Time // last defence; only addresses of the group
 	pending  eventQueue
@@ -23,7 +24,6 @@ type keeping struct {
 func (k *keeping) loop(ctx context.Context, changes <-chan LinkEvent) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	heard := k.wire.Heard()
 	for {
 		var out chan<- Event
 		var oldest Event
@@ -41,7 +41,7 @@ func (k *keeping) loop(ctx context.Context, changes <-chan LinkEvent) error {
 				return fmt.Errorf("watching the interface: %w", ErrClosed)
 			}
 			err = k.alone(ctx, func() error { return k.linkChanged(ctx, change) })
-		case f := <-heard:
+		case f := <-k.claims:
 			k.heard(ctx, f)
 		case <-k.wake:
 		case <-timer.C:
@@ -50,7 +50,7 @@ func (k *keeping) loop(ctx context.Context, changes <-chan LinkEvent) error {
 		if err != nil {
 			return err
 		}
-		timer.Reset(time.Until(k.nextDue(k.renewAt)))
+		timer.Reset(time.Until(k.nextDue(k.lookAt)))
 	}
 }
 
@@ -66,15 +66,26 @@ func (k *keeping) alone(ctx context.Context, f func() error) error {
 // onTime does what is due. The renewal comes first: it finds out whether this
 // process overslept its lease, and then nothing may be announced.
 func (k *keeping) onTime(ctx context.Context) error {
-	if !time.Now().Before(k.renewAt) {
+	if !time.Now().Before(k.lookAt) {
 		if err := k.reconcile(ctx); err != nil {
 			return err
 		}
 	}
-	if now := time.Now(); k.announceDue(now) && k.holds(now) {
-		k.noteTrouble(ctx, k.announceAll(ctx))
+	if now := time.Now(); k.announceDue(now) && k.speaks(now) {
+		k.announceNow(ctx)
 	}
 	return nil
+}
+
+// announceNow announces, or, if the gate is shut, begins anew a moment later: what
+// closed it may be over then, and the neighbours may have been told otherwise meanwhile.
+func (k *keeping) announceNow(ctx context.Context) {
+	err := k.announceAll(ctx)
+	if errors.Is(err, ErrGateShut) {
+		k.postponeAnnouncements(time.Now().Add(gateRetry))
+		return
+	}
+	k.noteTrouble(ctx, err)
 }
 
 // linkChanged handles a hint of netlink.
@@ -90,7 +101,7 @@ func (k *keeping) linkChanged(ctx context.Context, change LinkEvent) error {
 		k.announceAnew(ctx) // the carrier may have gone and come unseen
 	case AddrGone:
 		if earliest := k.restored.Add(restoreInterval); time.Now().Before(earliest) {
-			k.renewAt = earliest
+			k.lookAt = earliest
 			return nil
 		}
 	}
@@ -101,7 +112,9 @@ func (k *keeping) linkChanged(ctx context.Context, change LinkEvent) error {
 // address that is there has its lease extended, a missing one comes back.
 func (k *keeping) reconcile(ctx context.Context) error {
 	asked := time.Now()
-	k.renewAt = asked.Add(min(k.cfg.Lease/renewals, lookInterval))
+	renewal := k.renewal()
+	k.lookAt = asked.Add(min(renewal, lookInterval))
+	due := k.lookAt.After(k.Status().Renewed.Add(renewal)) // would be before the next look
 	if k.expired(asked) {
 		k.letGo(ctx, asked)
 	}
@@ -112,15 +125,18 @@ func (k *keeping) reconcile(ctx context.Context) error {
 	if !k.holds(time.Now()) { // not asked: reading may have taken long
 		return k.trouble(ctx, stErr)
 	}
-	// The lease cannot wait until the state can be read again.
-	if err := k.addAll(ctx); err != nil {
-		return k.trouble(ctx, errors.Join(stErr, err))
+	missing := k.missingIn(st)
+	if stErr != nil || len(missing) > 0 || due {
+		// The lease cannot wait until the state can be read again.
+		if err := k.addAll(ctx); err != nil {
+			return k.trouble(ctx, errors.Join(stErr, err))
+		}
+		k.renewed(asked)
 	}
-	k.renewed(asked)
 	if stErr != nil {
 		return k.trouble(ctx, stErr)
 	}
-	if missing := k.missingIn(st); len(missing) > 0 {
+	if len(missing) > 0 {
 		k.restored = asked
 		k.log.Warn("something else deleted addresses; they are back", "vip", missing)
 		for _, a := range missing {
@@ -174,19 +190,18 @@ func (k *keeping) setCarrier(ctx context.Context, up bool) {
 // announceAnew announces now, if the group is held, and restarts the schedule.
 func (k *keeping) announceAnew(ctx context.Context) {
 	now := time.Now()
-	if !k.holds(now) {
+	if !k.speaks(now) {
 		return
 	}
 	k.restartSchedule(now)
-	k.noteTrouble(ctx, k.announceAll(ctx))
+	k.announceNow(ctx)
 }
 
 // heard looks for another station that claims what we hold, reports it and, at
 // most once in DEFEND_INTERVAL, defends the address: RFC 5227, 2.4 (c).
 func (k *keeping) heard(ctx context.Context, f Frame) {
-	k.noteMissed(f.Missed)
-	since, held := k.heldSince()
-	if !held || f.At.Before(since) || !slices.Contains(k.cfg.Addrs, f.Owner) {
+	since, ours := k.speaksSince()
+	if !ours || f.At.Before(since) || !slices.Contains(k.cfg.Addrs, f.Owner) {
 		return
 	}
 	peer := k.isPeer(f.MAC)
@@ -198,10 +213,10 @@ func (k *keeping) heard(ctx context.Context, f Frame) {
 	k.defended[f.Owner] = now
 	k.log.Warn("another station claims an address held here; defending it", "vip", f.Owner, "by", f.MAC)
 	err := k.alone(ctx, func() error {
-		if !k.holds(now) {
+		if !k.speaks(now) {
 			return nil
 		}
-		return k.announce(ctx, f.Owner)
+		return k.announce(ctx, f.Owner, f.At)
 	})
 	k.noteTrouble(ctx, err)
 }
@@ -213,24 +228,4 @@ func (k *keeping) trouble(ctx context.Context, err error) error {
 	}
 	k.noteTrouble(ctx, err)
 	return nil
-}
-
-// noteTrouble keeps the error for Status, and logs the first of a row.
-func (k *keeping) noteTrouble(ctx context.Context, err error) {
-	if err == nil || ctx.Err() != nil {
-		return
-	}
-	k.mu.Lock()
-	first := k.st.Err == nil
-	k.st.Err = err
-	k.mu.Unlock()
-	if first {
-		k.log.Warn("keeping the addresses", "vip", k.cfg.Addrs, "err", err)
-	}
-}
-
-func (k *keeping) noteMissed(n uint64) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.st.Missed += n
 }

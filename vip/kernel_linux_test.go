@@ -76,6 +76,11 @@ func (h *kernelHost) OpenWire() (wire vip.Wire, err error) {
 	return wire, err
 }
 
+func (h *kernelHost) OpenMuter(group string, addrs ...netip.Addr) (m vip.Muter, err error) {
+	err = h.Do(func() error { m, err = vip.OpenMuter(h.ifi, group, addrs...); return err })
+	return m, err
+}
+
 func (h *kernelHost) AddAddr(p netip.Prefix) error {
 	return h.Do(func() error { return netlink.AddrAdd(h.device(), kernelAddr(p)) })
 }

@@ -18,30 +18,56 @@ func (c *Claimer) becomeHeld(asked time.Time) {
 	if !c.st.Held {
 		c.st.Held, c.st.Since = true, now
 	}
+	c.st.Quiet = false
 	c.renewedLocked(asked)
 	c.schedule = startSchedule(now).sent(now)
 	c.nudge()
 }
 
-// becomeAdopted is becomeHeld without announcements.
+// becomeAdopted is becomeHeld without announcements; and where that can be, quiet.
 func (c *Claimer) becomeAdopted(asked time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.st.Held, c.st.Since = true, asked
+	c.st.Held, c.st.Since, c.st.Quiet = true, asked, c.muteLocked()
 	c.renewedLocked(asked)
 }
 
 // becomeIdle notes that nothing is held, and reports whether something was.
 func (c *Claimer) becomeIdle() bool {
+	defer c.settle()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.st.Held
 	if was {
 		c.st.Held, c.st.Since = false, time.Now()
 	}
-	c.st.LeaseUntil = time.Time{}
+	c.st.Quiet, c.st.LeaseUntil = false, time.Time{}
 	c.schedule = schedule{}
 	return was
+}
+
+// becomeQuiet notes that what is held is no longer spoken for.
+func (c *Claimer) becomeQuiet() {
+	defer c.settle()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.st.Quiet = true
+	c.schedule = schedule{}
+}
+
+// becomeLoud undoes becomeQuiet, each address having been announced once.
+func (c *Claimer) becomeLoud() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.st.Quiet = false
+	c.schedule = startSchedule(time.Now()).sent(time.Now())
+	c.nudge()
+}
+
+// settle waits until an answer under way is out: none is sent after it.
+func (c *Claimer) settle() {
+	c.sending.Lock()
+	c.sending.Unlock() //nolint:staticcheck // only to wait
 }
 
 // renewed notes the kernel's acknowledgement of a renewal asked for at that time.
@@ -53,7 +79,7 @@ func (c *Claimer) renewed(asked time.Time) {
 
 func (c *Claimer) renewedLocked(asked time.Time) {
 	c.st.Renewed = asked
-	c.st.LeaseUntil = asked.Add(c.cfg.Lease)
+	c.st.LeaseUntil = asked.Add(c.leaseLocked())
 	c.st.Err = nil
 }
 
@@ -62,6 +88,56 @@ func (c *Claimer) holds(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.st.Held && now.Before(c.st.LeaseUntil)
+}
+
+// speaks reports whether this node announces the group and answers for it at now.
+func (c *Claimer) speaks(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.speaksLocked(now)
+}
+
+func (c *Claimer) speaksLocked(now time.Time) bool {
+	return c.st.Held && !c.st.Quiet && now.Before(c.st.LeaseUntil)
+}
+
+// muteLocked reports whether the kernel is mute about the whole group.
+func (c *Claimer) muteLocked() bool {
+	return c.muted && c.st.IPv4.Mode != ModeLease && c.st.IPv6.Mode != ModeLease
+}
+
+// lease is how long the kernel is asked to keep the addresses.
+func (c *Claimer) lease() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaseLocked()
+}
+
+func (c *Claimer) leaseLocked() time.Duration {
+	switch {
+	case c.cfg.Lease != 0:
+		return c.cfg.Lease
+	case c.muteLocked():
+		return MutedLease
+	}
+	return DefaultLease
+}
+
+// renewal is the interval of renewals.
+func (c *Claimer) renewal() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.muteLocked() {
+		return c.leaseLocked() / mutedRenewals
+	}
+	return min(c.leaseLocked()/renewals, lookInterval)
+}
+
+// speaksSince returns whether the group is held and spoken for, and since when it is held.
+func (c *Claimer) speaksSince() (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.st.Since, c.st.Held && !c.st.Quiet
 }
 
 // heldSince returns whether the group is held, and since when.
@@ -83,6 +159,16 @@ func (c *Claimer) restartSchedule(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.schedule = startSchedule(now).sent(now)
+	c.nudge()
+}
+
+// postponeAnnouncements begins the schedule anew at that time.
+func (c *Claimer) postponeAnnouncements(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.st.Held && !c.st.Quiet {
+		c.schedule = startSchedule(at)
+	}
 	c.nudge()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -264,4 +265,37 @@ func kernelAddr(p netip.Prefix) *netlink.Addr {
 		IP:   p.Addr().AsSlice(),
 		Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen()),
 	}}
+}
+
+// removeLeased takes those of the addresses that stand alone in their subnet with a lease
+// off every interface of the calling thread's namespace.
+func removeLeased(vips []netip.Addr) (did []string, err error) {
+	if len(vips) == 0 {
+		return nil, nil
+	}
+	links, err := netlink.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("listing interfaces: %w", err)
+	}
+	var errs []error
+	for _, dev := range links {
+		addrs, err := netlink.AddrList(dev, netlink.FAMILY_ALL)
+		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+			errs = append(errs, fmt.Errorf("listing addresses of %s: %w", dev.Attrs().Name, err))
+		}
+		for _, a := range addrs {
+			ip, _ := netip.AddrFromSlice(a.IP)
+			ip = ip.Unmap()
+			bits, _ := a.Mask.Size()
+			if !slices.Contains(vips, ip) || bits != ip.BitLen() || leaseOf(a.ValidLft) == 0 {
+				continue
+			}
+			if err := netlink.AddrDel(dev, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+				errs = append(errs, fmt.Errorf("%s: deleting %s: %w", dev.Attrs().Name, ip, err))
+				continue
+			}
+			did = append(did, fmt.Sprintf("removed address %s from %s", ip, dev.Attrs().Name))
+		}
+	}
+	return did, errors.Join(errs...)
 }

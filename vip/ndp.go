@@ -18,7 +18,8 @@ const (
 	typeNS = 135 // RFC 4861, 4.3
 	typeNA = 136 // RFC 4861, 4.4
 
-	flagOverride = 0x20 // in the first byte after the checksum
+	flagSolicited = 0x40 // in the first byte after the checksum
+	flagOverride  = 0x20
 
 	optSourceLLA = 1 // RFC 4861, 4.6.1
 	optTargetLLA = 2
@@ -35,11 +36,34 @@ var allNodes = netip.MustParseAddr("ff02::1")
 // naAnnouncement builds an unsolicited neighbour advertisement, RFC 4861, 7.2.6,
 // to all nodes, with the override flag: caches that know another MAC take this one.
 func naAnnouncement(mac net.HardwareAddr, addr netip.Addr) []byte {
+	return ndpFrame(mac, multicastMAC(allNodes), addr, allNodes, naBody(mac, flagOverride, addr))
+}
+
+// naAnswer builds the answer to a solicitation, RFC 4861, 7.2.4: to the asker alone; or,
+// if it has no address yet (it probes), to all nodes without the solicited flag.
+func naAnswer(mac net.HardwareAddr, q Frame) []byte {
+	if !q.Owner.IsValid() {
+		return naAnnouncement(mac, q.Target)
+	}
+	return ndpFrame(mac, q.MAC, q.Target, q.Owner, naBody(mac, flagSolicited|flagOverride, q.Target))
+}
+
+func naBody(mac net.HardwareAddr, flags byte, addr netip.Addr) []byte {
 	body := make([]byte, ndpLen, ndpLen+8)
-	body[0], body[4] = typeNA, flagOverride
+	body[0], body[4] = typeNA, flags
 	copy(body[8:], addr.AsSlice())
 	body = append(body, optTargetLLA, 1)
-	return ndpFrame(mac, addr, allNodes, append(body, mac...))
+	return append(body, mac...)
+}
+
+// nsQuestion builds a solicitation in a node's own name, RFC 4861, 7.2.2.
+func nsQuestion(mac net.HardwareAddr, own, addr netip.Addr) []byte {
+	body := make([]byte, ndpLen, ndpLen+8)
+	body[0] = typeNS
+	copy(body[8:], addr.AsSlice())
+	body = append(body, optSourceLLA, 1)
+	group := solicitedNode(addr)
+	return ndpFrame(mac, multicastMAC(group), own, group, append(body, mac...))
 }
 
 // nsProbe builds the solicitation of duplicate address detection, RFC 4862, 5.4.2:
@@ -48,7 +72,8 @@ func nsProbe(mac net.HardwareAddr, addr netip.Addr) []byte {
 	body := make([]byte, ndpLen)
 	body[0] = typeNS
 	copy(body[8:], addr.AsSlice())
-	return ndpFrame(mac, netip.IPv6Unspecified(), solicitedNode(addr), body)
+	group := solicitedNode(addr)
+	return ndpFrame(mac, multicastMAC(group), netip.IPv6Unspecified(), group, body)
 }
 
 // solicitedNode returns the solicited-node multicast address, RFC 4291, 2.7.1.
@@ -59,12 +84,17 @@ func solicitedNode(addr netip.Addr) netip.Addr {
 	return netip.AddrFrom16(group)
 }
 
-// ndpFrame wraps an ICMPv6 body for a multicast destination.
-func ndpFrame(mac net.HardwareAddr, src, dst netip.Addr, body []byte) []byte {
+// multicastMAC returns where a multicast packet goes, RFC 2464, 7.
+func multicastMAC(group netip.Addr) net.HardwareAddr {
+	d := group.As16()
+	return net.HardwareAddr{0x33, 0x33, d[12], d[13], d[14], d[15]}
+}
+
+// ndpFrame wraps an ICMPv6 body.
+func ndpFrame(mac, to net.HardwareAddr, src, dst netip.Addr, body []byte) []byte {
 	s, d := src.As16(), dst.As16()
 	b := make([]byte, 0, icmpOff+len(body))
-	b = append(b, 0x33, 0x33) // RFC 2464, 7
-	b = append(b, d[12:]...)
+	b = append(b, to...)
 	b = append(b, mac...)
 	b = binary.BigEndian.AppendUint16(b, etherTypeIPv6)
 	b = append(b, 0x60, 0, 0, 0)

@@ -3,8 +3,10 @@
 package vip
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime"
 )
 
@@ -16,3 +18,9 @@ func OpenLink(Interface) (Link, error) { return nil, errNeedsLinux }
 
 // OpenWire needs Linux.
 func OpenWire(Interface) (Wire, error) { return nil, errNeedsLinux }
+
+// OpenMuter needs Linux.
+func OpenMuter(Interface, string, ...netip.Addr) (Muter, error) { return nil, errNeedsLinux }
+
+// ReleaseAll needs Linux.
+func ReleaseAll(context.Context, ...netip.Addr) ([]string, error) { return nil, errNeedsLinux }

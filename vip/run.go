@@ -12,9 +12,9 @@ import (
 )
 
 // Run keeps what is claimed until ctx ends, and then returns nil. It may be called
-// once. First of all it removes what an earlier run left on the interface, or
-// adopts it (Config.Adopt). It releases nothing when it ends: call Release for an
-// orderly end, or let the lease run out.
+// once. First of all it makes the kernel mute (Config.Muter); then it removes what an
+// earlier run left on the interface, or adopts it (Config.Adopt). It releases nothing
+// when it ends: call Release and Unmute for an orderly end, or let the lease run out.
 //
 // It fails when the group's addresses belong to something else on this node
 // ([ErrNotOurs]), when the interface is gone ([ErrNoInterface]), and when link or
@@ -42,7 +42,12 @@ func (c *Claimer) keep(ctx context.Context) error {
 		return err
 	}
 	g.Go(func() error { return c.wire.Run(ctx) })
-	k := &keeping{Claimer: c, carrier: true, defended: make(map[netip.Addr]time.Time)}
+	if c.cfg.Muter != nil {
+		g.Go(func() error { return c.cfg.Muter.Run(ctx) })
+	}
+	l := &listener{Claimer: c, claims: make(chan Frame, claimsQueue)}
+	g.Go(func() error { return l.listen(ctx) })
+	k := &keeping{Claimer: c, claims: l.claims, carrier: true, defended: make(map[netip.Addr]time.Time)}
 	g.Go(func() error { return k.loop(ctx, changes) })
 	err = g.Wait()
 	for range changes { // until the watch has ended as well
@@ -58,6 +63,9 @@ func (c *Claimer) startClean(ctx context.Context) error {
 	defer c.end()
 	if _, held := c.heldSince(); held {
 		return nil // Claim came first
+	}
+	if err := c.muteKernel(ctx); err != nil {
+		return err
 	}
 	asked := time.Now()
 	st, err := c.link.State(ctx)

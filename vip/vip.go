@@ -19,8 +19,12 @@ var (
 	ErrNoCarrier = errors.New("no carrier")
 	// ErrNoInterface: the interface does not exist, or no longer.
 	ErrNoInterface = errors.New("no such interface")
-	// ErrClosed: the Link or Wire was closed.
+	// ErrClosed: the Link, Wire or Muter was closed.
 	ErrClosed = errors.New("use of a closed link or wire")
+	// ErrGateShut: the gate (Config.Gate) does not let this node speak for the addresses now.
+	ErrGateShut = errors.New("the gate is shut")
+	// ErrLeaseOnly: the kernel itself answers for the addresses, so this cannot be done.
+	ErrLeaseOnly = errors.New("the kernel answers for the addresses here (lease only)")
 )
 
 // Interface is where VIPs are held: one Ethernet interface of this node. [Find] fills it.
@@ -29,6 +33,8 @@ type Interface struct {
 	Index int
 	MAC   net.HardwareAddr // six bytes
 	Addr  netip.Prefix     // this node's own address on it, with the subnet's length
+	// Own lists all of this node's own addresses on it, Addr included, when Find looked.
+	Own []netip.Prefix
 }
 
 // String returns the name and the node's own address.
@@ -97,6 +103,12 @@ type Wire interface {
 	Probe(ctx context.Context, addr netip.Addr) (owner net.HardwareAddr, err error)
 	// Announce tells the segment once that addr is at this interface.
 	Announce(ctx context.Context, addr netip.Addr) error
+	// Answer tells who sent the question, an ARP request or a neighbour solicitation,
+	// that its target is at this interface.
+	Answer(ctx context.Context, question Frame) error
+	// Ask asks the host that has addr for its hardware address, in this node's own
+	// name, and does not wait: the answer is heard.
+	Ask(ctx context.Context, addr netip.Addr) error
 	// Heard delivers what other stations sent while Run runs. The queue holds
 	// HeardQueue frames; when it is full, frames are dropped and counted in
 	// Missed of the next one delivered.
@@ -130,5 +142,6 @@ type Frame struct {
 	Owner  netip.Addr       // the address which the frame says is at MAC; invalid when it says nothing (a probe)
 	MAC    net.HardwareAddr // the hardware address claimed for Owner
 	Target netip.Addr       // the address asked for, in requests and solicitations
+	Other  bool             // it was addressed to another station alone, and strayed here
 	Missed uint64           // frames dropped just before this one
 }

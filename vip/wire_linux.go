@@ -120,10 +120,11 @@ func (w *kernelWire) read(ctx context.Context, socket *frameSocket, decode func(
 			continue
 		}
 		f, ok := decode(b)
-		if !ok || bytes.Equal(f.MAC, w.ifi.MAC) { // our own frames are heard, too
+		if !ok || bytes.Equal(f.MAC, w.ifi.MAC) || bytes.Equal(f.Source, w.ifi.MAC) { // our own are heard, too
 			continue
 		}
 		f.At = at
+		f.Other = isStation(b[:6]) && !bytes.Equal(b[:6], w.ifi.MAC)
 		w.deliver(f)
 	}
 }
@@ -197,6 +198,41 @@ func (w *kernelWire) Announce(ctx context.Context, addr netip.Addr) error {
 	}
 	return nil
 }
+
+// Answer implements Wire.
+func (w *kernelWire) Answer(ctx context.Context, q Frame) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := w.send(q.Target,
+		func(mac net.HardwareAddr, _ netip.Addr) ([]byte, error) { return arpAnswer(mac, q) },
+		func(mac net.HardwareAddr, _ netip.Addr) []byte { return naAnswer(mac, q) })
+	if err != nil {
+		return w.wrap("answering for "+q.Target.String(), err)
+	}
+	return nil
+}
+
+// Ask implements Wire. The probe's form, without a sender, would disturb a host that is
+// just probing for its own address (RFC 5227, 2.1.1; RFC 4862, 5.4.3).
+func (w *kernelWire) Ask(ctx context.Context, addr netip.Addr) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	own := w.ifi.ownFor(addr)
+	if !own.IsValid() {
+		return w.wrap("asking "+addr.String(), errNoOwn)
+	}
+	err := w.send(addr,
+		func(mac net.HardwareAddr, addr netip.Addr) ([]byte, error) { return arpRequest(mac, own, addr) },
+		func(mac net.HardwareAddr, addr netip.Addr) []byte { return nsQuestion(mac, own, addr) })
+	if err != nil {
+		return w.wrap("asking "+addr.String(), err)
+	}
+	return nil
+}
+
+var errNoOwn = errors.New("this node has no address of that family on the interface")
 
 // send builds the frame of addr's family and sends it.
 func (w *kernelWire) send(

@@ -26,6 +26,7 @@ type Host interface {
 	// OpenLink and OpenWire open new ones; the caller closes them.
 	OpenLink() (vip.Link, error)
 	OpenWire() (vip.Wire, error)
+	OpenMuter(group string, addrs ...netip.Addr) (vip.Muter, error)
 
 	// Addrs lists what is on the interface now, asked of the kernel.
 	Addrs() ([]netip.Prefix, error)

@@ -18,6 +18,9 @@ const maxSent = 4096
 // updated, unless by a gratuitous request (net.ipv4.neigh.*.locktime, 1 s).
 const locktime = time.Second
 
+// resolveTime is how long a station waits for the answer to its question.
+const resolveTime = 100 * time.Millisecond
+
 // Segment is a simulated Ethernet segment. It is safe for concurrent use; it
 // starts no goroutine, and tells time by package time, so that synctest fakes it.
 type Segment struct {
@@ -62,7 +65,8 @@ func (s *Segment) Station() *Station {
 		cache:   make(map[netip.Addr]neighbour),
 	}
 	st.addrs[st.ifi.Addr] = time.Time{}
-	st.addrs[netip.MustParsePrefix(fmt.Sprintf("fd77::%d/64", n))] = time.Time{}
+	six := netip.MustParsePrefix(fmt.Sprintf("fd77::%d/64", n))
+	st.addrs[six], st.own6 = time.Time{}, six.Addr()
 	s.stations = append(s.stations, st)
 	return st
 }
@@ -81,6 +85,10 @@ type Station struct {
 	wires   []*Wire
 	refuse  map[netip.Addr]error // what Add returns for these
 	silent  bool                 // see Unnoticed
+	own6    netip.Addr
+	mutes   map[string]*muteTable // by group
+
+	refuseMute4, refuseMute6 error
 }
 
 type neighbour struct {
@@ -143,18 +151,25 @@ func (s *Station) SetCarrier(up bool) error {
 
 // Resolve implements Host.
 func (s *Station) Resolve(addr netip.Addr) (net.HardwareAddr, error) {
-	s.seg.mu.Lock()
-	defer s.seg.mu.Unlock()
-	if n, ok := s.cache[addr]; ok {
-		return n.mac, nil
-	}
-	for _, other := range s.seg.stations {
-		if other != s && s.carrier && other.carrier && other.has(addr) {
-			s.cache[addr] = neighbour{other.ifi.MAC, time.Now()}
-			return other.ifi.MAC, nil
+	ask := func(send bool) net.HardwareAddr {
+		s.seg.mu.Lock()
+		defer s.seg.mu.Unlock()
+		n, known := s.cache[addr]
+		if !known && send {
+			s.cache[addr] = neighbour{} // incomplete
+			s.question(addr)
+			n = s.cache[addr]
 		}
+		return n.mac
 	}
-	return nil, nil
+	mac := ask(true)
+	for end := time.Now().Add(resolveTime); mac == nil && time.Now().Before(end); mac = ask(false) {
+		time.Sleep(time.Millisecond)
+	}
+	if mac == nil {
+		return nil, s.Forget(addr)
+	}
+	return mac, nil
 }
 
 // Forget implements Host.
@@ -220,35 +235,48 @@ func (s *Station) notify(change vip.LinkChange) {
 	}
 }
 
+// question asks the segment for addr in the station's own name.
+func (s *Station) question(addr netip.Addr) {
+	f := vip.Frame{Kind: vip.ARPRequest, Target: addr, Owner: s.ifi.Addr.Addr()}
+	if addr.Is6() {
+		f.Kind, f.Owner = vip.Solicitation, s.own6
+	}
+	s.broadcast(f)
+}
+
 // broadcast brings a frame of this station to all others.
 func (s *Station) broadcast(f vip.Frame) {
+	s.send(f, func(*Station) bool { return true })
+}
+
+// reply brings a frame of this station to the one that has the MAC.
+func (s *Station) reply(to net.HardwareAddr, f vip.Frame) {
+	s.send(f, func(other *Station) bool { return slices.Equal(other.ifi.MAC, to) })
+}
+
+func (s *Station) send(f vip.Frame, to func(*Station) bool) {
 	f.At, f.Source, f.MAC = time.Now(), s.ifi.MAC, s.ifi.MAC
 	s.seg.sent = append(s.seg.sent, Sent{f, s})
 	if len(s.seg.sent) > maxSent {
 		s.seg.sent = slices.Clone(s.seg.sent[1:])
 	}
 	for _, other := range s.seg.stations {
-		if other != s && s.carrier && other.carrier {
+		if other != s && s.carrier && other.carrier && to(other) {
 			other.receive(s, f)
 		}
 	}
 }
 
-// receive is what a station's kernel and its wires do with a broadcast frame.
+// receive is what a station's kernel and its wires do with a frame.
 func (s *Station) receive(from *Station, f vip.Frame) {
 	for _, w := range s.wires {
 		w.receive(f)
 	}
-	if f.Owner.IsValid() {
-		announcement := f.Target == f.Owner || f.Kind == vip.Advertisement
-		n, known := s.cache[f.Owner]
-		if known && (announcement || f.At.Sub(n.updated) > locktime) {
-			s.cache[f.Owner] = neighbour{f.MAC, f.At}
-		}
-	}
-	// A kernel that has the address answers a probe, and in IPv4 even another
-	// station's announcement of it.
-	if !f.Target.IsValid() || !s.has(f.Target) {
+	s.learn(f)
+	// A kernel that has the address and is not muted answers a question, and in IPv4
+	// even another station's announcement of it. The mute table lets an announcement
+	// pass, and takes the claim out of what the kernel answers to it.
+	if !f.Target.IsValid() || !s.has(f.Target) || s.muted(f.Target) {
 		return
 	}
 	answer := vip.Frame{Kind: vip.ARPReply, At: f.At, Source: s.ifi.MAC, Owner: f.Target, MAC: s.ifi.MAC}
@@ -257,5 +285,18 @@ func (s *Station) receive(from *Station, f vip.Frame) {
 	}
 	for _, w := range from.wires {
 		w.receive(answer)
+	}
+	from.learn(answer)
+}
+
+// learn is what a kernel's neighbour cache takes from a frame.
+func (s *Station) learn(f vip.Frame) {
+	if !f.Owner.IsValid() {
+		return
+	}
+	n, known := s.cache[f.Owner]
+	announced := f.Target == f.Owner || f.Kind == vip.Advertisement
+	if known && (announced || f.At.Sub(n.updated) > locktime) {
+		s.cache[f.Owner] = neighbour{f.MAC, f.At}
 	}
 }

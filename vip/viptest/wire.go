@@ -128,6 +128,38 @@ func (w *Wire) Announce(ctx context.Context, addr netip.Addr) error {
 	return nil
 }
 
+// Answer implements vip.Wire.
+func (w *Wire) Answer(ctx context.Context, q vip.Frame) error {
+	w.st.seg.mu.Lock()
+	defer w.st.seg.mu.Unlock()
+	if w.closed {
+		return vip.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f := vip.Frame{Kind: vip.ARPReply, Owner: q.Target}
+	if q.Target.Is6() {
+		f.Kind = vip.Advertisement
+	}
+	w.st.reply(q.MAC, f)
+	return nil
+}
+
+// Ask implements vip.Wire.
+func (w *Wire) Ask(ctx context.Context, addr netip.Addr) error {
+	w.st.seg.mu.Lock()
+	defer w.st.seg.mu.Unlock()
+	if w.closed {
+		return vip.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.st.question(addr)
+	return nil
+}
+
 // Heard implements vip.Wire.
 func (w *Wire) Heard() <-chan vip.Frame { return w.heard }
 
