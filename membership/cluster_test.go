@@ -68,8 +68,9 @@ func (l lockedLog) Write(p []byte) (int, error) {
 func (w *world) start(name string, host int, seeds []string, change func(*membership.Config)) *node {
 	w.t.Helper()
 	n := &node{w: w, addr: fmt.Sprintf("10.0.0.%d", host), ended: make(chan struct{})}
+	transport := w.net.Listen(n.addr)
 	cfg := membership.Config{
-		Name: name, Seeds: seeds, Transport: w.net.Listen(n.addr), Meta: metaOf(name, n.addr),
+		Name: name, Seeds: seeds, Transport: transport, Exchange: transport.Exchange, Meta: metaOf(name, n.addr),
 		Log: slog.New(slog.NewTextHandler(lockedLog{n}, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	if change != nil {

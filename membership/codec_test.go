@@ -128,6 +128,7 @@ func FuzzStatement(f *testing.F) {
 func FuzzFrame(f *testing.F) {
 	f.Add(encodeFrame(framePayload, "s1#mft2k9x1-AB", []byte("hello")))
 	f.Add(encodeFrame(framePush, "s1#mft2k9x1-AB", nil))
+	f.Add(encodeFrame(frameRelay, "lb1#mft2k9x1-AB", encodeRelay(7, netip.MustParseAddrPort("10.0.0.12:7947"), []byte("nonce"))))
 	f.Add([]byte{framePush, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		kind, wire, body, err := decodeFrame(b)
@@ -137,6 +138,26 @@ func FuzzFrame(f *testing.F) {
 		kind2, wire2, body2, err := decodeFrame(encodeFrame(kind, wire, body))
 		if err != nil || kind2 != kind || wire2 != wire || !bytes.Equal(body2, body) {
 			t.Fatalf("%d %q %q became %d %q %q, %v", kind, wire, body, kind2, wire2, body2, err)
+		}
+	})
+}
+
+func FuzzRelay(f *testing.F) {
+	f.Add(encodeRelay(7, netip.MustParseAddrPort("10.0.0.12:7947"), []byte("nonce")))
+	f.Add(encodeRelay(1<<63, netip.MustParseAddrPort("[fd00::1]:65535"), make([]byte, MaxRelay)))
+	f.Add(encodeAnswer(7, []byte("active")))
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 7, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if id, to, datagram, err := decodeRelay(b); err == nil {
+			id2, to2, datagram2, err := decodeRelay(encodeRelay(id, to, datagram))
+			if err != nil || id2 != id || to2 != to || !bytes.Equal(datagram2, datagram) || !reachable(to) || len(datagram) > MaxRelay {
+				t.Fatalf("%d %v %q became %d %v %q, %v", id, to, datagram, id2, to2, datagram2, err)
+			}
+		}
+		if id, datagram, err := decodeAnswer(b); err == nil {
+			if again := encodeAnswer(id, datagram); !bytes.Equal(again, b) || len(datagram) > MaxRelay {
+				t.Fatalf("%q became %q", b, again)
+			}
 		}
 	})
 }

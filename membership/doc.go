@@ -9,6 +9,8 @@
 //     also meets each balancer once over TCP, so that a balancer's list never hangs on a few UDP packets.
 //   - A member that is re-created under its old name, at its old or at a new address, is the same member and no
 //     conflict. Two live members of one name are a conflict, reported by an Event and an error in the log of both.
+//   - Members carry datagrams for each other, to balancers' advert addresses alone and within bounds, for a node whose own
+//     path there is broken: [Cluster.Relay].
 //   - What a hostile or newer member says never crashes this one: what cannot be decoded is counted and ignored.
 //
 // Use:
@@ -25,13 +27,15 @@
 // Open binds the sockets and starts memberlist, whose goroutines belong to memberlist and end with Close. All
 // goroutines of this package belong to Run, which returns only when they have ended, except those of a Send, SetMeta,
 // Join or Leave whose context ended before memberlist, which knows none, was done: each is over within 3 s, and Close
-// waits for them. Without Run a Cluster can be joined by others, but it joins nobody and delivers nothing.
+// waits for them. Without Run a Cluster can be joined by others, but it joins nobody, delivers nothing and carries
+// nothing.
 //
 // # Whom to believe
 //
 // Whoever holds a gossip key, or is on the network where there is none, may announce itself as anything and others as
 // dead. So nothing here decides who is active (package election has a key of its own), and whoever fills a pool with
-// members decides which networks may register. What is decoded is bounded and fuzzed; names, addresses and texts are
+// members decides which networks may register. Such a one can also name any address as where it receives adverts, and
+// have each member send 1600 datagrams of 1200 bytes a second there, one for each of its own. What is decoded is bounded and fuzzed; names, addresses and texts are
 // checked before anybody sees them.
 //
 // # Names on the wire

@@ -65,6 +65,11 @@ func (c *Cluster) Relay(to netip.AddrPort, datagram []byte, fanout int, answered
 		return fmt.Errorf("membership: cannot relay %d bytes through %d members; 1 to %d members carry at least one byte",
 			len(datagram), fanout, MaxRelayFanout)
 	}
+	select {
+	case <-c.left:
+		return ErrClosed
+	default:
+	}
 	carriers := c.carriers(to, fanout, c.questions.lastGood(to))
 	if len(carriers) == 0 {
 		return ErrNoRelay

@@ -8,9 +8,13 @@
 //
 // Packets wait in a buffered inbox per host and are dropped when it is full, as a kernel does; so a host that has
 // died never stalls those that send to it. Streams are pipes. Nothing here starts a goroutine.
+//
+// Beside gossip there is one more thing on a Network: who answers a datagram that a member carries for another one
+// ([Network.Answer], and [Transport.Exchange] for Config.Exchange).
 package membershiptest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -36,6 +40,7 @@ const (
 type Network struct {
 	mu    sync.Mutex // protects the following
 	hosts map[netip.Addr]*Transport
+	ports map[netip.AddrPort]AnswerFunc
 	cut   map[[2]netip.Addr]bool // from, to
 	loss  float64
 	rand  *rand.Rand
@@ -44,7 +49,7 @@ type Network struct {
 // New returns a network without hosts. Its losses are drawn from seed.
 func New(seed uint64) *Network {
 	return &Network{
-		hosts: map[netip.Addr]*Transport{}, cut: map[[2]netip.Addr]bool{},
+		hosts: map[netip.Addr]*Transport{}, ports: map[netip.AddrPort]AnswerFunc{}, cut: map[[2]netip.Addr]bool{},
 		rand: rand.New(rand.NewPCG(seed, seed)),
 	}
 }
@@ -61,6 +66,16 @@ func (n *Network) Listen(addr string) *Transport {
 	defer n.mu.Unlock()
 	n.hosts[t.addr] = t
 	return t
+}
+
+// AnswerFunc returns the answer to a datagram from the host from, or nil for none.
+type AnswerFunc func(from netip.Addr, datagram []byte) []byte
+
+// Answer makes answer what listens at addr, an address and port. Its host must be up to be reached.
+func (n *Network) Answer(addr string, answer AnswerFunc) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ports[netip.MustParseAddrPort(addr)] = answer
 }
 
 // Crash takes power from the host at addr: what is sent to it vanishes, and it sends nothing.
@@ -115,12 +130,33 @@ func (n *Network) route(from *Transport, to string, packet bool) (*Transport, er
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	lost := n.hosts[from.addr] != from || n.cut[[2]netip.Addr{from.addr, dest.Addr()}] ||
-		!packet && n.cut[[2]netip.Addr{dest.Addr(), from.addr}] || packet && n.rand.Float64() < n.loss
-	if lost {
+	if n.lost(from, dest.Addr(), packet) || !packet && n.cut[[2]netip.Addr{dest.Addr(), from.addr}] {
 		return nil, nil
 	}
 	return n.hosts[dest.Addr()], nil
+}
+
+// lost reports whether what from sends to to vanishes on the way. n.mu must be held.
+func (n *Network) lost(from *Transport, to netip.Addr, packet bool) bool {
+	return n.hosts[from.addr] != from || n.cut[[2]netip.Addr{from.addr, to}] || packet && n.rand.Float64() < n.loss
+}
+
+// listener returns what listens at to if a datagram from from gets there.
+func (n *Network) listener(from *Transport, to netip.AddrPort) AnswerFunc {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.lost(from, to.Addr(), true) || n.hosts[to.Addr()] == nil {
+		return nil
+	}
+	return n.ports[to]
+}
+
+// returns reports whether the answer from from gets to t.
+func (n *Network) returns(from netip.Addr, t *Transport) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	sender := n.hosts[from]
+	return sender != nil && !n.lost(sender, t.addr, true) && n.hosts[t.addr] == t
 }
 
 // Transport is one host's place on a Network.
@@ -164,6 +200,17 @@ func (t *Transport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, e
 		}
 	}
 	return now, nil
+}
+
+// Exchange sends datagram to to and returns the answer, or waits until ctx ends if there is none.
+func (t *Transport) Exchange(ctx context.Context, to netip.AddrPort, datagram []byte) ([]byte, error) {
+	if answer := t.net.listener(t, to); answer != nil {
+		if b := answer(t.addr, datagram); b != nil && t.net.returns(to.Addr(), t) {
+			return b, nil
+		}
+	}
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // PacketCh is where packets arrive.
