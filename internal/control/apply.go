@@ -77,6 +77,10 @@ func member(m membership.Member) api.Member {
 	}
 }
 
+func relayAnswer(a membership.RelayAnswer) *ipc.RelayAnswer {
+	return &ipc.RelayAnswer{From: a.Via, Datagram: a.Datagram}
+}
+
 func clusterConfig(start *ipc.ControlStart) membership.Config {
 	bind := start.GossipAddr
 	switch {

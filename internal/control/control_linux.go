@@ -36,6 +36,7 @@ type Process struct {
 	started chan startOrder
 	stopped chan *ipc.Stop // told to stop; closed when the keeper is gone
 	links   chan *os.File
+	queries chan *ipc.RelayQuery
 
 	start   *ipc.ControlStart
 	cluster *membership.Cluster
@@ -66,7 +67,8 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 	p := &Process{
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
-		began: time.Now(), nudge: make(chan struct{}, 1),
+		queries: make(chan *ipc.RelayQuery, maxQueries),
+		began:   time.Now(), nudge: make(chan struct{}, 1),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -97,6 +99,11 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 		select {
 		case p.stopped <- m:
 		default:
+		}
+	case *ipc.RelayQuery:
+		select {
+		case p.queries <- m:
+		default: // lost, as any datagram may be
 		}
 	case *ipc.KeeperState:
 		p.mu.Lock()
@@ -131,6 +138,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	g.Go(func() error { return (&api.Server{Status: p.status}).Serve(ctx, admin) })
 	g.Go(func() error { return p.follow(ctx) })
 	g.Go(func() error { return p.linkProxies(ctx) })
+	g.Go(func() error { return p.relay(ctx) })
 	g.Go(func() error {
 		defer stop()
 		return p.untilStopped(ctx)

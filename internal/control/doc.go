@@ -7,6 +7,10 @@
 // whole list goes to the proxy. So a lost event, a restart of either process, or a burst
 // of joins ends in the same place.
 //
+// When the keeper's own path to another balancer is broken, control has three members of
+// the cluster carry its queries there. It cannot read them, nor forge an answer: the
+// balancer key stays with the keepers.
+//
 // It ignores SIGTERM and SIGINT: when it ends is for the keeper to say, who sends Stop;
 // then it leaves the cluster. When the keeper is gone it leaves as well: a balancer
 // without a keeper takes no part.
