@@ -29,14 +29,15 @@ const (
 
 // keepalivedConf is the file of balancer number i, as keepalived's own examples have it:
 // a MASTER and a BACKUP that track whether HAProxy runs. A fraction of a second needs VRRP
-// version 3, which is all that differs, but for real-time priority.
+// version 3, which is all that differs, but for real-time priority. Script security is left
+// out: in an ordinary user's lab the system's files belong to nobody, and it would refuse them.
 func keepalivedConf(s setting, i int) string {
 	var b strings.Builder
 	state, priority := "MASTER", 101
 	if i > 0 {
 		state, priority = "BACKUP", 100
 	}
-	fmt.Fprintf(&b, "global_defs {\n\trouter_id %s\n\tscript_user root\n\tenable_script_security\n", balancers[i].name)
+	fmt.Fprintf(&b, "global_defs {\n\trouter_id %s\n\tscript_user root\n", balancers[i].name)
 	if s.advert != "1" {
 		b.WriteString("\tvrrp_version 3\n")
 	}

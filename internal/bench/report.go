@@ -42,8 +42,9 @@ type Trial struct {
 	ReturnMS  float64        `json:"return_ms"`
 	Requests  int            `json:"requests"`
 	Failed    int            `json:"failed"`
-	Kinds     map[string]int `json:"kinds"` // Failed, by reason
-	Late      int            `json:"late"`  // requests that the busy machine delayed by over 20 ms
+	Kinds     map[string]int `json:"kinds"`   // Failed, by reason
+	Late      int            `json:"late"`    // of these, those that the busy machine delayed by over 20 ms
+	Skipped   int            `json:"skipped"` // not among these: the busy machine did not let the client send them
 	TwoMS     float64        `json:"two_owners_ms"`
 	NoneMS    float64        `json:"none_ms"`
 	MaxOwners int            `json:"max_owners"`

@@ -158,6 +158,9 @@ func (s *site) calm() bool {
 	from := map[string]bool{}
 	good := 0
 	for _, r := range s.log.Since(s.log.Now() - calmFor) {
+		if r.Fail == client.Skipped {
+			continue
+		}
 		if !r.Good() {
 			return false
 		}

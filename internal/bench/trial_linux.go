@@ -99,7 +99,7 @@ func (s *site) measure(t *Trial, from, undo, end time.Duration) {
 	t.times(gap.Length(), returnGap(reqs, undo, end), own.Two, own.None)
 	t.MaxOwners = own.Max
 	count := client.Count(reqs, client.Window{From: from, To: end})
-	t.Requests, t.Failed, t.Late = count.Requests, count.Failed, count.Late
+	t.Requests, t.Failed, t.Late, t.Skipped = count.Requests, count.Failed, count.Late, count.Skipped
 	t.Kinds = map[string]int{}
 	for kind, n := range count.Kinds {
 		t.Kinds[string(kind)] = n
@@ -141,6 +141,9 @@ func (t Trial) line() string {
 	line := fmt.Sprintf("outage %.0f ms, on return %.0f ms, failed %d of %d (%s), two owners %.0f ms, none %.0f ms, active %s, %s, %s",
 		t.OutageMS, t.ReturnMS, t.Failed, t.Requests, strings.Join(kinds, ", "), t.TwoMS, t.NoneMS,
 		shown(t.Before), shown(t.Held), shown(t.After))
+	if t.Late+t.Skipped > 0 {
+		line += fmt.Sprintf("; a busy machine: %d late, %d skipped", t.Late, t.Skipped)
+	}
 	if !t.Calm {
 		line += "; NOT CALM at the end"
 	}
