@@ -13,20 +13,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/lab"
 )
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
-
-func testMain(m *testing.M) int {
-	lab.Init()
-	if os.Getenv(workVar) == "" {
-		work, err := prepare("")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(work)
-	}
-	return lab.TestMain(m)
-}
+func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
 
 func TestFaultsAreMeasuredBesideThePeer(t *testing.T) {
 	lab.Need(t)
@@ -34,6 +21,10 @@ func TestFaultsAreMeasuredBesideThePeer(t *testing.T) {
 		t.Fatal(err)
 	} else if err != nil {
 		t.Skip(err)
+	}
+	t.Setenv(workVar, t.TempDir())
+	if err := build(tandemPath()); err != nil {
+		t.Fatal(err)
 	}
 	o := options{n: 1, json: true, faults: []string{"power-loss", "link-blip"}, peers: []string{"keepalived-0.1s"}, watch: time.Second}
 	var out, progress strings.Builder
