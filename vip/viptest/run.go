@@ -65,6 +65,7 @@ type Node struct {
 	Link vip.Link
 	Wire vip.Wire
 
+	muter  vip.Muter // nil: none
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error // of Run; valid when ended is closed
@@ -73,7 +74,15 @@ type Node struct {
 	got []vip.Event
 }
 
-// Start runs a Claimer on the host until the test ends or Kill.
+// Muted is the configuration of a group about which the host's kernel is mute.
+func Muted(t *testing.T, h Host, addrs ...netip.Addr) vip.Config {
+	t.Helper()
+	m, err := h.OpenMuter("table", addrs...)
+	must(t, err)
+	return vip.Config{Addrs: addrs, Muter: m}
+}
+
+// Start runs a Claimer on the host until the test ends or Kill. It closes the Muter.
 func Start(t *testing.T, h Host, cfg vip.Config) *Node {
 	t.Helper()
 	link, err := h.OpenLink()
@@ -83,7 +92,7 @@ func Start(t *testing.T, h Host, cfg vip.Config) *Node {
 	c, err := vip.NewClaimer(cfg, link, wire, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
-	n := &Node{Claimer: c, Host: h, Link: link, Wire: wire, cancel: cancel, ended: make(chan struct{})}
+	n := &Node{Claimer: c, Host: h, Link: link, Wire: wire, muter: cfg.Muter, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		for ev := range c.Events() {
 			n.mu.Lock()
@@ -100,6 +109,7 @@ func Start(t *testing.T, h Host, cfg vip.Config) *Node {
 		if err := c.Release(context.Background()); err != nil && !errors.Is(err, vip.ErrClosed) {
 			t.Error(err)
 		}
+		n.closeMuter(t)
 		must(t, link.Close())
 		must(t, wire.Close())
 	})
@@ -111,6 +121,20 @@ func (n *Node) Kill() error {
 	n.cancel()
 	<-n.ended
 	return n.err
+}
+
+// Crash is Kill, and what the kernel does to the sockets of a process that has died.
+func (n *Node) Crash(t *testing.T) {
+	t.Helper()
+	n.Kill()
+	n.closeMuter(t)
+}
+
+func (n *Node) closeMuter(t *testing.T) {
+	t.Helper()
+	if n.muter != nil {
+		must(t, n.muter.Close())
+	}
 }
 
 // Ended waits until Run has ended by itself, and returns what it returned.
@@ -144,6 +168,23 @@ func Has(t *testing.T, h Host, addr netip.Addr) bool {
 	have, err := h.Addrs()
 	must(t, err)
 	return slices.Contains(have, netip.PrefixFrom(addr, addr.BitLen()))
+}
+
+// Answers returns the hardware address of a station that answers the host's probe for
+// addr, or nil if none does within vip.ProbeTime.
+func Answers(t *testing.T, from Host, addr netip.Addr) net.HardwareAddr {
+	t.Helper()
+	wire, err := from.OpenWire()
+	must(t, err)
+	defer wire.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- wire.Run(ctx) }()
+	owner, err := wire.Probe(ctx, addr)
+	must(t, err)
+	cancel()
+	must(t, <-ended)
+	return owner
 }
 
 // PointsAt reports whether from sends what is meant for addr to the host.

@@ -20,7 +20,7 @@ var (
 
 // Run runs the table: with calls body with a fresh Net, perhaps in a synctest bubble.
 func Run(t *testing.T, with func(t *testing.T, body func(t *testing.T, n Net))) {
-	for _, b := range behaviours {
+	for _, b := range slices.Concat(behaviours, muteBehaviours) {
 		t.Run(b.sentence, func(t *testing.T) {
 			for _, addr := range []netip.Addr{VIP4, VIP6} {
 				family := "IPv6"
@@ -35,10 +35,12 @@ func Run(t *testing.T, with func(t *testing.T, body func(t *testing.T, n Net))) 
 	}
 }
 
-var behaviours = []struct {
+type behaviour struct {
 	sentence string
 	prove    func(t *testing.T, n Net, addr netip.Addr)
-}{
+}
+
+var behaviours = []behaviour{
 	{"after Claim the address is there with a lease and neighbours send to us", claimed},
 	{"claiming and releasing twice is no error", twice},
 	{"a group moves as one", group},
