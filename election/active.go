@@ -14,7 +14,7 @@ func (m *Machine) heardInActive(p *peer, was peer) {
 		m.considerYield()
 	}
 	if m.state == Active && was.rival && !p.rival {
-		m.do(Announce{}) // it has let go: those who took the VIP to be there learn better (E14)
+		m.announce() // it has let go: those who took the VIP to be there learn better (E14)
 	}
 }
 
@@ -29,7 +29,7 @@ func (m *Machine) contest(p *peer) {
 		return
 	}
 	p.contested = m.now
-	m.do(Announce{})
+	m.announce()
 	m.send()
 }
 
@@ -59,6 +59,7 @@ func (m *Machine) preemptAt() time.Time {
 }
 
 func (m *Machine) tickActive() {
+	m.tickVerify()
 	if !m.due(m.preemptAt()) {
 		return
 	}
@@ -75,5 +76,5 @@ func (m *Machine) defend() {
 		return
 	}
 	m.defended = m.now
-	m.do(Announce{})
+	m.announce()
 }

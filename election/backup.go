@@ -11,25 +11,10 @@ func (m *Machine) settle() {
 	m.floor = m.now.Add(activeDown(m.cfg.AdvertInterval))
 }
 
-// claimAt returns when this backup claims unless something is heard before; zero while it may not, or does.
-// It depends on what was heard only, never on now: the last sign of anybody who holds the VIP (E4), the rank
-// among those who were alive then (E9).
-func (m *Machine) claimAt() time.Time {
-	if !m.settled || !m.fit() || m.pending != nothing {
-		return time.Time{}
-	}
-	last, interval := m.floor, m.cfg.AdvertInterval
-	for _, p := range m.peers {
-		if p.holds() && p.until.After(last) {
-			last, interval = p.until, p.Interval
-		}
-	}
-	return last.Add(skew(m.rankAt(last), interval))
-}
-
 func (m *Machine) heardInBackup(p *peer, was peer) {
 	switch {
 	case p.holds():
+		m.relievedAt = time.Time{}
 		if !m.settled { // whoever hears the cluster need not look for it
 			m.settle()
 		}
@@ -42,13 +27,16 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 		}
 	case was.holds() && was.until.After(m.now):
 		// It yields, or came back from a restart: there is nothing to wait for but better candidates (E7).
-		m.floor = m.now
+		m.floor, m.relievedAt = m.now, m.now
 		if !was.claiming() {
 			m.lost = Reason{Why: WhyYielded, Node: p.Node}
 		}
 	}
 	if m.pending != nothing && (p.active() || p.claiming() && p.claimRank().compare(m.claimRank()) > 0) {
 		m.withdraw(Reason{Why: WhyWithdrawn, Node: p.Node})
+	}
+	if m.kept && m.state == Backup && p.active() {
+		m.becomeDraining(Reason{Why: WhyConflictLost, Node: p.Node}, Backup) // E12: somebody has taken it over
 	}
 }
 
@@ -63,15 +51,25 @@ func (m *Machine) tickBackup() {
 	case m.due(m.settleBy):
 		m.settle()
 	}
-	if !m.due(m.claimAt()) {
+	w, ok := m.waiting()
+	if !ok {
 		return
 	}
-	if m.slept && !m.pardoned {
+	turn := m.turn(w)
+	if m.due(m.askAt(w)) && (!m.due(turn) || !m.proven(w)) {
+		m.askRound(w)
+	}
+	switch {
+	case !m.due(turn):
+	case m.slept && !m.pardoned:
 		m.pardoned = true
-		m.floor = m.now.Add(activeDown(m.cfg.AdvertInterval))
-		return
+		m.floor = m.now.Add(patience(m.cfg.AdvertInterval, m.late.longest(m.now)))
+		m.relievedAt = time.Time{}
+	case m.proven(w):
+		m.beginClaim()
+	case m.due(m.deafAt(w)):
+		m.becomeFault(Reason{Why: WhyDeaf})
 	}
-	m.beginClaim()
 }
 
 // beginClaim tells the peers, so that they hold back, and then asks for what a claim needs.
@@ -129,9 +127,21 @@ func (m *Machine) claimed(ev Claimed) {
 	if !m.answered(claiming, ev.Token) {
 		return
 	}
-	if ev.Err != nil {
+	switch unheard := m.now.Sub(m.sentAt); {
+	case ev.Err != nil:
 		m.becomeFault(Reason{Why: WhyClaimFailed, Detail: ev.Err.Error()})
-		return
+	case unheard >= (missedAdverts-1)*m.cfg.AdvertInterval:
+		// The peers have not been told of this claim for so long that one of them may have made its own (E14).
+		m.becomeDraining(Reason{Why: WhyPaused, Detail: unheard.String()}, Backup)
+	default:
+		m.becomeActive()
 	}
-	m.becomeActive()
+}
+
+// received: this node can hear (E5).
+func (m *Machine) received(at time.Time) {
+	m.proof = later(m.proof, at)
+	if m.state == Fault && m.reason.Why == WhyDeaf {
+		m.retryAt = m.now
+	}
 }

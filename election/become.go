@@ -9,7 +9,7 @@ import (
 var arrows = [numStates][numStates]bool{
 	Init:     {Init: true, Backup: true},
 	Backup:   {Init: true, Active: true, Draining: true, Fault: true},
-	Active:   {Draining: true},
+	Active:   {Draining: true, Fault: true},
 	Draining: {Init: true, Backup: true, Fault: true},
 	Fault:    {Init: true, Backup: true, Draining: true},
 }
@@ -24,6 +24,7 @@ func (m *Machine) become(to State, why Reason) {
 	m.transitions++
 	m.forgetRequest()
 	m.settleBy, m.retryAt, m.yieldBy, m.betterSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	m.verifyBy, m.relievedAt = time.Time{}, time.Time{}
 }
 
 // becomeBackup waits for the active to be lost. Whatever came before, it does so for a full active-down
@@ -41,6 +42,8 @@ func (m *Machine) becomeBackup(why Reason) {
 
 // becomeActive follows a Claim that succeeded. Clients come first: announce, then tell the peers.
 func (m *Machine) becomeActive() {
+	m.kept = false
+	m.unfence()
 	m.do(Announce{})
 	m.send()
 	m.become(Active, m.lost)
@@ -50,8 +53,9 @@ func (m *Machine) becomeActive() {
 	}
 }
 
-// becomeDraining gives the VIP up, and becomes next when it is off.
+// becomeDraining gives the VIP up, and becomes next when it is off. It is mute at once (E8).
 func (m *Machine) becomeDraining(why Reason, next State) {
+	m.fence()
 	m.become(Draining, why)
 	m.next, m.farewell = next, false
 	m.yieldBy = m.now.Add(activeDown(m.cfg.AdvertInterval))

@@ -7,6 +7,7 @@ func (m *Machine) released(ev Released) {
 	if !m.answered(releasing, ev.Token) {
 		return
 	}
+	m.kept = m.kept && ev.Err != nil
 	switch {
 	case m.state == Draining && m.next == Init:
 		m.sayFarewell()
@@ -16,7 +17,7 @@ func (m *Machine) released(ev Released) {
 		m.relieved()
 	default:
 		m.held = false
-		if m.retryAt.IsZero() {
+		if m.retryAt.IsZero() && !m.isolated {
 			m.becomeBackup(Reason{Why: WhyRetry})
 		}
 	}
@@ -84,7 +85,7 @@ func (m *Machine) tickFault() {
 		m.forgetRequest()
 		m.releaseFailed("no answer within " + m.cfg.AnswerTimeout.String())
 	}
-	if m.pending == releasing || !m.due(m.retryAt) {
+	if m.pending == releasing || m.isolated && !m.held || !m.due(m.retryAt) {
 		return
 	}
 	if m.held {

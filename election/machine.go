@@ -28,20 +28,38 @@ type Machine struct {
 	deadline time.Time // as last returned
 	expected time.Time // when the shell had to wake up: deadline, but not before it was told
 	slept    bool      // it woke up far too late; what was not heard meanwhile proves nothing
+	late     recent    // how late it wakes up
 	nextSend time.Time
-	repeats  int  // of the next advert, in short order
-	yielding bool // adverts say priority 0: the VIP is off this node, somebody else shall have it
+	sentAt   time.Time // the last advert
+	repeats  int       // of the next advert, in short order
+	yielding bool      // adverts say priority 0: the VIP is off this node, somebody else shall have it
 
 	token     uint64    // of the last request; none is used twice
 	pending   request   // what the shell is doing that we wait for
 	answerBy  time.Time // when pending has failed
 	mustProbe bool      // no active was ever known: ask the wire before a claim (E11)
 
+	asked    [maxAsked]asked // the latest queries, as a ring
+	queries  uint64          // how many there have been
+	round    int             // of the silence under way
+	askedAt  time.Time       // the last round
+	askedAll time.Time       // the last round by all paths
+
+	third     bool      // a third station was heard of late (E5)
+	solicited time.Time // when this node last asked for a proof that it hears
+	proof     time.Time // when it last had one
+	isolated  bool      // it hears nobody (E12)
+	fenced    bool      // the shell has been told to write nothing about the VIP
+	kept      bool      // Fault, Backup: the VIP is here, fenced, from before an isolation
+
 	settled  bool      // Backup: the active-down interval has begun
 	settleBy time.Time // Backup: it begins then at the latest
 	floor    time.Time // Backup: no claim before, whoever holds the VIP
 	lost     Reason    // Backup: why a claim would be made
 	pardoned bool      // Backup: has discarded the silence of its own sleep once
+
+	relievedAt time.Time // Backup: when an active in order asked to be relieved; zero for not
+	verifyBy   time.Time // Active: a pause has been verified then at the latest; zero: there was none
 
 	betterSince time.Time // Active: since when a clearly better peer is there; zero for none
 	defended    time.Time // Active: last announcement against a foreign claimant
@@ -87,7 +105,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 	}
 	switch ev := ev.(type) {
 	case Heard:
-		m.heard(ev)
+		m.hear(ev, 0)
 	case SeedsTried:
 		m.settle()
 	case Probed:
@@ -106,7 +124,18 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		m.judge(m.fitness, ev.OK, ev.Reason)
 	case Shutdown:
 		m.shutdown()
-	case Answered, Received, Stations, Isolated, Gone, Paused:
+	case Answered:
+		m.answeredQuery(ev)
+	case Received:
+		m.received(ev.At)
+	case Stations:
+		m.third = ev.Third
+	case Isolated:
+		m.isolate(ev.Yes)
+	case Gone:
+		m.gone(ev)
+	case Paused:
+		m.paused(ev.For)
 	default:
 		panic(fmt.Sprintf("election: unknown event %T", ev))
 	}
@@ -146,8 +175,13 @@ func (m *Machine) Deadline() time.Time { return m.deadline }
 func (m *Machine) begin(now time.Time) {
 	m.now = later(now, m.now)
 	m.acts, m.news = nil, nil
-	if !m.expected.IsZero() && m.now.Sub(m.expected) > overslept(m.cfg.AdvertInterval) {
-		m.slept = true
+	if m.expected.IsZero() {
+		return
+	}
+	late := m.now.Sub(m.expected)
+	m.slept = m.slept || late > overslept(m.cfg.AdvertInterval)
+	if late <= max(ownJitter, m.cfg.AdvertInterval) {
+		m.late.add(m.now, late)
 	}
 }
 
@@ -163,14 +197,17 @@ func (m *Machine) end() []Action {
 func (m *Machine) nextDeadline() time.Time {
 	switch m.state {
 	case Backup:
-		return earliest(m.nextSend, m.settleBy, m.answerBy, m.claimAt())
+		return earliest(m.nextSend, m.settleBy, m.answerBy, m.nextInBackup())
 	case Active:
-		return earliest(m.nextSend, m.preemptAt())
+		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt())
 	case Draining:
 		return earliest(m.nextSend, m.answerBy, m.yieldBy)
 	case Fault:
-		if m.pending != nothing {
+		switch {
+		case m.pending != nothing:
 			return earliest(m.nextSend, m.answerBy)
+		case m.isolated && !m.held:
+			return m.nextSend
 		}
 		return earliest(m.nextSend, m.retryAt)
 	}
@@ -211,6 +248,7 @@ func (m *Machine) forgetRequest() { m.pending, m.answerBy = nothing, time.Time{}
 
 // send advertises now.
 func (m *Machine) send() {
+	m.sentAt = m.now
 	m.nextSend = m.now.Add(m.cfg.AdvertInterval)
 	if m.repeats > 0 {
 		m.repeats--
@@ -247,17 +285,18 @@ func (m *Machine) rank() rank {
 
 func (m *Machine) claimRank() claimRank { return claimRank{m.claim, m.rank()} }
 
-// heard takes in what a peer says; what follows from it depends on the state.
-func (m *Machine) heard(h Heard) {
+// hear takes in what a peer says, by an advert (via 0) or in answer to a query; what follows from it depends
+// on the state. It returns nil for what is no news.
+func (m *Machine) hear(h Heard, via Path) *peer {
 	if h.Group.Name != m.cfg.Group || h.Node == m.cfg.Node && h.Boot == m.cfg.Boot {
-		return
+		return nil
 	}
 	p := m.peerOf(h.Node)
-	if p == nil {
-		return
+	if p == nil || h.Boot == p.Boot && h.Seq < p.Seq {
+		return nil
 	}
 	was := *p
-	p.Heard, p.at, p.until = h, m.now, m.now.Add(patience(h.Interval, h.Late))
+	m.record(p, h, via)
 	m.epoch = max(m.epoch, min(h.Group.Epoch, maxEpoch))
 	if p.active() {
 		m.mustProbe = false // the VIP is known to be ours: whoever answers for it is one of us
@@ -270,6 +309,7 @@ func (m *Machine) heard(h Heard) {
 	case Draining:
 		m.heardInDraining(p)
 	}
+	return p
 }
 
 // conflict: a host that is no balancer claims the VIP.
@@ -305,7 +345,7 @@ func (m *Machine) shutdown() {
 	switch {
 	case m.state == Draining && m.next != Init:
 		m.next = Init
-	case m.state == Active, m.state == Backup && m.pending == claiming, m.state == Fault && m.held:
+	case m.state == Active, m.state == Backup && m.pending == claiming, m.state == Fault && m.held, m.kept && m.state != Draining:
 		m.becomeDraining(Reason{Why: WhyShutdown}, Init)
 	default:
 		m.becomeInit()

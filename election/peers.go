@@ -12,8 +12,44 @@ type peer struct {
 	at    time.Time // when it was heard
 	until time.Time // from then on its silence means that it is gone
 
+	advertAt time.Time     // when its last advert came; at may be of an answer
+	gaps     recent        // how long its adverts have been overdue
+	lateness time.Duration // what it was allowed for when last heard (E13)
+	patience time.Duration // how long its silence is borne: until − at, unless a fast signal shortens it (E7)
+	from     time.Time     // when questions begin if it stays silent (E4)
+	rtt      time.Duration // the longest that an answer of this boot took
+	path     Path          // by which it answers though its adverts do not come; 0 when they do
+	awaited  bool          // this node's verification waits for its answer (E14)
+
 	rival     bool      // it may have held the VIP while we did: announce once more when it has let go
 	contested time.Time // when we last told it so
+}
+
+// record notes what p said, when, and until when it need not say more. Its silence is borne for longer when
+// it says that it has been late of late, when its adverts have come late, or when this node itself wakes up
+// late (E13). A peer that has just appeared has no gaps yet: what it says of itself, and what this node knows
+// of itself, must do.
+func (m *Machine) record(p *peer, h Heard, via Path) {
+	longest := longestJitter(h.Interval)
+	if h.Boot != p.Boot {
+		p.gaps, p.rtt, p.path, p.advertAt = recent{}, 0, 0, time.Time{}
+	}
+	switch gap := m.now.Sub(p.advertAt) - h.Interval; {
+	case via != 0 && gap > questionsAfter(p.patience)-h.Interval:
+		if p.path == 0 || via < p.path {
+			p.path = via
+		}
+	case via != 0:
+	case !p.advertAt.IsZero() && gap < longest && !m.slept:
+		p.gaps.add(m.now, gap)
+		fallthrough
+	default:
+		p.advertAt, p.path = m.now, 0
+	}
+	p.Heard, p.at = h, m.now
+	p.lateness = min(max(h.Late, p.gaps.longest(m.now), m.late.longest(m.now)), longest)
+	p.patience = patience(h.Interval, p.lateness)
+	p.from, p.until = m.now.Add(questionsAfter(p.patience)), m.now.Add(p.patience)
 }
 
 func (p *peer) rank() rank {

@@ -63,12 +63,16 @@ const (
 	WhyReleaseFailed            // → Fault: Release failed or was not answered in time; Detail says how
 	WhyRetry                    // Fault → Backup: Config.RetryInterval has passed
 	WhyShutdown                 // → Draining, Init: asked to end
+	WhyPaused                   // → Draining, Backup: this node stood still while it claimed; Detail says for how long
+	WhyDeaf                     // Backup → Fault: nothing shows that this node hears anybody, so silence proves nothing
+	WhyIsolated                 // Backup, Active → Fault: nobody is heard on the VIP's segment any more
 	numWhys
 )
 
 var whyNames = [numWhys]string{
 	"none", "started", "no-active", "active-silent", "yielded", "conflict-lost", "withdrawn", "not-serving",
 	"preempted", "foreign-owner", "claim-failed", "probe-failed", "release-failed", "retry", "shutdown",
+	"paused", "deaf", "isolated",
 }
 
 // String returns the reason's word.

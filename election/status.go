@@ -37,8 +37,10 @@ type Peer struct {
 	Fitness  uint8
 	Epoch    uint64
 	Interval time.Duration
-	Heard    time.Time // its last advert
-	Silent   bool      // not heard for its active-down interval
+	Heard    time.Time     // its last advert, or answer
+	Patience time.Duration // how long its silence is borne (E13)
+	Path     Path          // by which it answers though its adverts do not come; 0 when they do
+	Silent   bool          // not heard for its active-down interval
 }
 
 // Status returns a snapshot as of the last Step or Tick.
@@ -48,18 +50,18 @@ func (m *Machine) Status() Status {
 		State: m.state, Since: m.since, Reason: m.reason,
 		Epoch: m.epoch, Transitions: m.transitions,
 		Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Serving: m.serving, NotServing: m.notServing,
-		Foreign: m.foreign, PreemptAt: m.preemptAt(),
+		Foreign: m.foreign, PreemptAt: m.preemptAt(), Fenced: m.fenced && (m.state == Active || m.state == Draining || m.held || m.kept),
 	}
 	if m.state == Active {
 		s.Active = m.cfg.Node
 	} else if p := m.activePeer(); p != nil {
-		s.Active = p.Node
+		s.Active, s.PathDegraded = p.Node, p.path
 	}
 	for _, p := range m.peers {
 		s.Peers = append(s.Peers, Peer{
 			Node: p.Node, Boot: p.Boot, Addr: p.Addr, State: p.Group.State, Claiming: p.Group.Claiming,
 			Priority: p.Group.Priority, Fitness: p.Group.Fitness, Epoch: p.Group.Epoch,
-			Interval: p.Interval, Heard: p.at, Silent: !p.until.After(m.now),
+			Interval: p.Interval, Heard: p.at, Patience: p.patience, Path: p.path, Silent: !p.until.After(m.now),
 		})
 	}
 	return s
@@ -72,6 +74,9 @@ func (m *Machine) Advert() GroupAdvert {
 	}
 	switch m.state {
 	case Backup:
+		if m.isolated {
+			g.Priority = 0
+		}
 		g.Claiming = m.pending != nothing
 		if g.Claiming {
 			g.Epoch = m.claim

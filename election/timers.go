@@ -20,6 +20,10 @@ const (
 	yieldRepeats = 2
 	yieldSpacing = 2 * time.Millisecond
 
+	// ownJitter is how late a busy machine wakes up. A node that has been so late of late gives the others
+	// the same allowance (E13); what is longer is a sleep.
+	ownJitter = 100 * time.Millisecond
+
 	// maxEpoch bounds epochs, so that one forged advert in a cluster without keys cannot make them wrap.
 	maxEpoch = 1 << 62
 )
@@ -42,6 +46,10 @@ func patience(interval, late time.Duration) time.Duration {
 
 // longestJitter returns the longest silence that counts as jitter; a longer one is a pause (E13).
 func longestJitter(interval time.Duration) time.Duration { return max(time.Second, 10*interval) }
+
+// questionsAfter returns after what part of a silence the questions begin: one and a half of four intervals,
+// which is one advert missed (E4).
+func questionsAfter(patience time.Duration) time.Duration { return patience * 3 / 8 }
 
 // overslept returns from which delay on a node must take it that it slept itself, and that what it has not
 // heard meanwhile proves nothing. It is what a busy machine does not exceed by itself.

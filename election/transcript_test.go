@@ -1,6 +1,7 @@
 package election
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -29,8 +30,9 @@ import (
 //	sleep FOR              time passes without a Tick, then Tick
 //	nap FOR                time passes without a Tick
 //	seeds | probed [owner= err=] | claimed [err=] | released [err=] | fitness N | serving yes|no
-//	conflict MAC | gone NODE | shutdown
-//	status | advert
+//	conflict MAC | gone NODE (PeerGone) | ended NODE [boot=] (Gone) | shutdown
+//	answered NODE STATE … [path= nonce=] | received | stations yes|no | isolated yes|no | paused FOR
+//	status | advert | rounds (print each query round from now on, not only the first of a silence)
 //
 // Answers carry the token of the last request unless told token=. The adverts of each interval are left out
 // when they only repeat what was said before.
@@ -51,9 +53,12 @@ type transcript struct {
 	m     *Machine
 	now   time.Time
 	token uint64 // of the last request
+	nonce uint64 // of the last query
 	said  GroupAdvert
 	kept  map[string]*keptPeer
 	out   strings.Builder
+
+	allRounds bool // print each query round, not only the first of a silence
 }
 
 // keptPeer is heard again every interval.
@@ -82,6 +87,8 @@ func (tr *transcript) command(t *testing.T, d *datadriven.TestData) string {
 		tr.step(h)
 	case "silence":
 		delete(tr.kept, d.CmdArgs[0].Key)
+	case "rounds":
+		tr.allRounds = true
 	case "status":
 		tr.status()
 	case "advert":
@@ -154,9 +161,30 @@ func (tr *transcript) event(t *testing.T, d *datadriven.TestData) Event {
 		return PeerGone{Node: d.CmdArgs[0].Key}
 	case "shutdown":
 		return Shutdown{}
+	case "answered":
+		return Answered{Heard: heardOf(t, d), Nonce: number(t, d, "nonce", tr.nonce), Path: pathOf(arg(t, d, "path", "direct"))}
+	case "received":
+		return Received{At: tr.now}
+	case "stations":
+		return Stations{Third: d.CmdArgs[0].Key == "yes"}
+	case "isolated":
+		return Isolated{Yes: d.CmdArgs[0].Key == "yes"}
+	case "ended":
+		return Gone{Node: d.CmdArgs[0].Key, Boot: number(t, d, "boot", 1)}
+	case "paused":
+		return Paused{For: duration(t, d.CmdArgs[0].Key)}
 	}
 	d.Fatalf(t, "unknown command %q", d.Cmd)
 	return nil
+}
+
+func pathOf(word string) Path {
+	for p := range AllPaths + 1 {
+		if p.String() == word {
+			return p
+		}
+	}
+	panic("unknown path " + word)
 }
 
 func heardOf(t *testing.T, d *datadriven.TestData) Heard {
@@ -240,6 +268,18 @@ func (tr *transcript) print(actions []Action) {
 		case Release:
 			tr.token = a.Token
 			line = fmt.Sprintf("release #%d", a.Token)
+		case Query:
+			tr.nonce = a.Nonce
+			if a.Round > 1 && a.Via == AllPaths && !tr.allRounds {
+				continue
+			}
+			line = fmt.Sprintf("query round %d to %s by %v", a.Round, cmp.Or(a.Node, "all"), a.Via)
+		case Solicit:
+			line = "solicit"
+		case Fence:
+			line = "fence"
+		case Unfence:
+			line = "unfence"
 		case Changed:
 			line = fmt.Sprintf("%v → %v: %v", a.From, a.To, a.Reason)
 		}
@@ -261,6 +301,12 @@ func (tr *transcript) status() {
 		s.Node, s.State, s.Since.Sub(epochStart), s.Reason, s.Active, s.Epoch, s.Transitions)
 	if s.Foreign != "" {
 		fmt.Fprintf(&tr.out, "foreign claimant %s\n", s.Foreign)
+	}
+	if s.Fenced {
+		fmt.Fprintf(&tr.out, "fenced\n")
+	}
+	if s.PathDegraded != 0 {
+		fmt.Fprintf(&tr.out, "the active answers by %v only\n", s.PathDegraded)
 	}
 	for _, p := range s.Peers {
 		fmt.Fprintf(&tr.out, "  %s %v, epoch %d, priority %d, fitness %d, silent %v\n",
