@@ -51,7 +51,7 @@ type Gone struct {
 
 // Paused says that the whole process stood still for so long (a stop, a VM's pause, throttling), by a clock
 // that runs on meanwhile: CLOCK_BOOTTIME (E14). The shell compares that clock before it handles anything else
-// after each wake-up, and says it when For exceeds half the active-down interval.
+// after each wake-up, and says it when For exceeds PauseAfter: before that no peer can have claimed.
 type Paused struct{ For time.Duration }
 
 // SeedsTried says that each seed has been tried once, whatever came of it: a cold start need wait no longer

@@ -88,6 +88,8 @@ func (m *Machine) isolate(yes bool) {
 			m.held = true // it may succeed yet
 			m.ask(releasing)
 		}
+	case !yes && m.state == Backup:
+		m.floor = later(m.floor, m.now.Add(activeDown(m.cfg.AdvertInterval))) // it could hear nobody until now
 	case !yes && m.state == Fault && m.reason.Why == WhyIsolated && m.pending == nothing && !m.held:
 		m.becomeBackup(Reason{Why: WhyRetry})
 	}

@@ -90,5 +90,6 @@ func (m *Machine) gone(ev Gone) {
 	round := max(minRound, 2*p.rtt, p.lateness)
 	if by := m.now.Add(round); by.Before(p.until) {
 		p.from, p.until = m.now, by
+		m.askedAt = time.Time{} // the round is due now, however short ago the last one was
 	}
 }

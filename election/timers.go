@@ -32,6 +32,10 @@ const (
 // each interval is no sign of its loss (E4).
 func activeDown(interval time.Duration) time.Duration { return missedAdverts * interval }
 
+// PauseAfter returns from which standstill on a node with this advert interval must be told of it (Paused).
+// Its last advert was sent at most one interval before, and nobody claims until four have passed.
+func PauseAfter(interval time.Duration) time.Duration { return (missedAdverts - 1) * interval }
+
 // skew returns how much later than the best candidate the rank-th one claims (E4); 0 is the best.
 func skew(rank int, interval time.Duration) time.Duration {
 	return time.Duration(rank) * max(interval/2, minSkew)
