@@ -24,9 +24,6 @@ const (
 	maxAskedOne    = 50
 )
 
-// exchangeFunc sends a datagram to to and returns the first one that comes back from there, before ctx ends.
-type exchangeFunc = func(ctx context.Context, to netip.AddrPort, datagram []byte) ([]byte, error)
-
 // carrier bounds what this node carries for others.
 type carrier struct {
 	running sync.WaitGroup
@@ -138,7 +135,7 @@ func (c *Cluster) mayCarry(wire string, to netip.AddrPort) *memberlist.Node {
 	return nil
 }
 
-// exchange is the exchangeFunc on a socket of its own.
+// exchange is what Config.Exchange does by default, on a socket of its own.
 func exchange(ctx context.Context, to netip.AddrPort, datagram []byte) ([]byte, error) {
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
 	if err != nil {

@@ -35,7 +35,7 @@
 // Whoever holds a gossip key, or is on the network where there is none, may announce itself as anything and others as
 // dead. So nothing here decides who is active (package election has a key of its own), and whoever fills a pool with
 // members decides which networks may register. Such a one can also name any address as where it receives adverts, and
-// have each member send 1600 datagrams of 1200 bytes a second there, one for each of its own. What is decoded is bounded and fuzzed; names, addresses and texts are
+// have each member send up to 1600 datagrams of 1200 bytes a second there, one for each of its own. What is decoded is bounded and fuzzed; names, addresses and texts are
 // checked before anybody sees them.
 //
 // # Names on the wire

@@ -304,8 +304,9 @@ func TestAnAnswerThatIsLateOrTwiceOrTooLargeIsNotDelivered(t *testing.T) {
 				var got collector
 				mustRelay(t, lb1, advertOf, 3, got.take)
 				time.Sleep(time.Second)
-				if all := got.answers(); all != tc.want || lb1.Stats().RefusedRelays != tc.refused {
-					t.Errorf("got %q, %d refused", all, lb1.Stats().RefusedRelays)
+				stats := lb1.Stats()
+				if all := got.answers(); all != tc.want || stats.RefusedRelays != tc.refused || stats.BadMessages != 0 {
+					t.Errorf("got %q, %+v", all, stats)
 				}
 			})
 		})
