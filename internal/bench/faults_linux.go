@@ -1,12 +1,8 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"syscall"
 	"time"
-
-	"github.com/tandem-lb/tandem/internal/lab"
 )
 
 // A fault is a harm, how long it lasts, and its undoing.
@@ -59,16 +55,14 @@ func kill(r role) func(victim) error {
 func (v victim) stopDaemons() error  { return v.active.stop() }
 func (v victim) startDaemons() error { return v.active.start() }
 
+// A keeper may replace a frozen proxy: then there is nothing to thaw, and SIGCONT does
+// nothing to those that run.
 func (v victim) freezeProxy() error { return freeze(v.proxies) }
-func (v victim) thawProxy() error   { return thaw(v.processesIfAny) }
+func (v victim) thawProxy() error   { return thaw(v.active.processes) }
 func (v victim) freezeNode() error  { return freeze(v.active.processes) }
 func (v victim) thawNode() error    { return thaw(v.active.processes) }
 
 func (v victim) proxies() ([]process, error) { return v.active.of(roleProxy) }
-
-// processesIfAny are all of the active's: of a frozen proxy that its keeper has replaced,
-// nothing may be left, and SIGCONT does nothing to those that run.
-func (v victim) processesIfAny() ([]process, error) { return v.active.processes() }
 
 func (v victim) cut() error  { return v.active.host.CutLink(v.backup.host) }
 func (v victim) heal() error { return v.active.host.HealLink(v.backup.host) }
@@ -76,21 +70,7 @@ func (v victim) heal() error { return v.active.host.HealLink(v.backup.host) }
 func (v victim) unplug() error { return v.active.host.PortDown() }
 func (v victim) plug() error   { return v.active.host.PortUp() }
 
-func (v victim) deafenActive() error   { return v.deaf(v.active, (*lab.Host).Drop) }
-func (v victim) undeafenActive() error { return v.deaf(v.active, (*lab.Host).Undrop) }
-func (v victim) deafenBackup() error   { return v.deaf(v.backup, (*lab.Host).Drop) }
-func (v victim) undeafenBackup() error { return v.deaf(v.backup, (*lab.Host).Undrop) }
-
-// deaf makes a node receive nothing, or undoes it: what it sends arrives. The directions
-// change one after the other, that from the other balancer first.
-func (v victim) deaf(n *node, change func(from, to *lab.Host) error) error {
-	var errs []error
-	for _, from := range v.everybody() {
-		if from != n.host {
-			if err := change(from, n.host); err != nil {
-				errs = append(errs, fmt.Errorf("frames from %s to %s: %w", from.Name(), n.name, err))
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
+func (v victim) deafenActive() error   { return v.active.host.Deafen() }
+func (v victim) undeafenActive() error { return v.active.host.Undeafen() }
+func (v victim) deafenBackup() error   { return v.backup.host.Deafen() }
+func (v victim) undeafenBackup() error { return v.backup.host.Undeafen() }

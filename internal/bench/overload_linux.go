@@ -76,7 +76,7 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 	if err != nil {
 		return x, err
 	}
-	if err := s.serve(ctx, o.warm); err != nil {
+	if err := s.serve(ctx, max(o.warm, lateSpan)); err != nil {
 		return x, err
 	}
 	x = Overload{Stack: st.name, CPUs: runtime.NumCPU(), Loops: overloadFactor * runtime.NumCPU(), Minutes: o.minutes, Claims: -1, WorstMS: -1}
@@ -115,9 +115,12 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 	return x, err
 }
 
-// reportEvery is how often the progress is told. The latest lateness is remembered for 5 s
-// at least, so it is asked for that often, too.
-const reportEvery = 5 * time.Second
+// Tandem remembers how late an advert was for 5 to 10 s. So it is asked every 5 s, when the
+// progress is told, and the load begins when the start is forgotten.
+const (
+	reportEvery = 5 * time.Second
+	lateSpan    = 10 * time.Second
+)
 
 // A counter counts changes of the owner.
 type counter struct {

@@ -105,15 +105,6 @@ func (s *site) host(p place) (*node, error) {
 	return &node{place: p, site: s, host: h}, nil
 }
 
-// everybody is all hosts, balancers first.
-func (s *site) everybody() []*lab.Host {
-	var out []*lab.Host
-	for _, n := range slices.Concat(s.lbs, s.apps) {
-		out = append(out, n.host)
-	}
-	return append(out, s.client)
-}
-
 // observe starts the load and the counting of owners.
 func (s *site) observe() {
 	s.tasks.Go(func() error { return s.owners.Run(s.ctx) })
