@@ -29,22 +29,13 @@ type kernelMuter struct {
 	six   muteFamily
 	watch *nft.Watcher // nil: nftables cannot be had
 	ran   atomic.Bool
-	mend  chan struct{} // a token: a table may have gone
+	kinds []nft.TableFlags // of tables, the strongest first
+	mend  chan struct{}    // a token: a table may have gone
 
 	mu     sync.Mutex // protects what follows; held across system calls
-	conn   nftConn    // nil: nftables cannot be had
+	conn   *nft.Conn  // nil: nftables cannot be had
 	closed bool
 	wanted bool // between Mute and Unmute
-}
-
-// nftConn is what a kernelMuter needs of a nft.Conn.
-type nftConn interface {
-	Commit(b *nft.Batch) error
-	Tables() ([]nft.Table, error)
-	Rules(f nft.Family, table string) (int, error)
-	Owns(t nft.Table) bool
-	Remove(f nft.Family, table string) error
-	Close() error
 }
 
 var _ Muter = (*kernelMuter)(nil)
@@ -80,6 +71,7 @@ func newKernelMuter(ifi Interface, group string, addrs []netip.Addr) *kernelMute
 		table: tableName(group),
 		four:  muteFamily{family: nft.ARP, rules: arpRules},
 		six:   muteFamily{family: nft.IPv6, rules: ndpRules},
+		kinds: []nft.TableFlags{nft.Owned | nft.Persistent, 0},
 		mend:  make(chan struct{}, 1),
 	}
 	for _, a := range addrs {
@@ -168,14 +160,14 @@ func (m *kernelMuter) replace(f *muteFamily) (flags nft.TableFlags, err error) {
 		return 0, fmt.Errorf("%w: the nftables table %s is owned by another process (netlink port %d); is another tandem lb running here?",
 			ErrNotOurs, m.table, old.Owner)
 	}
-	for _, flags := range []nft.TableFlags{nft.Owned | nft.Persistent, 0} {
+	for _, flags := range m.kinds {
 		b := new(nft.Batch)
 		if old != nil {
 			b.Delete(f.family, m.table)
 		}
 		b.Table(f.family, m.table, flags)
 		f.rules(b, m.table, f.vips)
-		if err = m.conn.Commit(b); err == nil {
+		if err = m.commit(f, b); err == nil {
 			return flags, nil
 		}
 		if !errors.Is(err, nft.ErrUnsupported) {
@@ -183,6 +175,14 @@ func (m *kernelMuter) replace(f *muteFamily) (flags nft.TableFlags, err error) {
 		}
 	}
 	return 0, fmt.Errorf("muting the kernel: %w", err)
+}
+
+// commit is the connection's, or a test's.
+func (m *kernelMuter) commit(f *muteFamily, b *nft.Batch) error {
+	if f.commit != nil {
+		return f.commit(b)
+	}
+	return m.conn.Commit(b)
 }
 
 // find returns the family's table as it is now, or nil.
@@ -327,7 +327,8 @@ type muteFamily struct {
 	family nft.Family
 	vips   []mutedVIP
 	rules  func(b *nft.Batch, table string, vips []mutedVIP)
-	muted  bool // it was in force once; the muter's mu protects it
+	commit func(*nft.Batch) error // nil but in tests: the connection's
+	muted  bool                   // it was in force once; the muter's mu protects it
 
 	mu    sync.Mutex // protects state; never held across system calls
 	state Muting

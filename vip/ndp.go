@@ -140,7 +140,7 @@ func decodeNDP(b []byte) (Frame, bool) {
 	}
 	src := netip.AddrFrom16([16]byte(b[ethLen+8:]))
 	target := netip.AddrFrom16([16]byte(b[icmpOff+8:]))
-	if target.IsMulticast() {
+	if target.IsMulticast() || src.IsMulticast() {
 		return Frame{}, false
 	}
 	f := Frame{Source: net.HardwareAddr(slices.Clone(b[6:12]))}
