@@ -11,7 +11,7 @@ import (
 func TestBalancerFirst(t *testing.T) {
 	s := newSite(t)
 	s.startLB("lb1")
-	s.untilHeldBy("lb1")
+	s.untilOwnedBy("lb1")
 	s.startApp("web1")
 	s.untilServedBy("web1")
 }
@@ -19,7 +19,7 @@ func TestBalancerFirst(t *testing.T) {
 func TestBalancerLeavesWhileAnAppJoins(t *testing.T) {
 	s := newSite(t)
 	s.startLB("lb1", "lb2")
-	active := s.untilHeldBy("")
+	active := s.untilOwnedBy("")
 	s.startApp("web1")
 	s.untilServedBy("web1")
 	s.startApp("web2")
@@ -27,7 +27,7 @@ func TestBalancerLeavesWhileAnAppJoins(t *testing.T) {
 	if err := s.ended(active); err != nil {
 		t.Errorf("the balancer that was told to leave ended with: %v", err)
 	}
-	s.untilHeldBy(other(active))
+	s.untilOwnedBy(other(active))
 	s.untilServedBy("web1", "web2")
 }
 
@@ -59,7 +59,7 @@ func TestAppsBeforeTheBalancer(t *testing.T) {
 		return true, ""
 	})
 	s.startLB("lb1", "lb2")
-	s.untilHeldBy("")
+	s.untilOwnedBy("")
 	s.untilServedBy("web1", "web2")
 }
 
@@ -71,7 +71,7 @@ func TestBalancersFindEachOtherWithoutAList(t *testing.T) {
 		s.start(lb, "lb", "--vip", vip.String(), "--listen", ":80", "--pool", "web", "--backend", "192.168.42.21:3000")
 	}
 	s.start("web1", "webapp", "--listen", ":3000", "--name", "web1")
-	active := s.untilHeldBy("")
+	active := s.untilOwnedBy("")
 	for _, lb := range []string{"lb1", "lb2"} {
 		s.until(lb+" knows who is active", func() (bool, string) {
 			st, err := s.status(lb)
@@ -83,6 +83,6 @@ func TestBalancersFindEachOtherWithoutAList(t *testing.T) {
 	}
 	s.untilServedBy("web1")
 	s.power(active, false)
-	s.untilHeldBy(other(active))
+	s.untilOwnedBy(other(active))
 	s.untilServedBy("web1")
 }

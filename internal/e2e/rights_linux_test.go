@@ -12,7 +12,7 @@ import (
 func TestControlAndProxyHoldNoRights(t *testing.T) {
 	s := newSite(t)
 	s.startLB("lb1")
-	s.untilHeldBy("lb1")
+	s.untilOwnedBy("lb1")
 	uids := map[string]string{}
 	for _, name := range []string{"control", "proxy"} {
 		pid := s.process("lb1", name)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -37,6 +36,7 @@ type site struct {
 	logs   map[string]*logBuffer
 	extra  []string // flags added to every tandem lb
 	client *lab.Host
+	eye    *eye
 }
 
 func newSite(t *testing.T) *site {
@@ -49,6 +49,9 @@ func newSite(t *testing.T) *site {
 	}
 	s := &site{t: t, lab: l, hosts: map[string]*lab.Host{}, procs: map[string]*lab.Process{}, logs: map[string]*logBuffer{}}
 	t.Cleanup(func() {
+		if s.eye != nil {
+			s.eye.close()
+		}
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
@@ -66,6 +69,7 @@ func newSite(t *testing.T) *site {
 		s.hosts[name] = h
 	}
 	s.client = s.hosts["client"]
+	s.look()
 	return s
 }
 
@@ -132,42 +136,6 @@ func (s *site) until(what string, condition func() (ok bool, instead string)) {
 		}
 	}
 	s.t.Fatalf("waited %v in vain until %s; instead: %s", patience, what, instead)
-}
-
-// holders are the hosts that have the VIP on an interface, read from their kernels.
-func (s *site) holders() []string {
-	s.t.Helper()
-	var out []string
-	for _, name := range []string{"lb1", "lb2"} {
-		addrs, err := s.hosts[name].Addrs()
-		if errors.Is(err, lab.ErrOff) {
-			continue
-		}
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for _, a := range addrs {
-			if a.Addr() == vip {
-				out = append(out, name)
-			}
-		}
-	}
-	return out
-}
-
-// untilHeldBy waits until exactly this host has the VIP; "" means any one host.
-func (s *site) untilHeldBy(host string) string {
-	s.t.Helper()
-	var holder string
-	s.until("one balancer "+host+" holds the VIP", func() (bool, string) {
-		h := s.holders()
-		if len(h) == 1 && (host == "" || h[0] == host) {
-			holder = h[0]
-			return true, ""
-		}
-		return false, fmt.Sprint(h)
-	})
-	return holder
 }
 
 // get asks the VIP for "/" on a new connection and returns which app answered.
@@ -313,13 +281,17 @@ func (l *logBuffer) tail() string {
 // power switches a host off, as a power cut does, or on again with nothing running.
 func (s *site) power(host string, on bool) {
 	s.t.Helper()
-	act := s.hosts[host].PowerOff
-	if on {
-		act = s.hosts[host].PowerOn
+	if !on {
+		s.eye.ends[host]()
+		if err := s.hosts[host].PowerOff(); err != nil {
+			s.t.Fatal(err)
+		}
+		return
 	}
-	if err := act(); err != nil {
+	if err := s.hosts[host].PowerOn(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.eye.follow(context.Background(), s, host)
 }
 
 func other(lb string) string {

@@ -16,11 +16,16 @@ import (
 
 // advertSocket sends and receives adverts: one UDP socket for both families.
 type advertSocket struct {
-	conn *net.UDPConn
-	raw  syscall.RawConn
-	keys [][]byte
+	conn   *net.UDPConn
+	raw    syscall.RawConn
+	node   string
+	boot   uint64
+	keys   [][]byte
+	answer func(nonce uint64) []byte // what this node says now, for whoever asks; set before run
 
 	mu      sync.Mutex // protects what follows
+	second  int64      // the one that answers are counted in
+	answers int
 	heard   uint64
 	refused map[string]uint64 // by reason; as many as there are named reasons
 }
@@ -32,8 +37,8 @@ type heardAdvert struct {
 	a    election.Advert
 }
 
-func openAdverts(port uint16, keys [][]byte) (*advertSocket, error) {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(port)})
+func openAdverts(set settings, keys [][]byte) (*advertSocket, error) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(set.port)})
 	if err != nil {
 		return nil, fmt.Errorf("adverts: %w; is another tandem lb, keepalived or seesaw at work on this host? advert_port changes the port", err)
 	}
@@ -42,11 +47,14 @@ func openAdverts(port uint16, keys [][]byte) (*advertSocket, error) {
 		conn.Close()
 		return nil, fmt.Errorf("adverts: %w", err)
 	}
-	return &advertSocket{conn: conn, raw: raw, keys: keys, refused: make(map[string]uint64)}, nil
+	return &advertSocket{
+		conn: conn, raw: raw, node: set.node, boot: set.boot, keys: keys, refused: make(map[string]uint64),
+	}, nil
 }
 
-// run hands each advert to deliver until ctx ends.
-func (s *advertSocket) run(ctx context.Context, deliver func(heardAdvert)) error {
+// run hands each advert, and each answer to a query, to deliver until ctx ends. Questions
+// it answers itself.
+func (s *advertSocket) run(ctx context.Context, deliver func(event)) error {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer stop()
 	buf := make([]byte, election.MaxDatagram+1)
@@ -60,8 +68,8 @@ func (s *advertSocket) run(ctx context.Context, deliver func(heardAdvert)) error
 		case err != nil:
 			continue // an ICMP error of something we sent; the socket is fine
 		}
-		if h, ok := s.accept(buf[:n], from.Addr()); ok {
-			deliver(h)
+		if ev := s.accept(buf[:n], from); ev != nil {
+			deliver(ev)
 		}
 	}
 }
@@ -69,7 +77,7 @@ func (s *advertSocket) run(ctx context.Context, deliver func(heardAdvert)) error
 // pending reads what has arrived and not been delivered yet, without waiting. The loop
 // calls it before it lets time pass, so that a late wake-up never judges a peer by
 // adverts that are already here.
-func (s *advertSocket) pending(deliver func(heardAdvert)) {
+func (s *advertSocket) pending(deliver func(event)) {
 	buf := make([]byte, election.MaxDatagram+1)
 	s.raw.Control(func(fd uintptr) {
 		for range 1024 { // more than the kernel's default buffer holds
@@ -77,24 +85,32 @@ func (s *advertSocket) pending(deliver func(heardAdvert)) {
 			if err != nil {
 				return
 			}
-			if h, ok := s.accept(buf[:n], sockaddr(sa)); ok {
-				deliver(h)
+			if ev := s.accept(buf[:n], sockaddr(sa)); ev != nil {
+				deliver(ev)
 			}
 		}
 	})
 }
 
-// accept opens a datagram. What is not authentic is counted by reason.
-func (s *advertSocket) accept(b []byte, from netip.Addr) (heardAdvert, bool) {
+// accept opens a datagram and returns the event that it is, or nil. What is not authentic
+// is counted by reason.
+func (s *advertSocket) accept(b []byte, from netip.AddrPort) event {
+	if election.IsQuestion(b) {
+		s.answerQuestion(b, from)
+		return nil
+	}
 	a, err := election.Open(b, s.keys)
 	if err != nil {
 		s.refuse(err)
-		return heardAdvert{}, false
+		return nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heard++
-	return heardAdvert{from: from.Unmap(), a: a}, true
+	if a.Echo != 0 {
+		return queryAnswer{a, election.PathDirect}
+	}
+	return heardAdvert{from: from.Addr().Unmap(), a: a}
 }
 
 // refuse counts a datagram that is not heeded.
@@ -127,12 +143,12 @@ func rootCause(err error) string {
 	}
 }
 
-func sockaddr(sa unix.Sockaddr) netip.Addr {
+func sockaddr(sa unix.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(sa.Addr)
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
 	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr)
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))
 	}
-	return netip.Addr{}
+	return netip.AddrPort{}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +22,10 @@ const (
 	// workQueue bounds the actions that wait for the one under way; a machine asks for
 	// three at most.
 	workQueue = 16
+	// gateLimit is how old the loop's stamp may be for the node to speak for the VIP. E3 says
+	// half the active-down interval; but an answer withheld costs a client a second, and a
+	// busy machine keeps the loop waiting for that long.
+	gateLimit = 100 * time.Millisecond
 )
 
 // group is one VIP group: its machine, owned by the loop, and its claimer, used by hands.
@@ -30,6 +36,10 @@ type group struct {
 	ifi     vip.Interface
 	link    vip.Link
 	wire    vip.Wire
+	muter   vip.Muter
+	gate    *vip.Gate    // asked before each frame that speaks for the VIPs
+	asking  *net.UDPConn // of queries on the wire (E4)
+	segment segment
 	log     *slog.Logger
 
 	work      chan func(context.Context) event // slow actions, in order; nil event: no answer
@@ -51,7 +61,10 @@ type (
 
 // openGroup finds the interface, opens its sockets and makes machine and claimer.
 func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*group, error) {
-	g := &group{name: cfg.name, log: log.With("group", cfg.name), work: make(chan func(context.Context) event, workQueue)}
+	g := &group{
+		name: cfg.name, log: log.With("group", cfg.name), work: make(chan func(context.Context) event, workQueue),
+		segment: segment{asked: make(map[netip.Addr]time.Time), macs: make(map[netip.Addr]net.HardwareAddr)},
+	}
 	var err error
 	if g.ifi, err = vip.Find(cfg.vip.Addrs[0], cfg.iface); err != nil {
 		return nil, err
@@ -62,7 +75,7 @@ func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*
 	if g.wire, err = vip.OpenWire(g.ifi); err != nil {
 		return nil, errors.Join(err, g.link.Close())
 	}
-	if g.claimer, err = vip.NewClaimer(cfg.vip, g.link, g.wire, g.log); err != nil {
+	if err := g.openClaimer(cfg); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
 	cfg.election.Boot, cfg.election.Addr = boot, g.ifi.Addr.Addr()
@@ -72,9 +85,25 @@ func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*
 	return g, nil
 }
 
-// run keeps the claimer, does the slow actions and passes the claimer's news on, until ctx
-// ends. emit delivers to the loop.
-func (g *group) run(ctx context.Context, emit func(event)) error {
+// openClaimer makes the claimer, its gate and what keeps the kernel silent about its VIPs.
+func (g *group) openClaimer(cfg groupConfig) error {
+	var err error
+	if g.muter, err = vip.OpenMuter(g.ifi, cfg.name, cfg.vip.Addrs...); err != nil {
+		return err
+	}
+	if g.asking, err = openWirePath(g.ifi.Name); err != nil {
+		return err
+	}
+	interval := cfg.election.AdvertInterval
+	g.gate = vip.NewGate(max(2*interval, gateLimit), interval)
+	cfg.vip.Muter, cfg.vip.Gate = g.muter, g.gate.Allow
+	g.claimer, err = vip.NewClaimer(cfg.vip, g.link, g.wire, g.log)
+	return err
+}
+
+// run keeps the claimer, does the slow actions and passes the claimer's news and answers of
+// the wire path on, until ctx ends. emit delivers to the loop.
+func (g *group) run(ctx context.Context, keys [][]byte, emit func(event)) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.Go(func() error {
 		if err := g.claimer.Run(ctx); err != nil {
@@ -89,6 +118,7 @@ func (g *group) run(ctx context.Context, emit func(event)) error {
 		return nil
 	})
 	eg.Go(func() error { return g.hands(ctx, emit) })
+	eg.Go(func() error { return g.hearWire(ctx, keys, emit) })
 	return eg.Wait()
 }
 
@@ -154,13 +184,20 @@ func (g *group) act(a election.Action) func(context.Context) event {
 	}
 }
 
-// close lets go of the VIPs, whatever the state, and closes the sockets.
+// close lets go of the VIPs, whatever the state, lets the kernel speak for them again, and
+// closes the sockets.
 func (g *group) close() error {
-	var err error
+	var errs []error
 	if g.claimer != nil {
 		bound, cancel := context.WithTimeout(context.Background(), actionTimeout)
 		defer cancel()
-		err = g.claimer.Release(bound)
+		errs = append(errs, g.claimer.Release(bound), g.claimer.Unmute(bound))
 	}
-	return errors.Join(err, g.wire.Close(), g.link.Close())
+	if g.muter != nil {
+		errs = append(errs, g.muter.Close())
+	}
+	if g.asking != nil {
+		errs = append(errs, g.asking.Close())
+	}
+	return errors.Join(append(errs, g.wire.Close(), g.link.Close())...)
 }

@@ -84,7 +84,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 	l.set.seeds = seedAdverts(cfg.Cluster.Join, cfg.Cluster.AdvertPort, l.set.addr)
 
 	var err error
-	if l.adverts, err = openAdverts(cfg.Cluster.AdvertPort, cfg.Cluster.BalancerKeys); err != nil {
+	if l.adverts, err = openAdverts(l.set, cfg.Cluster.BalancerKeys); err != nil {
 		return err
 	}
 	k.closers = append(k.closers, l.adverts.conn.Close)
@@ -98,6 +98,8 @@ func (k *Keeper) build(version string, level slog.Level) error {
 	if l.sender, err = newSender(l.adverts, cfg.Cluster.BalancerKeys, l.set.interval, l.serving.serving, k.log); err != nil {
 		return err
 	}
+	l.adverts.answer = func(nonce uint64) []byte { return l.sender.compose(time.Now(), nonce) }
+	l.pauses.limit = 2 * l.set.interval
 	if err := k.buildProxy(level); err != nil {
 		return err
 	}
@@ -174,16 +176,24 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		case <-work.Done():
 		}
 	}
-	k.channel.emit = emit
+	k.channel.emit, l.emit = emit, emit
+	l.beside = func(f func(context.Context)) {
+		g.Go(func() error {
+			bound, cancel := context.WithTimeout(work, actionTimeout)
+			defer cancel()
+			f(bound)
+			return nil
+		})
+	}
 	l.follow = func(peers map[netip.AddrPort]bool) { k.channel.follow(work, g, peers) }
 	l.begin()
 
-	g.Go(func() error { return l.adverts.run(work, func(h heardAdvert) { emit(h) }) })
+	g.Go(func() error { return l.adverts.run(work, emit) })
 	g.Go(func() error { return l.sender.run(work) })
 	g.Go(func() error { return l.hello(work) })
 	g.Go(func() error { return k.channel.run(work) })
 	for _, gr := range l.groups {
-		g.Go(func() error { return gr.run(work, emit) })
+		g.Go(func() error { return gr.run(work, l.adverts.keys, emit) })
 	}
 	g.Go(func() error { return l.control.child.run(work, force, emit, controlGrace) })
 	g.Go(func() error { return l.proxy.child.run(work, force, emit, proxyGrace) })

@@ -32,7 +32,7 @@ const (
 )
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
-// childStarted, childMessage, childEnded or peerGone.
+// childStarted, childMessage, childEnded, queryAnswer, peerMAC or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -48,6 +48,9 @@ type loop struct {
 	events  chan event
 	log     *slog.Logger
 
+	pauses pauses
+	emit   func(event)                         // for what runs beside the loop
+	beside func(func(context.Context))         // runs something short beside the loop, within its life
 	follow func(peers map[netip.AddrPort]bool) // keeps the state channels to these
 
 	seedsTried bool
@@ -67,20 +70,22 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 	var bound <-chan time.Time
 	for {
 		now := time.Now()
-		l.serving.came(now)
-		timer.Reset(max(0, time.Until(l.deadline(now))))
+		wait := max(0, l.deadline(now).Sub(now))
+		timer.Reset(wait)
+		l.pauses.waiting(wait)
 		select {
 		case <-broken: // another part of the keeper has failed
 			return nil
 		case ev := <-l.events:
+			l.afterPause()
 			if _, slow := ev.(answered); slow {
-				// An action may have taken long, this process may have been paused meanwhile:
-				// what has been heard since comes first (E14).
+				// An action may have taken long: what has been heard since comes first (E14).
 				l.catchUp()
 			}
 			l.handle(ev)
 			l.drain()
 		case <-timer.C:
+			l.afterPause()
 			l.catchUp() // what has arrived comes before what the clock says (E13)
 			l.tick(time.Now())
 		case <-asked:
@@ -107,11 +112,26 @@ func (l *loop) begin() {
 	l.cluster(&ipc.Cluster{})
 }
 
+// afterPause handles what a pause of this process means, BEFORE anything else: the others
+// may have acted meanwhile, and what they said since is still to be read (E14).
+func (l *loop) afterPause() {
+	late := l.pauses.overslept()
+	if late == 0 {
+		return
+	}
+	l.log.Debug("this process was paused", "for", late)
+	l.stepAll(election.Paused{For: late})
+	l.catchUp()
+}
+
 // catchUp handles all that has arrived: first what the reader of adverts has queued, then
 // what still waits in the socket.
 func (l *loop) catchUp() {
 	l.drain()
-	l.adverts.pending(func(h heardAdvert) { l.handle(h) })
+	l.adverts.pending(l.handle)
+	for _, g := range l.groups {
+		l.lookAround(g, time.Now())
+	}
 }
 
 // drain handles what else is there, so that a burst is one decision about sending.
@@ -157,8 +177,12 @@ func (l *loop) handle(ev event) {
 		l.childMessage(ev)
 	case childEnded:
 		l.childEnded(ev)
+	case queryAnswer:
+		l.answered(ev)
+	case peerMAC:
+		l.learnMAC(ev)
 	case peerGone:
-		l.stepAll(election.PeerGone{Node: ev.node})
+		l.stepAll(election.Gone{Node: ev.node, Boot: ev.boot})
 	}
 }
 
@@ -230,6 +254,14 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 		case election.Send:
 			l.say()
 			l.spoke = true
+		case election.Query:
+			l.query(g, a)
+		case election.Solicit:
+			l.solicit(g)
+		case election.Fence:
+			g.gate.Shut()
+		case election.Unfence:
+			g.gate.Open()
 		case election.Changed:
 			l.changed = true
 			g.ended = a.To == election.Init
@@ -253,11 +285,12 @@ func (l *loop) say() {
 	l.sender.says.Store(&a)
 }
 
-// settle ends one round: adverts that are due leave, the lease and the proxy are looked
-// at, and control is told what changed.
+// settle ends one round: adverts that are due leave, the lease, the proxy and the segment
+// are looked at, control is told what changed, and the loop's stamps say that it came round.
 func (l *loop) settle(now time.Time) {
 	for _, g := range l.groups {
 		l.keepHeld(g, now)
+		l.lookAround(g, now)
 	}
 	l.serving.setLease(l.leaseEnd())
 	if reason, changed := l.proxy.look(now); changed {
@@ -275,6 +308,10 @@ func (l *loop) settle(now time.Time) {
 	if l.changed || now.Sub(l.reported) >= stateInterval {
 		l.changed, l.reported = false, now
 		l.control.report(l.state(now))
+	}
+	l.serving.came(now)
+	for _, g := range l.groups {
+		g.gate.Stamp()
 	}
 }
 
@@ -331,6 +368,8 @@ func (l *loop) childMessage(ev childMessage) {
 		l.proxy.backends(m.Up, m.Total)
 	case *ipc.Cluster:
 		l.cluster(m)
+	case *ipc.RelayAnswer:
+		l.relayed(m)
 	}
 }
 

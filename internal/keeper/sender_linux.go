@@ -33,6 +33,7 @@ type sender struct {
 	alsoTo atomic.Pointer[netip.AddrPort]
 	kickd  int // eventfd
 
+	seq    atomic.Uint64 // of the last datagram
 	sent   atomic.Uint64 // datagrams
 	rounds atomic.Uint64 // times that all peers were sent one
 	late   lateness
@@ -76,14 +77,12 @@ func (s *sender) run(ctx context.Context) error {
 	unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
 	stop := context.AfterFunc(ctx, s.kick)
 	defer stop()
-	var seq uint64
 	next := time.Now()
 	for ctx.Err() == nil {
 		s.sleep(time.Until(next))
 		now := time.Now()
 		s.late.observe(now, now.Sub(next))
-		seq++
-		s.send(now, seq)
+		s.send(now)
 		s.rounds.Add(1)
 		next = now.Add(s.interval)
 	}
@@ -105,16 +104,36 @@ func (s *sender) sleep(d time.Duration) {
 	unix.Read(s.kickd, buf[:])
 }
 
-func (s *sender) send(now time.Time, seq uint64) {
-	says, to := s.says.Load(), *s.to.Load()
+func (s *sender) send(now time.Time) {
+	to := *s.to.Load()
 	if also := s.alsoTo.Swap(nil); also != nil {
 		to = append(slices.Clone(to), *also)
 	}
-	if says == nil || len(to) == 0 {
+	if len(to) == 0 {
 		return
 	}
+	datagram := s.compose(now, 0)
+	if datagram == nil {
+		return
+	}
+	for _, peer := range to {
+		// An error here is a peer that is away; its absence shows in what it does not send.
+		if _, err := s.sock.conn.WriteToUDPAddrPort(datagram, peer); err == nil {
+			s.sent.Add(1)
+		}
+	}
+}
+
+// compose seals what this node says at this moment; echo is the nonce of the question that
+// it answers, or 0. It may be called from any goroutine. nil: the loop has not spoken yet.
+func (s *sender) compose(now time.Time, echo uint64) []byte {
+	says := s.says.Load()
+	if says == nil {
+		return nil
+	}
 	a := *says
-	a.Seq = seq
+	a.Echo = echo
+	a.Seq = s.seq.Add(1)
 	a.Late = s.late.worst(now) // the sender's own: whatever the loop does, it is this thread that keeps the beat
 	if !s.serving(now) {
 		a.Groups = slices.Clone(a.Groups)
@@ -125,14 +144,9 @@ func (s *sender) send(now time.Time, seq uint64) {
 	datagram, err := election.Seal(make([]byte, 0, election.MaxDatagram), &a, s.key)
 	if err != nil {
 		s.log.Error("advert not sent", "err", err)
-		return
+		return nil
 	}
-	for _, peer := range to {
-		// An error here is a peer that is away; its absence shows in what it does not send.
-		if _, err := s.sock.conn.WriteToUDPAddrPort(datagram, peer); err == nil {
-			s.sent.Add(1)
-		}
-	}
+	return datagram
 }
 
 // latenessSpan is how long a delay is remembered, at least, and twice that at most: long

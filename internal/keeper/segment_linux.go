@@ -1,0 +1,136 @@
+package keeper
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/tandem-lb/tandem/election"
+)
+
+const (
+	// lookAroundInterval is how often the stations on the segment are counted.
+	lookAroundInterval = time.Second
+	// solicitHosts is how many hosts are asked for a sign of life at once (E5).
+	solicitHosts = 4
+	// resolveInterval is how often a peer's hardware address is asked for again.
+	resolveInterval = 30 * time.Second
+)
+
+// segment is what the loop knows of the hosts on a group's segment.
+type segment struct {
+	looked    time.Time                       // when the stations were counted last
+	third     bool                            // somebody but balancers was heard in the last minute
+	solicited time.Time                       // when hosts were asked for a sign of life; zero: none is awaited
+	asked     map[netip.Addr]time.Time        // when a peer's hardware address was asked for last
+	macs      map[netip.Addr]net.HardwareAddr // of peers, by their own address
+}
+
+// peerMAC is an event: what hardware address a peer has.
+type peerMAC struct {
+	g    *group
+	addr netip.Addr
+	mac  net.HardwareAddr
+}
+
+// lookAround tells the machine what the segment has to say: that this node receives (E5),
+// and whether there is anybody but balancers.
+func (l *loop) lookAround(g *group, now time.Time) {
+	s := &g.segment
+	if !s.solicited.IsZero() && g.claimer.HeardOther(l.activeMAC(g), s.solicited) {
+		s.solicited = time.Time{}
+		l.step(g, election.Received{At: now})
+	}
+	if now.Sub(s.looked) < lookAroundInterval {
+		return
+	}
+	s.looked = now
+	peers := g.machine.Status().Peers
+	if third := g.claimer.Stations().Count > len(peers); third != s.third {
+		s.third = third
+		l.step(g, election.Stations{Third: third})
+	}
+	for _, p := range peers {
+		l.resolve(g, p.Addr, now)
+	}
+}
+
+// resolve asks for a peer's hardware address, beside the loop, unless that was done of late.
+func (l *loop) resolve(g *group, addr netip.Addr, now time.Time) {
+	s := &g.segment
+	if now.Sub(s.asked[addr]) < resolveInterval || len(s.asked) > maxPeers {
+		return
+	}
+	s.asked[addr] = now
+	l.beside(func(ctx context.Context) {
+		if mac, err := g.claimer.Resolve(ctx, addr); err == nil && mac != nil {
+			l.emit(peerMAC{g, addr, mac})
+		}
+	})
+}
+
+// learnMAC tells the claimer who is a balancer: their claims are for the election to judge.
+func (l *loop) learnMAC(ev peerMAC) {
+	macs := ev.g.segment.macs
+	macs[ev.addr] = ev.mac
+	all := make([]net.HardwareAddr, 0, len(macs))
+	for _, mac := range macs {
+		all = append(all, mac)
+	}
+	ev.g.claimer.SetPeers(all)
+}
+
+// activeMAC is the hardware address of the peer that is active, nil when it is not known.
+func (l *loop) activeMAC(g *group) net.HardwareAddr {
+	st := g.machine.Status()
+	for _, p := range st.Peers {
+		if p.Node == st.Active {
+			return g.segment.macs[p.Addr]
+		}
+	}
+	return nil
+}
+
+// solicit asks hosts on the segment for a sign of life, beside the loop: the gateway and
+// whoever this node has spoken with of late answer ARP and NDP whatever else they do.
+func (l *loop) solicit(g *group) {
+	g.segment.solicited = time.Now()
+	l.beside(func(ctx context.Context) {
+		table, err := os.ReadFile("/proc/thread-self/net/arp")
+		if err != nil {
+			g.log.Debug("asking for signs of life", "err", err)
+			return
+		}
+		hosts := neighbours(string(table), g.ifi.Name, g.claimer.Status().Addrs)
+		if err := g.claimer.Solicit(ctx, hosts...); err != nil {
+			g.log.Debug("asking for signs of life", "err", err)
+		}
+	})
+}
+
+// neighbours reads from the kernel's ARP table (/proc/net/arp) up to solicitHosts hosts on
+// an interface, without the VIPs.
+func neighbours(table, ifname string, vips []netip.Addr) []netip.Addr {
+	var hosts []netip.Addr
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line) // address, type, flags, MAC, mask, device
+		if len(f) != 6 || f[5] != ifname || f[2] == "0x0" {
+			continue // the heading, elsewhere, or never answered
+		}
+		addr, err := netip.ParseAddr(f[0])
+		if err != nil {
+			continue
+		}
+		isVIP := false
+		for _, v := range vips {
+			isVIP = isVIP || v == addr
+		}
+		if !isVIP && len(hosts) < solicitHosts {
+			hosts = append(hosts, addr)
+		}
+	}
+	return hosts
+}
