@@ -26,7 +26,7 @@ func TestFaultsAreMeasuredBesideThePeer(t *testing.T) {
 	if err := build(tandemPath()); err != nil {
 		t.Fatal(err)
 	}
-	o := options{n: 1, json: true, faults: []string{"power-loss", "link-blip"}, peers: []string{"keepalived-0.1s"}, watch: time.Second}
+	o := options{n: 1, json: true, faults: []string{"power-loss", "link-blip"}, adverts: []time.Duration{0}, peers: []string{"keepalived-0.1s"}, watch: time.Second}
 	var out, progress strings.Builder
 	ok, err := failover(t.Context(), o, stacksFor(o, &progress), &out, &progress)
 	t.Log(progress.String())

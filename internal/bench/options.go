@@ -11,8 +11,8 @@ import (
 )
 
 const usage = `usage:
-  go run ./internal/bench failover [--json] [-n N] [--fault F,…] [--peer keepalived] [--logs DIR]
-  go run ./internal/bench overload [--json] [--minutes M] [--interval 20ms] [--peer keepalived] [--logs DIR]
+  go run ./internal/bench failover [--json] [-n N] [--fault F,…] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
+  go run ./internal/bench overload [--json] [--minutes M] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
 `
 
 // options are what the command line asks for.
@@ -23,11 +23,11 @@ type options struct {
 	faults  []string // names; all of them by default
 	peers   []string // names of keepalived's settings
 	minutes float64
-	advert  time.Duration // 0: Tandem's default
-	logs    string        // folder for the daemons' logs of every repetition; empty: none
-	warm    time.Duration // how long a site serves calmly before the fault
-	watch   time.Duration // how long it is watched, at least, after the fault is undone
-	tandem  string        // binary; empty: built from this source tree
+	adverts []time.Duration // of Tandem, which is run once with each; 0: its own
+	logs    string          // folder for the daemons' logs of every repetition; empty: none
+	warm    time.Duration   // how long a site serves calmly before the fault
+	watch   time.Duration   // how long it is watched, at least, after the fault is undone
+	tandem  string          // binary; empty: built from this source tree
 }
 
 // parseOptions reads the command line. What is wrong has been said to w.
@@ -41,13 +41,13 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f := flag.NewFlagSet(o.command, flag.ContinueOnError)
 	f.SetOutput(w)
 	f.Usage = func() { fmt.Fprint(w, usage); f.PrintDefaults() }
-	var faults, peers string
+	var faults, peers, adverts string
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	f.StringVar(&peers, "peer", "", "whom to run beside Tandem: keepalived, or some of "+strings.Join(settingNames(), ","))
 	f.StringVar(&o.logs, "logs", "", "`folder` for the daemons' logs of every repetition")
 	f.DurationVar(&o.warm, "warm", 3*time.Second, "how long a site serves calmly before it is harmed")
 	f.StringVar(&o.tandem, "tandem", "", "`binary` to measure (default: built from this source tree)")
-	f.DurationVar(&o.advert, "interval", 0, "Tandem's advert interval (default: its own)")
+	f.StringVar(&adverts, "interval", "", "Tandem's advert interval; of several, each is run (default: its own)")
 	if o.command == "failover" {
 		f.IntVar(&o.n, "n", 10, "repetitions of every fault")
 		f.DurationVar(&o.watch, "watch", 5*time.Second, "how long it is watched, at least, after a fault is undone: heals cost something late")
@@ -57,7 +57,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	}
 	err := f.Parse(args[1:])
 	if err == nil {
-		err = o.fill(f.Args(), faults, peers)
+		err = o.fill(f.Args(), faults, peers, adverts)
 		if err != nil {
 			fmt.Fprintln(w, err)
 		}
@@ -66,7 +66,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 }
 
 // fill checks the lists.
-func (o *options) fill(rest []string, faults, peers string) error {
+func (o *options) fill(rest []string, faults, peers, adverts string) error {
 	if len(rest) > 0 {
 		return fmt.Errorf("%q is too much", rest)
 	}
@@ -82,6 +82,28 @@ func (o *options) fill(rest []string, faults, peers string) error {
 			return fmt.Errorf("no fault is called %q; there are %s", name, strings.Join(faultNames, ", "))
 		}
 	}
+	if err := o.fillAdverts(adverts); err != nil {
+		return err
+	}
+	return o.fillPeers(peers)
+}
+
+func (o *options) fillAdverts(adverts string) error {
+	if adverts == "" {
+		o.adverts = []time.Duration{0}
+		return nil
+	}
+	for word := range strings.SplitSeq(adverts, ",") {
+		d, err := time.ParseDuration(word)
+		if err != nil || d <= 0 {
+			return fmt.Errorf("%q is no interval; try 5ms", word)
+		}
+		o.adverts = append(o.adverts, d)
+	}
+	return nil
+}
+
+func (o *options) fillPeers(peers string) error {
 	if peers == "" {
 		return nil
 	}

@@ -41,6 +41,7 @@ func TestAWrongCommandLineIsRefusedWithItsReason(t *testing.T) {
 		"overload --fault stop":     "flag provided but not defined: -fault",
 		"failover --n=ten":          `invalid value "ten"`,
 		"failover --fault stop,":    `no fault is called ""`,
+		"failover --interval 5":     `"5" is no interval`,
 		"failover --peer ,keepaliv": `no peer is called ""`,
 	} {
 		var said strings.Builder

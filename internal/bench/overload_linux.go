@@ -23,7 +23,6 @@ const overloadFactor = 4
 // An Overload is what a busy machine did to a stack, and the form of overload's --json.
 type Overload struct {
 	Stack     string  `json:"stack"`
-	Advert    string  `json:"advert_interval"` // empty: the stack's own
 	Loops     int     `json:"busy_loops"`
 	CPUs      int     `json:"cpus"`
 	Minutes   float64 `json:"minutes"`
@@ -80,9 +79,6 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 		return x, err
 	}
 	x = Overload{Stack: st.name, CPUs: runtime.NumCPU(), Loops: overloadFactor * runtime.NumCPU(), Minutes: o.minutes, Claims: -1, WorstMS: -1}
-	if o.advert > 0 && st.has(roleControl) {
-		x.Advert = o.advert.String()
-	}
 	before := s.epoch()
 	for range x.Loops {
 		if _, err := busy.Start(lab.Command{Args: []string{spinArg}}); err != nil {

@@ -36,7 +36,10 @@ func (s *stack) has(r role) bool { return r == roleOther || slices.Contains(s.ro
 
 // stacksFor returns Tandem and the peers that were asked for, of those that can run here.
 func stacksFor(o options, errOut io.Writer) []*stack {
-	out := []*stack{tandem(o.advert)}
+	var out []*stack
+	for _, advert := range o.adverts {
+		out = append(out, tandem(advert))
+	}
 	for _, s := range settings {
 		switch {
 		case !slices.Contains(o.peers, s.name):
@@ -57,11 +60,15 @@ func trulyRoot() bool {
 	return err == nil && len(f) == 3 && f[2] == "4294967295"
 }
 
-// tandem is ours, with the defaults of its flags.
+// tandem is ours, with the defaults of its flags; advert 0 is one of them.
 func tandem(advert time.Duration) *stack {
 	join := balancers[0].addr.Addr().String() + "," + balancers[1].addr.Addr().String()
+	name := "tandem"
+	if advert > 0 {
+		name += "-" + advert.String()
+	}
 	return &stack{
-		name:  "tandem",
+		name:  name,
 		roles: []role{roleKeeper, roleProxy, roleControl},
 		setUp: func(*node) error { return nil },
 		balancer: func(int) ([]unit, error) {

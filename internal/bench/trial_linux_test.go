@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/lab/client"
+	"github.com/tandem-lb/tandem/internal/lab/owners"
 )
 
 func TestAGapThatWasThereBeforeTheUndoingIsNotItsCost(t *testing.T) {
@@ -31,5 +33,52 @@ func TestAGapThatWasThereBeforeTheUndoingIsNotItsCost(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestAFaultThatAStackCannotHaveIsNotInTheTable(t *testing.T) {
+	o := options{faults: []string{"control-kill", "stop"}}
+	var got []string
+	for _, r := range newTable(o, []*stack{tandem(0), tandem(5 * time.Millisecond), keepalived(settings[0])}).results {
+		got = append(got, r.Fault+" "+r.Stack)
+	}
+	want := []string{"control-kill tandem", "control-kill tandem-5ms", "stop tandem", "stop tandem-5ms", "stop keepalived-1s"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestEveryFaultOfTheCommandLineExists(t *testing.T) {
+	for _, name := range faultNames {
+		if faults[name].inject == nil || faults[name].hold == 0 {
+			t.Errorf("nothing is known of %s", name)
+		}
+	}
+	if len(faults) != len(faultNames) {
+		t.Errorf("%d faults, %d of them can be named", len(faults), len(faultNames))
+	}
+}
+
+func TestATakeoverIsCountedWhenAnotherGetsTheAddress(t *testing.T) {
+	book := owners.NewBook("lb1", "lb2")
+	s := &site{owners: &owners.Watch{Book: book}, lbs: []*node{{place: balancers[0]}, {place: balancers[1]}}}
+	c := &counter{site: s, has: map[*node]bool{}}
+	for i, step := range []struct {
+		lb1, lb2 bool
+		want     int
+	}{
+		{false, false, 0},
+		{true, false, 1},
+		{true, false, 1},
+		{true, true, 2}, // both: a takeover without a loss
+		{false, true, 2},
+		{false, false, 2},
+		{false, true, 3},
+	} {
+		book.Address("lb1", step.lb1, time.Duration(i))
+		book.Address("lb2", step.lb2, time.Duration(i))
+		if c.look(); c.takeovers != step.want {
+			t.Errorf("step %d: %d takeovers, want %d", i, c.takeovers, step.want)
+		}
 	}
 }

@@ -1,7 +1,7 @@
 package lab
 
-// Deafen drops every frame to h from all hosts that the lab has now, at the same instant; what h sends still arrives. Undeafen, or Undrop of each
-// of them, undoes it.
+// Deafen drops every frame to h from all hosts that the lab has now, at the same instant; what h sends still arrives.
+// Undeafen, or Undrop of each of them, undoes it.
 func (h *Host) Deafen() error { return h.lab.setDrops(true, h.dropsTo()...) }
 
 // Undeafen undoes Deafen, at the same instant for all.
