@@ -3,12 +3,13 @@
 //
 //	go run ./internal/bench failover                       # every fault, 10 times, Tandem alone
 //	go run ./internal/bench failover --peer keepalived     # the same, beside keepalived and HAProxy
-//	go run ./internal/bench failover --json -n 3 --fault power-loss,node-freeze
+//	go run ./internal/bench failover --json -n 3 --fault power-loss,node-freeze --interval 20ms,5ms
 //	go run ./internal/bench overload --minutes 10 --interval 5ms
 //
-// Results go to standard output, a table or with --json one object and nothing else;
-// a line per repetition goes to standard error. It runs as root or as an ordinary user;
-// exit code 0 means that every repetition could be carried out, whatever it measured.
+// Results go to standard output, a table or with --json one object (of overload, a list)
+// and nothing else; a line per repetition goes to standard error, and with --logs what every
+// daemon said goes to files. It runs as root or as an ordinary user. Exit code 0 means that
+// every repetition could be carried out, whatever it measured. ^C ends it with what it has.
 //
 // # What is measured
 //
@@ -37,12 +38,18 @@
 // keepalived and HAProxy are Debian's packages, configured as their documents show
 // (peer_conf.go), with adverts every 1 s (the default), every 0.1 s, and every 0.01 s at
 // real-time priority. HAProxy is started again 100 ms after its end, as Debian's unit does.
-// Killed VIP daemons are started again at the fault's end, on both sides.
+// Killed VIP daemons are started again at the fault's end, on both sides. A stack is stopped
+// in the order that is kindest: keepalived, which hands the VIP over, and then HAProxy.
+//
+// overload keeps every processor busy four times over while the client asks, with nothing
+// broken: each change of the owner is a false alarm.
 //
 // # Parts
 //
 // Pure and portable: stats.go, report.go, plan.go, peer_conf.go, options.go. For Linux: site (the
 // network and its observers), node and service (a host, its daemons), stack (what runs
-// there), proc (whose process is whose), faults, failover, overload. One goroutine, that of
-// main, does everything but observe and restart HAProxy.
+// there), proc (whose process is whose), faults, trial (one repetition), failover, overload.
+// The outer process builds the binary and makes the folder that it removes at the end; all
+// else happens inside the lab, and ends with it. One goroutine, that of main, does everything
+// but observe and restart HAProxy.
 package main

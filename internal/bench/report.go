@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -80,6 +82,34 @@ func (t *Trial) times(outage, back, two, none time.Duration) {
 	t.OutageMS, t.ReturnMS, t.TwoMS, t.NoneMS = millis(outage), millis(back), millis(two), millis(none)
 }
 
+// line is what a person reads of a repetition while it goes on.
+func (t Trial) line() string {
+	if t.Error != "" {
+		return "could not be carried out: " + t.Error
+	}
+	shown := func(name string) string {
+		if name == "" {
+			return "?"
+		}
+		return name
+	}
+	var kinds []string
+	for kind, n := range t.Kinds {
+		kinds = append(kinds, fmt.Sprint(n, " ", kind))
+	}
+	slices.Sort(kinds)
+	line := fmt.Sprintf("outage %.0f ms, on return %.0f ms, failed %d of %d (%s), two owners %.0f ms, none %.0f ms, active %s, %s, %s",
+		t.OutageMS, t.ReturnMS, t.Failed, t.Requests, strings.Join(kinds, ", "), t.TwoMS, t.NoneMS,
+		shown(t.Before), shown(t.Held), shown(t.After))
+	if t.Late+t.Skipped > 0 {
+		line += fmt.Sprintf("; a busy machine: %d late, %d skipped", t.Late, t.Skipped)
+	}
+	if !t.Calm {
+		line += "; NOT CALM at the end"
+	}
+	return line
+}
+
 // sum fills in the spreads.
 func (r *Result) sum() {
 	var outage, back, two, none []time.Duration
@@ -99,6 +129,16 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// cells are the numbers of a row; dashes where nothing could be measured.
+func (r Result) cells() string {
+	if r.N == 0 {
+		return strings.Repeat("-\t", 12)
+	}
+	return fmt.Sprintf("%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t",
+		r.OutageMS.Min, r.OutageMS.Median, r.OutageMS.P95, r.OutageMS.Max, r.ReturnMS.Median, r.ReturnMS.Max,
+		r.Failed, r.Requests, r.TwoMS.Median, r.TwoMS.Max, r.NoneMS.Median, r.NoneMS.Max)
+}
+
 // writeTable prints the report for people.
 func (r Report) writeTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -110,9 +150,7 @@ func (r Report) writeTable(w io.Writer) error {
 			name = ""
 		}
 		last = x.Fault
-		fmt.Fprintf(t, "%s\t%s\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t\n",
-			name, x.Stack, x.N, x.OutageMS.Min, x.OutageMS.Median, x.OutageMS.P95, x.OutageMS.Max, x.ReturnMS.Median, x.ReturnMS.Max,
-			x.Failed, x.Requests, x.TwoMS.Median, x.TwoMS.Max, x.NoneMS.Median, x.NoneMS.Max)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%s\n", name, x.Stack, x.N, x.cells())
 	}
 	if err := t.Flush(); err != nil {
 		return err

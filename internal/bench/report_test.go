@@ -17,10 +17,12 @@ func sample() Report {
 	lost.Calm = false
 	other.add(lost)
 	other.add(Trial{Error: "the site did not come up"})
+	none := Result{Fault: "stop", Stack: "keepalived-1s"}
+	none.add(Trial{Error: "the site did not come up"})
 	r := Report{
 		Began: time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC), Took: 61.5, CPUs: 2, Kernel: "6.18.0", Load: "0.10 0.20 0.30",
 	}
-	for _, x := range []*Result{&one, &other} {
+	for _, x := range []*Result{&one, &other, &none} {
 		x.sum()
 		r.Results = append(r.Results, *x)
 	}
@@ -55,5 +57,15 @@ func TestARepetitionThatFailedIsNotCountedIn(t *testing.T) {
 	r := sample().Results[1]
 	if r.N != 1 || r.Broken != 1 || r.Uncalm != 1 || r.OutageMS.Min != 3000 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+func TestALineSaysWhyANumberIsNotToBeTrusted(t *testing.T) {
+	x := trialOf(90*time.Millisecond, 0, 0, 85*time.Millisecond, 1)
+	x.Held, x.Late, x.Skipped, x.Calm = "", 3, 40, false
+	const want = "outage 90 ms, on return 0 ms, failed 40 of 1000 (40 timeout), two owners 0 ms, none 85 ms, " +
+		"active lb1, ?, lb2; a busy machine: 3 late, 40 skipped; NOT CALM at the end"
+	if got := x.line(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -29,10 +29,10 @@ func trial(ctx context.Context, o options, st *stack, name string, logTo string)
 		return Trial{Error: err.Error()}, ctx.Err()
 	}
 	t, moments, err := s.suffer(ctx, o, name)
-	if err == nil && logTo != "" {
-		err = s.writeLogs(logTo, t, moments)
+	if err != nil {
+		t.Error = err.Error()
 	}
-	if err != nil && logTo != "" {
+	if logTo != "" {
 		err = errors.Join(err, s.writeLogs(logTo, t, moments))
 	}
 	if err = errors.Join(err, s.close()); err != nil {
@@ -120,34 +120,6 @@ func returnGap(reqs []client.Request, undo, end time.Duration) time.Duration {
 		return 0
 	}
 	return client.Outage(reqs, client.Window{From: first, To: end}, end).Length()
-}
-
-// line is what a person reads of a repetition while it goes on.
-func (t Trial) line() string {
-	if t.Error != "" {
-		return "could not be carried out: " + t.Error
-	}
-	shown := func(name string) string {
-		if name == "" {
-			return "?"
-		}
-		return name
-	}
-	var kinds []string
-	for kind, n := range t.Kinds {
-		kinds = append(kinds, fmt.Sprint(n, " ", kind))
-	}
-	slices.Sort(kinds)
-	line := fmt.Sprintf("outage %.0f ms, on return %.0f ms, failed %d of %d (%s), two owners %.0f ms, none %.0f ms, active %s, %s, %s",
-		t.OutageMS, t.ReturnMS, t.Failed, t.Requests, strings.Join(kinds, ", "), t.TwoMS, t.NoneMS,
-		shown(t.Before), shown(t.Held), shown(t.After))
-	if t.Late+t.Skipped > 0 {
-		line += fmt.Sprintf("; a busy machine: %d late, %d skipped", t.Late, t.Skipped)
-	}
-	if !t.Calm {
-		line += "; NOT CALM at the end"
-	}
-	return line
 }
 
 // writeLogs writes what the daemons said, and when what was done to them.
