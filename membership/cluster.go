@@ -154,11 +154,12 @@ func (c *Cluster) Run(ctx context.Context) error {
 	joining, stopJoining := context.WithCancel(ctx)
 	defer stopJoining()
 	var wg sync.WaitGroup
-	wg.Go(func() { newRejoiner(c, c.seeds).run(joining) })
+	wg.Go(func() { newRejoiner(c, c.seeds, c.remembered()).run(joining) })
 	wg.Go(func() { c.judgeContests(joining) })
 	wg.Go(func() { c.deliverEvents(ctx) })
 	wg.Go(func() { c.deliverMessages(ctx) })
 	wg.Go(func() { c.carrier.serve(ctx) })
+	wg.Go(func() { c.keepSnapshot(ctx) })
 	select {
 	case <-ctx.Done():
 	case <-c.done:

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -158,6 +160,23 @@ func FuzzRelay(f *testing.F) {
 			if again := encodeAnswer(id, datagram); !bytes.Equal(again, b) || len(datagram) > MaxRelay {
 				t.Fatalf("%q became %q", b, again)
 			}
+		}
+	})
+}
+
+func FuzzSnapshot(f *testing.F) {
+	now := time.Unix(1800000000, 0)
+	f.Add(encodeSnapshot([]netip.AddrPort{netip.MustParseAddrPort("10.0.0.11:7946"), netip.MustParseAddrPort("[fd00::1]:65535")}, now))
+	f.Add(encodeSnapshot(nil, now))
+	f.Add([]byte("tandem members 1 -1\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		places, written, err := decodeSnapshot(b)
+		if err != nil {
+			return
+		}
+		again, written2, err := decodeSnapshot(encodeSnapshot(places, written))
+		if err != nil || !slices.Equal(again, places) || !written2.Equal(written) || len(places) > maxSnapshot {
+			t.Fatalf("%v at %v became %v at %v, %v", places, written, again, written2, err)
 		}
 	})
 }

@@ -47,6 +47,12 @@ type Config struct {
 	// other balancer is there. Default 1 s, at least 100 ms. Otherwise, and for apps found dead, the pause grows to ten times that.
 	RejoinInterval time.Duration
 
+	// Snapshot is a file in which Run keeps the addresses of up to 32 members, balancers first, written as a whole at
+	// most every 10 s. The next run tries them beside the seeds until it has found a balancer: so a member comes back
+	// that nobody remembers and whose seeds have gone. SeedsTried does not wait for them. A file that is not there,
+	// malformed or older than a day is ignored. Its directory must exist. Default none.
+	Snapshot string
+
 	// Transport replaces the sockets, in tests. Bind and Advertise are then left to it.
 	Transport memberlist.NodeAwareTransport
 

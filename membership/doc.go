@@ -3,7 +3,7 @@
 //
 // It promises:
 //   - The start order never matters, and a partition heals by itself: [Cluster.Run] tries the seeds and the members it
-//     has known for ever (memberlist alone never rejoins after a partition).
+//     has known for ever (memberlist alone never rejoins after a partition). Config.Snapshot lets the next run know them.
 //   - [Cluster.Events] are ordered and none is lost; see there how they are bounded.
 //   - A change of meta reaches every balancer directly over TCP, and everybody by gossip as the second path. Each member
 //     also meets each balancer once over TCP, so that a balancer's list never hangs on a few UDP packets.

@@ -21,10 +21,18 @@ import (
 // real runs a member on loopback sockets.
 func real(t *testing.T, name, bind string, seeds ...string) *membership.Cluster {
 	t.Helper()
-	c, err := membership.Open(membership.Config{
+	return realWith(t, name, bind, func(*membership.Config) {}, seeds...)
+}
+
+// realWith is real with a changed Config.
+func realWith(t *testing.T, name, bind string, change func(*membership.Config), seeds ...string) *membership.Cluster {
+	t.Helper()
+	cfg := membership.Config{
 		Name: name, Bind: netip.MustParseAddrPort(bind), Seeds: seeds, Meta: metaOf(name, "127.0.0.1"),
 		Keys: [][]byte{bytes.Repeat([]byte("k"), 32)}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	}
+	change(&cfg)
+	c, err := membership.Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ type tryResult struct {
 	err  error
 }
 
-// rejoiner tries, for ever, the seeds and the members found dead. A place where a member is present is left alone,
+// rejoiner tries, for ever, the seeds and the members found dead, and those that an earlier run knew. A place where a member is present is left alone,
 // except that each balancer is met once, so that it is told of this node over TCP: gossip sends a message a few times
 // to members at random, and in a small cluster with a dead member all of those may be lost.
 //
@@ -44,6 +44,7 @@ type tryResult struct {
 type rejoiner struct {
 	c          *Cluster
 	seeds      []seed
+	remembered []netip.AddrPort // from the snapshot, until a balancer is there
 	tries      map[string]*try
 	results    chan tryResult
 	running    int       // attempts under way
@@ -52,8 +53,8 @@ type rejoiner struct {
 	complained time.Time // when it was last logged that keys differ
 }
 
-func newRejoiner(c *Cluster, seeds []seed) *rejoiner {
-	return &rejoiner{c: c, seeds: seeds, tries: map[string]*try{}, results: make(chan tryResult)}
+func newRejoiner(c *Cluster, seeds []seed, remembered []netip.AddrPort) *rejoiner {
+	return &rejoiner{c: c, seeds: seeds, remembered: remembered, tries: map[string]*try{}, results: make(chan tryResult)}
 }
 
 // run returns when ctx has ended and so have all attempts.
@@ -79,7 +80,7 @@ func (r *rejoiner) run(ctx context.Context) {
 func (r *rejoiner) start(ctx context.Context) time.Duration {
 	now := time.Now()
 	known := r.c.places()
-	elsewhere := slices.Concat(known.failed, known.unmet)
+	elsewhere := r.elsewhere(known)
 	r.forget(known.present, elsewhere)
 	r.noteAttached(known)
 	all := true
@@ -115,6 +116,20 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 		r.noteAlone()
 	}
 	return next.Sub(now)
+}
+
+// elsewhere returns the places to try beside the seeds.
+func (r *rejoiner) elsewhere(known places) []netip.AddrPort {
+	if known.balancers > 0 {
+		r.remembered = nil // gossip knows better
+	}
+	all := slices.Concat(known.failed, known.unmet)
+	for _, addr := range r.remembered {
+		if !known.present[addr] && !slices.Contains(all, addr) {
+			all = append(all, addr)
+		}
+	}
+	return all
 }
 
 // finish notes the outcome of an attempt and says when the next is due.
@@ -185,7 +200,7 @@ func (r *rejoiner) noteAttached(known places) {
 
 // noteAlone says once that the seeds were tried in vain: who mistyped one would wait for ever.
 func (r *rejoiner) noteAlone() {
-	if r.alone || r.attached || len(r.tries) == 0 {
+	if r.alone || r.attached || len(r.seeds) == 0 || len(r.tries) == 0 {
 		return
 	}
 	r.alone = true
