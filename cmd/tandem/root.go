@@ -111,7 +111,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.AddCommand(
 		newDemo(), newLB(), newAgent(),
 		newStatus(), newMembers(),
-		newCheck(), newVersion(),
+		newCheck(), newRelease(), newVersion(),
 		newWebapp(),
 	)
 	root.AddCommand(childCommands()...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -46,6 +47,11 @@ func runLB(cfg *config.Config, level slog.Level) error {
 		close(force)
 	}()
 	return k.Run(ctx, force)
+}
+
+// releaseAll clears this host; no balancer may be running on it.
+func releaseAll(ctx context.Context, socket string, vips []netip.Addr) ([]string, error) {
+	return keeper.ReleaseAll(ctx, socket, vips...)
 }
 
 // childCommands are the keeper's children; nobody else starts them.

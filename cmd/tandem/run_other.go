@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 
 	"github.com/spf13/cobra"
 
@@ -17,5 +19,7 @@ On macOS or Windows run it in a Linux VM, in WSL 2, or in a container:
   docker run --rm -it --privileged -v "$PWD":/src -w /src golang:1.26 go run ./cmd/tandem demo`)
 
 func runLB(*config.Config, slog.Level) error { return errNeedsLinux }
+
+func releaseAll(context.Context, string, []netip.Addr) ([]string, error) { return nil, errNeedsLinux }
 
 func childCommands() []*cobra.Command { return nil }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -140,4 +141,38 @@ func TestASecondBalancerOnAHostHarmsNothing(t *testing.T) {
 	}
 	s.untilOwnedBy("lb1")
 	s.untilServedBy("web1")
+}
+
+// A killed keeper leaves its host silent about the VIP, on purpose. 'tandem release' undoes
+// that, and refuses while a balancer runs.
+func TestReleaseClearsWhatAKilledBalancerLeft(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	if out, err := s.tandem("lb1", "release", vip.String()); err == nil {
+		t.Errorf("release while a balancer runs: %q, want a refusal", out)
+	}
+	s.untilOwnedBy("lb1")
+	s.kill(s.process("lb1", "keeper"))
+	if err := s.ended("lb1"); err == nil {
+		t.Fatal("the killed keeper ended well")
+	}
+	s.until("nobody owns the VIP", func() (bool, string) { return s.owner() == "", s.owner() })
+	out, err := s.tandem("lb1", "release", vip.String())
+	if err != nil || out == "" {
+		t.Fatalf("release: %q, %v", out, err)
+	}
+	addrs, err := s.hosts["lb1"].Addrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if a.Addr() == vip {
+			t.Error("the VIP is on the interface after its release")
+		}
+	}
+	if out, err := s.tandem("lb1", "release", vip.String()); err != nil || !strings.Contains(out, "nothing was left") {
+		t.Errorf("a second release: %q, %v; want that nothing was left", out, err)
+	}
 }

@@ -214,16 +214,25 @@ type status struct {
 }
 
 func (s *site) status(host string) (status, error) {
-	var out, errs bytes.Buffer
-	p, err := s.hosts[host].Start(lab.Command{Path: os.Getenv(binaryVar), Args: []string{"status", "--json"}, Stdout: &out, Stderr: &errs})
+	out, err := s.tandem(host, "status", "--json")
 	if err != nil {
 		return status{}, err
 	}
-	if err := p.Wait(); err != nil {
-		return status{}, fmt.Errorf("%w: %s", err, errs.String())
-	}
 	var st status
-	return st, json.Unmarshal(out.Bytes(), &st)
+	return st, json.Unmarshal([]byte(out), &st)
+}
+
+// tandem runs one of the commands in a host and returns what it printed.
+func (s *site) tandem(host string, args ...string) (string, error) {
+	var out, errs bytes.Buffer
+	p, err := s.hosts[host].Start(lab.Command{Path: os.Getenv(binaryVar), Args: args, Stdout: &out, Stderr: &errs})
+	if err != nil {
+		return "", err
+	}
+	if err := p.Wait(); err != nil {
+		return out.String(), fmt.Errorf("%w: %s", err, errs.String())
+	}
+	return out.String(), nil
 }
 
 // load sends a request on a new connection every 2 ms while f runs, waits until each of

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/vip"
 )
 
 const (
@@ -228,20 +229,41 @@ func (k *Keeper) Close() error {
 // takeLock makes sure that no second keeper with the same admin socket harms the first
 // (E11): it would take its VIP and its ports.
 func (k *Keeper) takeLock() error {
-	path := k.cfg.Control.Socket + ".lock"
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return fmt.Errorf("admin socket: %w; name another place with --socket", err)
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := lock(k.cfg.Control.Socket)
 	if err != nil {
-		return fmt.Errorf("lock: %w; name another place with --socket", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return fmt.Errorf("%w (it holds %s); stop it first, or give this one its own --socket", ErrRunning, path)
+		return err
 	}
 	k.closers = append(k.closers, f.Close)
 	return nil
+}
+
+// lock takes the lock that a keeper with this admin socket holds for life.
+func lock(socket string) (*os.File, error) {
+	path := socket + ".lock"
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("admin socket: %w; name another place with --socket", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w; name another place with --socket", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%w (it holds %s); stop it first, or give this one its own --socket", ErrRunning, path)
+	}
+	return f, nil
+}
+
+// ReleaseAll clears a host of what a killed keeper left: the tables that keep the kernel
+// silent, and those of these VIPs that are on an interface. It says what it did, and is
+// ErrRunning while a keeper with this admin socket runs.
+func ReleaseAll(ctx context.Context, socket string, vips ...netip.Addr) (did []string, err error) {
+	f, err := lock(socket)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return vip.ReleaseAll(ctx, vips...)
 }
 
 // listenAdmin makes the admin socket for the control process, which has no rights to.
