@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"syscall"
 	"time"
 )
@@ -34,12 +35,24 @@ var faults = map[string]fault{
 	"advert-path-cut": {inject: victim.cut, hold: 5 * time.Second, undo: victim.heal},
 	"deaf-backup":     {inject: victim.deafenBackup, hold: 5 * time.Second, undo: victim.undeafenBackup},
 	"deaf-active":     {inject: victim.deafenActive, hold: 5 * time.Second, undo: victim.undeafenActive},
+	"mute-active":     {inject: victim.silence, hold: 5 * time.Second, undo: victim.unsilence},
+	"isolate-active":  {inject: victim.isolate, hold: 5 * time.Second, undo: victim.unisolate},
 	"link-blip":       {inject: victim.unplug, hold: 500 * time.Millisecond, undo: victim.plug},
 	"link-down-up":    {inject: victim.unplug, hold: 3 * time.Second, undo: victim.plug},
+
+	"restart-both": {inject: victim.powerLossBoth, hold: time.Second, undo: victim.powerBackBoth},
 }
 
 func (v victim) powerLoss() error { return v.active.powerOff() }
 func (v victim) powerBack() error { return v.active.powerOn() }
+
+func (v victim) powerLossBoth() error {
+	return errors.Join(v.active.powerOff(), v.backup.powerOff())
+}
+
+func (v victim) powerBackBoth() error {
+	return errors.Join(v.active.powerOn(), v.backup.powerOn())
+}
 
 // kill ends all of the active's processes of a role, as the kernel does when memory is short.
 func kill(r role) func(victim) error {
@@ -74,3 +87,7 @@ func (v victim) deafenActive() error   { return v.active.host.Deafen() }
 func (v victim) undeafenActive() error { return v.active.host.Undeafen() }
 func (v victim) deafenBackup() error   { return v.backup.host.Deafen() }
 func (v victim) undeafenBackup() error { return v.backup.host.Undeafen() }
+func (v victim) silence() error        { return v.active.host.Silence() }
+func (v victim) unsilence() error      { return v.active.host.Unsilence() }
+func (v victim) isolate() error        { return v.active.host.Isolate() }
+func (v victim) unisolate() error      { return v.active.host.Unisolate() }
