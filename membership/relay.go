@@ -52,8 +52,8 @@ type RelayAnswer struct {
 //
 // Relay never blocks: all goes by UDP, once, and what is lost is lost. answered is called with each answer that comes
 // within 600 ms, at most once per member asked, from a goroutine of memberlist's: it must not block either. It needs
-// no Run, and may still be called while Close returns, but not later than that. The error is one of ErrNoRelay,
-// ErrRelayBusy, ErrPayloadTooLarge, ErrClosed, says that an argument is out of bounds, or why nothing could be sent.
+// no Run; a last call may still be under way when Close returns. The error is one of ErrNoRelay, ErrRelayBusy,
+// ErrPayloadTooLarge, ErrClosed, says that an argument is out of bounds, or why nothing could be sent.
 func (c *Cluster) Relay(to netip.AddrPort, datagram []byte, fanout int, answered func(RelayAnswer)) error {
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
 	switch {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -216,7 +217,10 @@ func (f *fixture) exit(want int) {
 }
 
 func TestAnAppIsAnnouncedWhenItsCheckPassesAndDrainedBeforeItIsStopped(t *testing.T) {
-	f := start(t, "polite", func(cfg *agent.Config) { cfg.DrainTimeout = 300 * time.Millisecond })
+	snapshot := filepath.Join(t.TempDir(), "members")
+	f := start(t, "polite", func(cfg *agent.Config) {
+		cfg.DrainTimeout, cfg.Snapshot = 300*time.Millisecond, snapshot
+	})
 	f.await("the app is announced", f.announced)
 	m := f.agentSeen().Meta
 	if want := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), f.port); m.Addr != want || m.Pool != "web" || m.Weight != 100 {
@@ -229,6 +233,10 @@ func TestAnAppIsAnnouncedWhenItsCheckPassesAndDrainedBeforeItIsStopped(t *testin
 	})
 	f.exit(7)
 	f.await("the agent has left", func() bool { return f.agentSeen().State == membership.StateLeft })
+	self := f.balancer.Self()
+	if b, err := os.ReadFile(snapshot); !strings.Contains(string(b), netip.AddrPortFrom(self.Addr, self.Port).String()) {
+		t.Errorf("the snapshot left for the next run does not name the balancer: %q, %v", b, err)
+	}
 }
 
 func TestAnAppThatIsUnwellIsUnannouncedUntilItIsWellAgain(t *testing.T) {

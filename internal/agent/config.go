@@ -29,6 +29,8 @@ type Config struct {
 	Advertise netip.Addr     // own address for gossip; default: chosen, see membership.Config
 	Keys      [][]byte       // gossip keys; the first encrypts
 
+	Snapshot string // file of last-known members, see membership.Config; default none
+
 	Check Check
 
 	Command      []string      // program and arguments of the app; none: it is run by somebody else

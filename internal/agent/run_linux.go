@@ -36,8 +36,9 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 	}
 	cluster, err := membership.Open(membership.Config{
 		Name: cfg.Name, Bind: cfg.Bind, Advertise: cfg.Advertise, Seeds: cfg.Join, Keys: cfg.Keys,
-		AnyPort: !cfg.Bind.IsValid(), // nobody needs to know an agent's port
-		Meta:    firstMeta(cfg), Log: cfg.Log,
+		AnyPort:  !cfg.Bind.IsValid(), // nobody needs to know an agent's port
+		Snapshot: cfg.Snapshot,
+		Meta:     firstMeta(cfg), Log: cfg.Log,
 	})
 	if err != nil {
 		return 1, err
