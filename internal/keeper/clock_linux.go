@@ -16,7 +16,7 @@ func bootTime() time.Duration {
 
 // pauses notices that the loop came round much later than it meant to.
 type pauses struct {
-	limit time.Duration // half the active-down interval
+	limit time.Duration // election.PauseAfter
 	meant time.Duration // bootTime at which it meant to be back
 }
 

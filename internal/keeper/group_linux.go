@@ -44,6 +44,7 @@ type group struct {
 
 	work      chan func(context.Context) event // slow actions, in order; nil event: no answer
 	ended     bool                             // the machine has ended
+	downAt    time.Time                        // when the interface lost its carrier last
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
 }
 

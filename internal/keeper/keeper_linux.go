@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/tandem-lb/tandem/election"
 	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/vip"
 )
@@ -100,7 +101,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		return err
 	}
 	l.adverts.answer = func(nonce uint64) []byte { return l.sender.compose(time.Now(), nonce) }
-	l.pauses.limit = 2 * l.set.interval
+	l.pauses.limit = election.PauseAfter(l.set.interval)
 	if err := k.buildProxy(level); err != nil {
 		return err
 	}

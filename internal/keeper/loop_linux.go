@@ -208,7 +208,16 @@ func (l *loop) news(g *group, ev vip.Event) {
 		if !ev.Peer {
 			l.step(g, election.Conflict{MAC: ev.By.String()})
 		}
+	case vip.LinkDown:
+		g.gate.Shut()
+		g.downAt = ev.At
 	case vip.LinkUp:
+		// Whoever could not hear for a while is like one who was paused: it finds out what
+		// happened meanwhile before it speaks for the VIP again (E14).
+		l.step(g, election.Paused{For: time.Since(g.downAt)})
+		if !g.machine.Status().Fenced {
+			g.gate.Open()
+		}
 		g.reclaimAt = time.Now()
 	}
 }

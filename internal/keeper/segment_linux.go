@@ -16,6 +16,12 @@ const (
 	lookAroundInterval = time.Second
 	// solicitHosts is how many hosts are asked for a sign of life at once (E5).
 	solicitHosts = 4
+	// quietAfter is how long nobody may be heard before hosts are asked for a sign of life
+	// every second; isolatedAfter and isolatedAsks are how long and how often in vain, before
+	// this node takes itself for cut off (E12). A switch that reboots its port is not that.
+	quietAfter    = 1500 * time.Millisecond
+	isolatedAfter = 4 * time.Second
+	isolatedAsks  = 2
 	// resolveInterval is how often a peer's hardware address is asked for again.
 	resolveInterval = 30 * time.Second
 )
@@ -25,6 +31,9 @@ type segment struct {
 	looked    time.Time                       // when the stations were counted last
 	third     bool                            // somebody but balancers was heard in the last minute
 	solicited time.Time                       // when hosts were asked for a sign of life; zero: none is awaited
+	ever      bool                            // third was true once
+	unheard   int                             // signs of life asked for in vain
+	isolated  time.Time                       // since when this node takes itself for cut off; zero: it does not
 	asked     map[netip.Addr]time.Time        // when a peer's hardware address was asked for last
 	macs      map[netip.Addr]net.HardwareAddr // of peers, by their own address
 }
@@ -44,17 +53,41 @@ func (l *loop) lookAround(g *group, now time.Time) {
 		s.solicited = time.Time{}
 		l.step(g, election.Received{At: now})
 	}
+	if !s.isolated.IsZero() && g.claimer.HeardOther(nil, s.isolated) {
+		s.isolated, s.unheard = time.Time{}, 0
+		l.step(g, election.Isolated{Yes: false})
+	}
 	if now.Sub(s.looked) < lookAroundInterval {
 		return
 	}
 	s.looked = now
+	l.lookForIsolation(g, now)
 	peers := g.machine.Status().Peers
 	if third := g.claimer.Stations().Count > len(peers); third != s.third {
-		s.third = third
+		s.third, s.ever = third, s.ever || third
 		l.step(g, election.Stations{Third: third})
 	}
 	for _, p := range peers {
 		l.resolve(g, p.Addr, now)
+	}
+}
+
+// lookForIsolation finds out whether this node hears nobody at all on a segment on which it
+// once heard more than balancers (E12). It asks before it believes so.
+func (l *loop) lookForIsolation(g *group, now time.Time) {
+	s := &g.segment
+	silence := now.Sub(g.claimer.Stations().Newest) // very long when there is none
+	switch {
+	case !s.ever || !s.isolated.IsZero():
+	case silence < quietAfter:
+		s.unheard = 0
+	case silence > isolatedAfter && s.unheard >= isolatedAsks:
+		s.isolated = now
+		g.log.Warn("nobody is heard on the VIP's segment any more", "for", silence)
+		l.step(g, election.Isolated{Yes: true})
+	default:
+		s.unheard++
+		l.askForSigns(g)
 	}
 }
 
@@ -98,6 +131,10 @@ func (l *loop) activeMAC(g *group) net.HardwareAddr {
 // whoever this node has spoken with of late answer ARP and NDP whatever else they do.
 func (l *loop) solicit(g *group) {
 	g.segment.solicited = time.Now()
+	l.askForSigns(g)
+}
+
+func (l *loop) askForSigns(g *group) {
 	l.beside(func(ctx context.Context) {
 		table, err := os.ReadFile("/proc/thread-self/net/arp")
 		if err != nil {
