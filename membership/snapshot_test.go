@@ -82,21 +82,39 @@ func TestASnapshotStaysFreshAndOutlivesLoneliness(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "members")
 	inWorld(t, func(t *testing.T, w *world) {
 		lb1 := w.start("lb1", 11, bothSeeds, keeping(path))
-		s1 := w.start("s1", 21, bothSeeds, nil)
-		w.agree(2*time.Second, "lb1:alive s1:alive", lb1, s1)
+		lb2 := w.start("lb2", 12, bothSeeds, nil)
+		w.agree(2*time.Second, "lb1:alive lb2:alive", lb1, lb2)
 		time.Sleep(10 * time.Second)
 		_, first := snapshotOf(t, path)
 		time.Sleep(90 * time.Minute)
 		if _, written := snapshotOf(t, path); time.Since(written) > 31*time.Minute || time.Since(first) < 90*time.Minute {
 			t.Errorf("written %v ago", time.Since(written))
 		}
-		s1.crash()
+		lb2.crash()
 		time.Sleep(70 * time.Minute)
 		lb1.stop()
 		places, written := snapshotOf(t, path)
-		if len(places) != 1 || places[0] != s1.addr+":7946" || time.Since(written) < 70*time.Minute {
+		if len(places) != 1 || places[0] != lb2.addr+":7946" || time.Since(written) < 70*time.Minute {
 			t.Errorf("alone, it has written %v, %v ago", places, time.Since(written))
 		}
+	})
+}
+
+func TestOnceABalancerIsFoundTheSnapshotIsForgotten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "members")
+	text := "tandem members 1 946684800\n10.0.0.91:7946\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		lb1 := w.start("lb1", 11, nil, nil)
+		s1 := w.start("s1", 21, []string{"10.0.0.11"}, keeping(path))
+		w.agree(2*time.Second, "lb1:alive s1:alive", lb1, s1)
+		time.Sleep(10 * time.Second)          // for the attempt that was under way
+		other := w.start("lb9", 91, nil, nil) // another cluster's, which got that address
+		time.Sleep(2 * time.Minute)
+		w.agree(0, "lb1:alive s1:alive", lb1, s1)
+		w.agree(0, "lb9:alive", other)
 	})
 }
 
