@@ -29,7 +29,8 @@
 // Sites are fresh each time, so that no repetition stands on what the one before left
 // behind, and only one lab exists at a time. Repetitions of different stacks are
 // interleaved and their order rotates, so that what else the machine does hits all alike.
-// That is also why absolute numbers of a busy machine mean little, and ratios more.
+// That is also why absolute numbers of a busy machine mean little, and ratios more. The
+// fault called nothing is the control: what it shows is the machine's own doing.
 //
 // # Who is compared
 //

@@ -22,6 +22,9 @@ type victim struct {
 }
 
 var faults = map[string]fault{
+	// The control of the experiment: what is measured here is the machine's and the client's own doing.
+	"nothing": {inject: func(victim) error { return nil }, hold: 5 * time.Second},
+
 	"power-loss": {inject: victim.powerLoss, hold: 1500 * time.Millisecond, calm: true, undo: victim.powerBack},
 
 	// Three seconds: a check that looks once a second has then had its chance.

@@ -130,7 +130,7 @@ func settingNames() []string {
 
 // faultNames are all faults, in the order in which they are run.
 var faultNames = []string{
-	"power-loss", "proxy-kill", "proxy-freeze", "keeper-kill", "control-kill", "node-freeze", "stop",
+	"nothing", "power-loss", "proxy-kill", "proxy-freeze", "keeper-kill", "control-kill", "node-freeze", "stop",
 	"advert-path-cut", "deaf-backup", "deaf-active", "mute-active", "isolate-active",
 	"link-blip", "link-down-up", "restart-both",
 }

@@ -33,7 +33,7 @@ func TestAWrongCommandLineIsRefusedWithItsReason(t *testing.T) {
 	for line, want := range map[string]string{
 		"":                          "usage:",
 		"fail":                      "usage:",
-		"failover --fault fire":     `no fault is called "fire"; there are power-loss, `,
+		"failover --fault fire":     `no fault is called "fire"; there are nothing, `,
 		"failover --peer ucarp":     `no peer is called "ucarp"`,
 		"failover -n 0":             "begin above 0",
 		"failover power-loss":       `["power-loss"] is too much`,
