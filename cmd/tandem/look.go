@@ -128,6 +128,21 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 	}
 	fmt.Fprintf(w, "vip %s on %s: %s since %s (%s); active is %s, epoch %d, priority %d, fitness %d\n",
 		addrs(g.VIPs), g.Interface, g.State, ago(now, g.Since), g.Reason, active, g.Epoch, g.Priority, g.Fitness)
+	who := g.Answers.IPv4
+	if who == "none" {
+		who = g.Answers.IPv6
+	}
+	note := ""
+	if g.Answers.Note != "" {
+		note = " (" + g.Answers.Note + ")"
+	}
+	fmt.Fprintf(w, "  answered for by: %s%s; %d answers, %d withheld\n", who, note, g.Answers.Given, g.Answers.Refused)
+	if g.Fenced {
+		fmt.Fprintln(w, "  fenced: this node was paused or hears nobody, and says nothing about the VIP until it knows more")
+	}
+	if g.Degraded != "" {
+		fmt.Fprintf(w, "  path degraded: the active's adverts do not come; it answers by %s\n", g.Degraded)
+	}
 	for _, p := range g.Peers {
 		fmt.Fprintf(w, "  peer %s (%s): %s, heard %v ago, priority %d, fitness %d\n",
 			p.Node, p.Addr, p.State, p.HeardAgo.Round(time.Millisecond), p.Priority, p.Fitness)

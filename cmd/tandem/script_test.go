@@ -81,6 +81,7 @@ func example() api.Status {
 		Groups: []api.Group{{
 			Name: "default", VIPs: []netip.Addr{netip.MustParseAddr("192.168.42.42")}, Interface: "eth1", State: "active",
 			Since: now.Add(-time.Minute), Reason: "active-silent lb2", Active: "lb1", Epoch: 7, Priority: 100, Fitness: 255,
+			Answers: api.Answers{IPv4: "keeper", IPv6: "none", Given: 12, Refused: 1}, Degraded: "relay",
 			Peers: []api.Peer{{Node: "lb2", Addr: netip.MustParseAddr("192.168.42.12"), State: "backup", HeardAgo: 12 * time.Millisecond, Priority: 90, Fitness: 212}},
 		}},
 		Processes: []api.Process{

@@ -41,7 +41,21 @@ type Group struct {
 	Fitness    uint8        `json:"fitness"`
 	Holding    []netip.Addr `json:"holding,omitempty"`
 	LeaseUntil time.Time    `json:"lease_until,omitzero"`
+	Answers    Answers      `json:"answers"`
+	Fenced     bool         `json:"fenced"`                  // says nothing about the VIPs for the moment: it was paused, or is isolated
+	Degraded   string       `json:"path_degraded,omitempty"` // by which path the active answers though its adverts do not come
 	Peers      []Peer       `json:"peers"`
+}
+
+// Answers says who answers ARP and NDP for a group's VIPs: "keeper" where the kernel is
+// mute, so that a dead or frozen keeper stops owning them at once; "lease-only" where the
+// kernel answers until the lease ends; "none" for a family without a VIP.
+type Answers struct {
+	IPv4    string `json:"ipv4"`
+	IPv6    string `json:"ipv6"`
+	Note    string `json:"note,omitempty"` // why not the keeper
+	Given   uint64 `json:"given"`
+	Refused uint64 `json:"refused"` // late, or this node was not sure of itself
 }
 
 // Peer is another balancer, as its adverts say.

@@ -160,7 +160,20 @@ type GroupState struct {
 	Fitness    uint8        `json:"fitness"`
 	Holding    []netip.Addr `json:"holding,omitempty"`    // VIPs on the interface, read back from the kernel
 	LeaseUntil time.Time    `json:"lease_until,omitzero"` // when the kernel drops them unless renewed
+	Answers    Answers      `json:"answers"`
+	Fenced     bool         `json:"fenced"`                  // a pause is being verified, or this node is isolated
+	Degraded   string       `json:"path_degraded,omitempty"` // by which path the active answers though its adverts do not come
 	Peers      []Peer       `json:"peers"`
+}
+
+// Answers says who answers ARP and NDP for a group's VIPs: "keeper" where the kernel is
+// mute, "lease-only" where it cannot be, "none" for a family without a VIP.
+type Answers struct {
+	IPv4    string `json:"ipv4"`
+	IPv6    string `json:"ipv6"`
+	Note    string `json:"note,omitempty"` // why not the keeper
+	Given   uint64 `json:"given"`
+	Refused uint64 `json:"refused"` // by the gate: late, or this node was not sure of itself
 }
 
 // Peer is another balancer as heard by its adverts.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/vip"
 )
 
 // state is everything the keeper knows, for status.
@@ -40,6 +41,8 @@ func (g *group) state(now time.Time) ipc.GroupState {
 		State: st.State.String(), Since: st.Since, Reason: st.Reason.String(), Active: st.Active,
 		Epoch: st.Epoch, Priority: st.Priority, Fitness: st.Fitness,
 	}
+	out.Fenced, out.Degraded = st.Fenced, st.PathDegraded.String()
+	out.Answers = answers(held)
 	if held.Held {
 		out.Holding, out.LeaseUntil = held.Addrs, held.LeaseUntil
 	}
@@ -50,4 +53,14 @@ func (g *group) state(now time.Time) ipc.GroupState {
 		})
 	}
 	return out
+}
+
+func answers(st vip.Status) ipc.Answers {
+	a := ipc.Answers{IPv4: st.IPv4.Mode.String(), IPv6: st.IPv6.Mode.String(), Given: st.Answered, Refused: st.Refused}
+	for _, f := range []vip.FamilyStatus{st.IPv4, st.IPv6} {
+		if f.Mode == vip.ModeLease && f.Err != nil {
+			a.Note = f.Err.Error()
+		}
+	}
+	return a
 }
