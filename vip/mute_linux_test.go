@@ -473,3 +473,25 @@ func TestAKernelThatAdvertisesWhenItComesUpDoesNotNameAMutedVIP(t *testing.T) {
 		t.Errorf("it named the VIP: %+v", said)
 	}
 }
+
+func TestAMutedKernelLearnsFromQuestions(t *testing.T) {
+	t.Parallel()
+	for _, addr := range bothVIPs {
+		h := kernelHosts(t, 2)
+		a, client := h[0], h[1]
+		node := viptest.Start(t, a, viptest.Muted(t, a, addr))
+		check(t, node.Claim(t.Context()))
+		asker := client.ownAddr(t, addr)
+		check(t, a.Forget(asker))
+		if !viptest.PointsAt(t, client, addr, a) {
+			t.Error("the client does not find the VIP")
+		}
+		check(t, a.Do(func() error {
+			n, err := a.neighbour(asker)
+			if n == nil || !slices.Equal(n.HardwareAddr, client.ifi.MAC) {
+				t.Errorf("%s asked for %s, and the node's cache has %+v: it must ask in turn", asker, addr, n)
+			}
+			return err
+		}))
+	}
+}

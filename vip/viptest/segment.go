@@ -274,8 +274,7 @@ func (s *Station) receive(from *Station, f vip.Frame) {
 	}
 	s.learn(f)
 	// A kernel that has the address and is not muted answers a question, and in IPv4
-	// even another station's announcement of it. The mute table lets an announcement
-	// pass, and takes the claim out of what the kernel answers to it.
+	// even another station's announcement of it.
 	if !f.Target.IsValid() || !s.has(f.Target) || s.muted(f.Target) {
 		return
 	}
