@@ -34,9 +34,10 @@ type tryResult struct {
 	err  error
 }
 
-// rejoiner tries, for ever, the seeds and the members found dead, and those that an earlier run knew. A place where a member is present is left alone,
-// except that each balancer is met once, so that it is told of this node over TCP: gossip sends a message a few times
-// to members at random, and in a small cluster with a dead member all of those may be lost.
+// rejoiner tries, for ever, the seeds, the members found dead, and those that an earlier run knew. A place where a
+// member is present is left alone, except that each balancer is met once, so that it is told of this node over TCP:
+// gossip sends a message a few times to members at random, and in a small cluster with a dead member all of those may
+// be lost.
 //
 // Pauses double from an eighth of RejoinInterval on. While no other balancer is there, nothing can be served, so
 // seeds and balancers found dead are tried at least every RejoinInterval; else the pauses grow to slowFactor times
