@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +21,8 @@ type process struct {
 }
 
 // processes are all those of the node's host, but for the host's own init, which is no
-// part of what is tested.
+// part of what is tested. The latest come first, so children before their parents: else
+// keepalived's child hears of its parent's death and cleans up before it is killed, too.
 func (n *node) processes() ([]process, error) {
 	var home string
 	err := n.host.Do(func() (err error) {
@@ -48,6 +50,7 @@ func (n *node) processes() ([]process, error) {
 			out = append(out, process{pid, args})
 		}
 	}
+	slices.SortFunc(out, func(a, b process) int { return b.pid - a.pid })
 	return out, nil
 }
 
