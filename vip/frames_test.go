@@ -31,6 +31,14 @@ const (
 	hexNA = "333300000001 02005e000001 86dd 60000000 0020 3a ff" +
 		" fd770000000000000000000000000100 ff020000000000000000000000000001" +
 		" 8800 f9ae 20000000 fd770000000000000000000000000100 0201 02005e000001"
+	// RFC 4861, 7.2.2: solicitation in the node's own name, source link-layer address.
+	hexQuestion = "3333ff000100 02005e000002 86dd 60000000 0020 3a ff" +
+		" fd770000000000000000000000000002 ff0200000000000000000001ff000100" +
+		" 8700 1cab 00000000 fd770000000000000000000000000100 0101 02005e000002"
+	// RFC 4861, 7.2.4: the answer to it, solicited and override, to the asker alone.
+	hexNAAnswer = "02005e000002 02005e000001 86dd 60000000 0020 3a ff" +
+		" fd770000000000000000000000000100 fd770000000000000000000000000002" +
+		" 8800 bb38 60000000 fd770000000000000000000000000100 0201 02005e000001"
 	// RFC 4862, 5.4.2: solicitation from :: to the solicited-node group.
 	hexNS = "3333ff000100 02005e000001 86dd 60000000 0018 3a ff" +
 		" 00000000000000000000000000000000 ff0200000000000000000001ff000100" +
@@ -55,10 +63,21 @@ func TestFramesAreAsTheRFCsDrawThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	asker := net.HardwareAddr{0x02, 0x00, 0x5e, 0x00, 0x00, 0x02}
+	reply, err := arpAnswer(testMAC, Frame{Kind: ARPRequest, MAC: asker, Target: test4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := netip.MustParseAddr("fd77::2")
+	question := Frame{Kind: Solicitation, MAC: asker, Owner: own, Target: test6}
 	for name, c := range map[string]struct {
 		got  []byte
 		want string
 	}{
+		"ARP reply to a probe":   {reply, hexARPReply},
+		"question":               {nsQuestion(asker, own, test6), hexQuestion},
+		"answer":                 {naAnswer(testMAC, question), hexNAAnswer},
+		"answer to a probe":      {naAnswer(testMAC, Frame{Kind: Solicitation, MAC: asker, Target: test6}), hexNA},
 		"ARP announcement":       {announcement, hexARPAnnouncement},
 		"ARP probe":              {probe, hexARPProbe},
 		"neighbor advertisement": {naAnnouncement(testMAC, test6), hexNA},

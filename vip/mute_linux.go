@@ -131,7 +131,7 @@ func (m *kernelMuter) families() []*muteFamily { return []*muteFamily{&m.four, &
 // It needs mu.
 func (m *kernelMuter) put(f *muteFamily) error {
 	if len(f.vips) == 0 {
-		return nil
+		return m.conn.Remove(f.family, m.table) // an earlier run may have had some
 	}
 	flags, err := m.replace(f)
 	old := f.get()

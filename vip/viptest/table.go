@@ -230,6 +230,9 @@ func deleted(t *testing.T, n Net, addr netip.Addr) {
 	a, client := n.Host(), n.Host()
 	node := Start(t, a, holding(addr))
 	must(t, node.Claim(t.Context()))
+	claimed := node.Status().Renewed
+	// What vanishes between a look and the renewal that follows it comes back unseen.
+	Eventually(t, "the next renewal is some time away", func() bool { return node.Status().Renewed.After(claimed) })
 	before := node.Status().Announced
 	must(t, a.DelAddr(netip.PrefixFrom(addr, addr.BitLen())))
 	if ev := node.Await(t, vip.Lost); ev.Addr != addr || ev.Count < 1 {
