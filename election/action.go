@@ -41,7 +41,7 @@ type Release struct{ Token uint64 }
 // quick: the shell sends on the spot and does not wait. Whoever gets a Question answers at once, by the path
 // by which it came, with an advert whose Echo is the nonce; Answered brings the answer here.
 type Query struct {
-	Round int        // counts the rounds of one silence from 1
+	Round int        // counts the rounds of one silence from 1; 0: adverts come, this one only measures an answer's time
 	Nonce uint64     // never used twice, not even by another boot
 	Node  string     // who is asked; "" for all known balancers
 	Addr  netip.Addr // its own address; not valid when all are asked

@@ -292,7 +292,13 @@ func (m *Machine) hear(h Heard, via Path) *peer {
 		return nil
 	}
 	p := m.peerOf(h.Node)
-	if p == nil || h.Boot == p.Boot && h.Seq < p.Seq {
+	if p == nil {
+		return nil
+	}
+	if h.Boot == p.Boot && h.Seq < p.Seq { // an answer has overtaken it, or the other way round
+		if via == 0 {
+			m.advertCame(p, h.Interval)
+		}
 		return nil
 	}
 	was := *p
@@ -335,6 +341,9 @@ func (m *Machine) judge(fitness uint8, serving bool, why string) {
 	case m.state != Backup || m.fit() == wasFit:
 	case m.fit():
 		m.floor = later(m.floor, m.now) // its turn may be long past: the skew counts from now
+		if m.lost.Why == WhyActiveSilent {
+			m.floor = m.now.Add(activeDown(m.cfg.AdvertInterval)) // nobody has asked the one it heard last
+		}
 	case m.pending != nothing:
 		m.withdraw(Reason{Why: WhyNotServing, Detail: m.notServing})
 	}

@@ -30,26 +30,28 @@ type peer struct {
 // late (E13). A peer that has just appeared has no gaps yet: what it says of itself, and what this node knows
 // of itself, must do.
 func (m *Machine) record(p *peer, h Heard, via Path) {
-	longest := longestJitter(h.Interval)
 	if h.Boot != p.Boot {
 		p.gaps, p.rtt, p.path, p.advertAt = recent{}, 0, 0, time.Time{}
 	}
-	switch gap := m.now.Sub(p.advertAt) - h.Interval; {
-	case via != 0 && gap > questionsAfter(p.patience)-h.Interval:
-		if p.path == 0 || via < p.path {
-			p.path = via
-		}
-	case via != 0:
-	case !p.advertAt.IsZero() && gap < longest && !m.slept:
-		p.gaps.add(m.now, gap)
-		fallthrough
-	default:
-		p.advertAt, p.path = m.now, 0
+	switch missed := m.now.Sub(p.advertAt) > questionsAfter(p.patience); {
+	case via == 0:
+		m.advertCame(p, h.Interval)
+	case missed && (p.path == 0 || via < p.path):
+		p.path = via
 	}
 	p.Heard, p.at = h, m.now
-	p.lateness = min(max(h.Late, p.gaps.longest(m.now), m.late.longest(m.now)), longest)
+	p.lateness = min(max(h.Late, p.gaps.longest(m.now), m.late.longest(m.now)), longestJitter(h.Interval))
 	p.patience = patience(h.Interval, p.lateness)
 	p.from, p.until = m.now.Add(questionsAfter(p.patience)), m.now.Add(p.patience)
+}
+
+// advertCame notes how long it was overdue. What this node slept through was not the other's delay.
+func (m *Machine) advertCame(p *peer, interval time.Duration) {
+	gap := m.now.Sub(p.advertAt) - interval
+	if !p.advertAt.IsZero() && gap < longestJitter(interval) && !m.slept {
+		p.gaps.add(m.now, gap)
+	}
+	p.advertAt, p.path = m.now, 0
 }
 
 func (p *peer) rank() rank {

@@ -14,8 +14,9 @@ const (
 	// give one (E7): twenty times what a network and a keeper need that do nothing else.
 	minRound = 3 * time.Millisecond
 
-	// retryPaths is how often a broken path is tried while another one serves in its place (E4).
-	retryPaths = time.Second
+	// pingInterval is how often the active is asked while its adverts come, to know how long an answer takes
+	// (E7), and how often broken paths are tried while another one serves in their place (E4).
+	pingInterval = time.Second
 )
 
 // asked is one query: what is needed to judge its answer.
@@ -60,7 +61,7 @@ func (m *Machine) answeredQuery(ev Answered) {
 		if p.Boot == ev.Boot && ev.Group.Epoch < p.Group.Epoch || p.Boot != ev.Boot && q.boot == ev.Boot {
 			return // from before what it said last, or from before its restart
 		}
-		p.rtt = max(p.rtt, m.now.Sub(q.at))
+		p.rtt = max(p.rtt, m.now.Sub(q.at), 1) // 0: not known
 	}
 	p := m.hear(ev.Heard, ev.Path)
 	if p != nil && m.state == Active && !m.verifyBy.IsZero() {
@@ -77,14 +78,15 @@ func (m *Machine) outstanding(nonce uint64) *asked {
 	return nil
 }
 
-// gone: nothing is left to wait for but the answers to one query round (E7).
+// gone: nothing is left to wait for but the answers to one query round, once an earlier answer has shown how
+// long that takes (E7).
 func (m *Machine) gone(ev Gone) {
 	i, ok := m.findPeer(ev.Node)
 	if !ok || m.state != Backup || m.pending != nothing {
 		return
 	}
 	p := m.peers[i]
-	if p.Boot != ev.Boot || !p.holds() {
+	if p.Boot != ev.Boot || !p.holds() || p.rtt == 0 {
 		return
 	}
 	round := max(minRound, 2*p.rtt, p.lateness)

@@ -52,12 +52,21 @@ func simulate(seed uint64, trace func(string, ...any)) error {
 	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
 	w.trace = trace
 	preempt := w.chance(0.3)
+	w.relay = w.chance(0.7)
+	if w.chance(0.7) {
+		w.newStation()
+	}
 	for range []int{2, 2, 3, 3, 4, maxNodes}[w.rng.IntN(6)] {
 		w.addNode(Config{
 			Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: preempt,
 			SettleTimeout: 10 * w.interval, AnswerTimeout: 10 * w.interval, RetryInterval: 10 * w.interval,
 			HoldDown: 20 * w.interval,
 		})
+	}
+	if w.chance(0.5) {
+		for _, n := range w.nodes {
+			n.rate = 1 + (w.rng.Float64()*2-1)/100
+		}
 	}
 	together := w.chance(0.3)
 	for _, n := range w.nodes {
@@ -85,7 +94,7 @@ func (w *world) trouble(d time.Duration) {
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	other := w.rng.IntN(len(w.nodes))
-	switch w.rng.IntN(12) {
+	switch w.rng.IntN(17) {
 	case 0:
 		n.powerLoss()
 	case 1:
@@ -99,11 +108,13 @@ func (w *world) fault() {
 		w.log("partition: %s alone", n.name())
 		for o := range w.nodes {
 			w.link(n.id, o).cut, w.link(o, n.id).cut = true, true
+			w.wire[n.id][o], w.wire[o][n.id] = true, true
 		}
+		w.away[n.id] = true
 	case 5:
 		w.heal()
 	case 6:
-		n.pause(w.upTo(10 * w.interval))
+		n.pause(w.upTo(30*w.interval), w.chance(0.5))
 	case 7:
 		n.step(Serving{OK: w.chance(0.5), Reason: "simulated"})
 	case 8:
@@ -114,6 +125,19 @@ func (w *world) fault() {
 		n.step(Fitness{Value: uint8(w.rng.IntN(256))})
 	case 11:
 		n.hang(w.upTo(10 * w.interval))
+	case 12:
+		n.setDeaf(w.chance(0.7))
+	case 13:
+		w.log("%s can send nothing", n.name())
+		n.dumb = true
+	case 14:
+		n.kill()
+	case 15: // a firewall rejects the state port: nobody has ended
+		w.log("the state channel to %s breaks", n.name())
+		w.hangUp(n, n.cfg.Boot)
+	case 16:
+		w.log("%s loses the members and the wire to n%d", n.name(), other)
+		w.away[n.id], w.wire[n.id][other] = true, true
 	}
 }
 
@@ -129,8 +153,13 @@ func (w *world) heal() {
 	w.log("heal")
 	for i := range w.links {
 		for j := range w.links[i] {
-			w.links[i][j].cut = false
+			w.links[i][j].cut, w.wire[i][j] = false, false
 		}
+		w.away[i] = false
+	}
+	for _, n := range w.nodes {
+		n.setDeaf(false)
+		n.dumb = false
 	}
 }
 
@@ -141,7 +170,7 @@ func (w *world) heal() {
 func (w *world) calmAfter(preempt bool) time.Duration {
 	cfg := w.nodes[0].cfg
 	x := lateIntervals*w.interval + cfg.SettleTimeout + w.nodes[0].maxHang() + 2*cfg.RetryInterval +
-		3*(activeDown(w.interval)+skew(len(w.nodes)-1, w.interval)) + 6*w.maxWork + 20*w.maxTick
+		3*longestPatience(w.interval) + 6*w.maxWork + 20*w.maxTick + (isolatedAfter+stationAsks)*w.interval
 	if preempt { // a yield to the best
 		x += 2*cfg.HoldDown + activeDown(w.interval)
 	}

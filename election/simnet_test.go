@@ -21,11 +21,16 @@ type world struct {
 	maxWork  time.Duration // of a Probe, Claim or Release
 
 	nodes []*simNode
-	links [maxNodes][maxNodes]link // from, to
-	loss  float64                  // of a datagram
-	late  float64                  // of a datagram: it arrives after up to lateDelay, reordered or on its own
-	dup   float64                  // of a datagram
-	lose  func() bool              // whether the next datagram is lost; nil: chance decides
+	links [maxNodes][maxNodes]link // from, to: where adverts and direct queries go
+	wire  [maxNodes][maxNodes]bool // from, to: the VIP's segment is cut
+	away  [maxNodes]bool           // the members that relay are cut off
+	relay bool                     // there are such members
+
+	station *station    // a client on the segment; nil in a world of bare balancers
+	loss    float64     // of a datagram
+	late    float64     // of a datagram: it arrives after up to lateDelay, reordered or on its own
+	dup     float64     // of a datagram
+	lose    func() bool // whether the next datagram is lost; nil: chance decides
 
 	// maxLost bounds how many datagrams in a row a link loses. Beyond lies a cut, which is a fault of its
 	// own; within, no takeover may happen and every bound holds.
@@ -61,42 +66,48 @@ type link struct {
 
 func (w *world) link(from, to int) *link { return &w.links[from][to] }
 
-// connected: datagrams pass both ways.
-func (w *world) connected(a, b int) bool { return !w.link(a, b).cut && !w.link(b, a).cut }
+// passes: adverts get from one node to the other.
+func (w *world) passes(from, to int) bool {
+	return !w.link(from, to).cut && !w.nodes[from].dumb && !w.nodes[to].deaf
+}
 
-// transmit sends one datagram from one node to all others.
+// connected: datagrams pass both ways.
+func (w *world) connected(a, b int) bool { return w.passes(a, b) && w.passes(b, a) }
+
+// transmit sends one advert from one node to all others.
 func (w *world) transmit(from int, datagram []byte) {
 	for to := range w.nodes {
-		if to == from {
-			continue
+		if to != from {
+			w.unicast(from, to, datagram)
 		}
-		l := w.link(from, to)
-		if l.cut {
-			continue
-		}
-		if w.lose != nil && w.lose() {
-			continue
-		}
-		lost, late := w.chance(w.loss), w.chance(w.late)
-		if (lost || late) && l.lost < w.maxLost {
-			l.lost++
-			if late {
-				w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))
-			}
-			continue
-		}
-		l.lost = 0
-		w.deliver(from, to, datagram, w.upTo(w.maxDelay))
-		if w.chance(w.dup) {
+	}
+}
+
+// unicast sends one datagram straight from node to node.
+func (w *world) unicast(from, to int, datagram []byte) {
+	l := w.link(from, to)
+	if !w.passes(from, to) || w.lose != nil && w.lose() {
+		return
+	}
+	lost, late := w.chance(w.loss), w.chance(w.late)
+	if (lost || late) && l.lost < w.maxLost {
+		l.lost++
+		if late {
 			w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))
 		}
+		return
+	}
+	l.lost = 0
+	w.deliver(from, to, datagram, w.upTo(w.maxDelay))
+	if w.chance(w.dup) {
+		w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))
 	}
 }
 
 func (w *world) deliver(from, to int, datagram []byte, delay time.Duration) {
 	w.after(delay, func() {
-		if !w.link(from, to).cut {
-			w.nodes[to].receive(datagram)
+		if w.passes(from, to) {
+			w.nodes[to].receive(packet{datagram, PathDirect, from})
 		}
 	})
 }

@@ -21,8 +21,19 @@ type simNode struct {
 	life    int // counts starts: what was begun in an earlier life is void
 	wakes   int // counts wake-ups asked for: only the last one is valid
 
-	paused bool
-	inbox  [][]byte // what arrived during the pause
+	rate    float64       // of its clock
+	stopped time.Duration // what its clock has missed
+
+	paused   bool
+	pausedAt time.Time
+	stops    bool     // its clock stands still meanwhile
+	inbox    []packet // what arrived during the pause
+
+	deaf, dumb bool                 // its interface receives, or sends, nothing
+	deafSince  time.Time            // zero: it is not
+	fenced     bool                 // as its machine told
+	isolated   bool                 // as it was told
+	gone       map[string]time.Time // when the state channel to a peer broke
 
 	held    bool // the kernel has the VIP
 	jobs    []Action
@@ -36,11 +47,20 @@ type simNode struct {
 
 func (n *simNode) name() string { return n.cfg.Node }
 
+func (w *world) bootOf(name string) uint64 {
+	for _, n := range w.nodes {
+		if n.name() == name {
+			return n.cfg.Boot
+		}
+	}
+	return 0
+}
+
 func (w *world) addNode(cfg Config) *simNode {
 	n := &simNode{w: w, id: len(w.nodes), cfg: cfg}
 	n.cfg.Group, n.cfg.Node = "vip", fmt.Sprintf("n%d", n.id)
 	n.cfg.Addr = netip.AddrFrom4([4]byte{10, 0, 0, byte(n.id + 1)})
-	n.cfg.AdvertInterval = w.interval
+	n.cfg.AdvertInterval, n.rate = w.interval, 1
 	w.nodes = append(w.nodes, n)
 	return n
 }
@@ -52,16 +72,18 @@ func (n *simNode) start() {
 	}
 	n.life++
 	n.cfg.Boot = n.w.rng.Uint64() | 1
-	m, err := New(n.cfg, n.w.now)
+	m, err := New(n.cfg, n.clock())
 	if err != nil {
 		n.w.fail("%v", err)
 		return
 	}
 	n.machine, n.filter, n.seq, n.state, n.paused, n.inbox = m, Filter{}, 0, Init, false, nil
 	n.held, n.stuck, n.jobs, n.working = false, false, nil, false
+	n.fenced, n.isolated, n.gone = false, false, make(map[string]time.Time)
 	n.w.log("%s starts", n.name())
 	n.w.inv.started(n)
 	n.wake()
+	n.look()
 	if n.w.chance(0.7) { // else the seeds never answer, and SettleTimeout must do
 		n.later(n.w.upTo(5*n.w.interval), func() { n.step(SeedsTried{}) })
 	}
@@ -74,13 +96,29 @@ func (n *simNode) powerLoss() {
 	n.life++
 }
 
-// pause stops the node; its clock runs on, and what arrives waits.
-func (n *simNode) pause(d time.Duration) {
+// kill is kill -9 of the keeper: the address stays behind, but nobody answers for it (that is the keeper's
+// work), and the kernel tells the peers' state channels at once (E7).
+func (n *simNode) kill() {
+	if n.machine == nil {
+		return
+	}
+	boot := n.cfg.Boot
+	n.powerLoss()
+	n.w.hangUp(n, boot)
+}
+
+// clock is what this node's clock shows.
+func (n *simNode) clock() time.Time {
+	return epochStart.Add(time.Duration(float64(n.w.now.Sub(epochStart))*n.rate) - n.stopped)
+}
+
+// pause stops the node; its clock runs on or not, and what arrives waits.
+func (n *simNode) pause(d time.Duration, stops bool) {
 	if n.machine == nil || n.paused {
 		return
 	}
-	n.w.log("%s is paused for %v", n.name(), d)
-	n.paused = true
+	n.w.log("%s is paused for %v, its clock stops: %v", n.name(), d, stops)
+	n.paused, n.pausedAt, n.stops = true, n.w.now, stops
 	n.later(d, n.resume)
 }
 
@@ -90,7 +128,7 @@ func (n *simNode) hang(d time.Duration) {
 	if n.machine == nil || n.paused {
 		return
 	}
-	n.pause(d)
+	n.pause(d, false)
 	g := n.machine.Advert()
 	g.Priority = 0
 	var beat func()
@@ -109,10 +147,17 @@ func (n *simNode) resume() {
 	}
 	n.w.log("%s goes on", n.name())
 	n.paused = false
+	d := n.w.now.Sub(n.pausedAt)
+	if n.stops {
+		n.stopped += d
+	}
+	if d > PauseAfter(n.cfg.AdvertInterval) {
+		n.step(Paused{For: d})
+	}
 	inbox := n.inbox
 	n.inbox = nil
-	for _, d := range inbox {
-		n.receive(d)
+	for _, p := range inbox {
+		n.receive(p)
 	}
 	if n.machine != nil {
 		n.tick()
@@ -136,22 +181,33 @@ func (n *simNode) wake() {
 	if at.IsZero() {
 		return
 	}
-	n.later(max(0, at.Sub(n.w.now))+n.w.upTo(n.w.maxTick), func() {
+	n.later(n.real(at.Sub(n.clock()))+n.w.upTo(n.w.maxTick), func() {
 		if wakes == n.wakes && !n.paused {
 			n.tick()
 		}
 	})
 }
 
+// real returns how long d by this node's clock takes; never less than nothing.
+func (n *simNode) real(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	if n.rate == 1 {
+		return d
+	}
+	return time.Duration(float64(d)/n.rate) + time.Nanosecond
+}
+
 // tick: as the contract says, a Tick that leaves a Deadline of now is followed by another.
 func (n *simNode) tick() {
 	for range 10 {
-		n.act(n.machine.Tick(n.w.now))
+		n.act(n.machine.Tick(n.clock()))
 		if n.machine == nil {
 			return
 		}
 		d := n.machine.Deadline()
-		if d.IsZero() || d.After(n.w.now) {
+		if d.IsZero() || d.After(n.clock()) {
 			n.wake()
 			return
 		}
@@ -165,34 +221,50 @@ func (n *simNode) step(ev Event) {
 	}
 	n.w.log("%s ← %T%+v", n.name(), ev, ev)
 	n.w.inv.stepped(n, ev)
-	n.act(n.machine.Step(n.w.now, ev))
+	n.act(n.machine.Step(n.clock(), ev))
 	if n.machine != nil {
 		n.wake()
 	}
 }
 
-func (n *simNode) receive(datagram []byte) {
+// packet is a datagram with the path by which it came, and from whom, so that an answer finds its way back.
+type packet struct {
+	datagram []byte
+	path     Path
+	from     int
+}
+
+func (n *simNode) receive(p packet) {
 	if n.machine == nil {
 		return
 	}
 	if n.paused {
-		n.inbox = append(n.inbox, datagram)
+		n.inbox = append(n.inbox, p)
 		return
 	}
-	a, err := Open(datagram, nil)
+	if IsQuestion(p.datagram) {
+		n.asked(p)
+		return
+	}
+	a, err := Open(p.datagram, nil)
 	if err != nil {
 		n.w.fail("%s cannot read an advert: %v", n.name(), err)
 		return
 	}
-	if n.filter.Accept(&a) != nil {
+	var ev Event
+	h, _ := a.Heard(n.cfg.Group)
+	if a.Echo != 0 {
+		ev, _ = a.Answered(n.cfg.Group, p.path)
+	} else if n.filter.Accept(&a) == nil {
+		ev = h
+	} else {
 		return
 	}
-	h, _ := a.Heard(n.cfg.Group)
 	if n.w.trace != nil {
-		n.w.log("%s ← %s says %+v", n.name(), h.Node, h.Group)
+		n.w.log("%s ← %s says by %v (%T) %+v", n.name(), h.Node, p.path, ev, h.Group)
 	}
-	n.w.inv.heard(n, h)
-	n.act(n.machine.Step(n.w.now, h))
+	n.w.inv.heard(n, h, a.Echo != 0)
+	n.act(n.machine.Step(n.clock(), ev))
 	if n.machine != nil {
 		n.wake()
 	}
@@ -211,6 +283,16 @@ func (n *simNode) act(actions []Action) {
 		case Probe, Claim, Release:
 			n.jobs = append(n.jobs, a)
 			n.work()
+		case Query:
+			n.ask(a)
+		case Solicit:
+			n.solicit()
+		case Fence:
+			n.fenced = true
+		case Unfence:
+			n.fenced = false
+		case Announce:
+			n.w.announced(n)
 		case Changed:
 			n.state = a.To
 			if a.To == Init {
@@ -225,18 +307,25 @@ func (n *simNode) act(actions []Action) {
 }
 
 func (n *simNode) say(g GroupAdvert) {
+	if b := n.advert(g, 0); b != nil {
+		n.w.transmit(n.id, b)
+	}
+}
+
+// advert makes one datagram, nil after a failure.
+func (n *simNode) advert(g GroupAdvert, echo uint64) []byte {
 	n.seq++
 	a := Advert{
-		Node: n.cfg.Node, Boot: n.cfg.Boot, Seq: n.seq, Addr: n.cfg.Addr, Interval: n.cfg.AdvertInterval,
+		Node: n.cfg.Node, Boot: n.cfg.Boot, Seq: n.seq, Echo: echo, Addr: n.cfg.Addr, Interval: n.cfg.AdvertInterval,
 		Late:   n.w.upTo(2 * n.w.maxTick),
 		Groups: []GroupAdvert{g},
 	}
 	b, err := Seal(nil, &a, nil)
 	if err != nil {
 		n.w.fail("%s cannot advertise: %v", n.name(), err)
-		return
+		return nil
 	}
-	n.w.transmit(n.id, b)
+	return b
 }
 
 // work runs the slow actions one after another, and answers each.
@@ -293,7 +382,7 @@ func (n *simNode) report(answer Event) {
 // unknownOwner returns who else answers for the VIP on the wire, if it is not known to be a balancer.
 func (n *simNode) unknownOwner() string {
 	for _, o := range n.w.nodes {
-		if _, known := n.machine.findPeer(o.name()); o != n && o.held && !known && n.w.connected(n.id, o.id) {
+		if _, known := n.machine.findPeer(o.name()); o != n && o.held && !known && n.w.onWire(n, o) && n.w.onWire(o, n) {
 			return fmt.Sprintf("02:00:00:00:00:%02x", o.id)
 		}
 	}

@@ -270,7 +270,7 @@ func (tr *transcript) print(actions []Action) {
 			line = fmt.Sprintf("release #%d", a.Token)
 		case Query:
 			tr.nonce = a.Nonce
-			if a.Round > 1 && a.Via == AllPaths && !tr.allRounds {
+			if (a.Round == 0 || a.Round > 1 && a.Via == AllPaths) && !tr.allRounds {
 				continue
 			}
 			line = fmt.Sprintf("query round %d to %s by %v", a.Round, cmp.Or(a.Node, "all"), a.Via)

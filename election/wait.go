@@ -60,24 +60,27 @@ func (m *Machine) proven(w wait) bool {
 
 // askAt returns when the next query round is due; zero for none.
 func (m *Machine) askAt(w wait) time.Time {
-	switch {
-	case w.from.IsZero():
-		return time.Time{}
-	case w.p == nil && m.solicited.Before(w.from):
-		return w.from
-	case w.p == nil:
+	if w.from.IsZero() {
 		return time.Time{}
 	}
-	at := later(w.from, m.askedAt.Add(w.p.Interval/2))
-	if w.p.path != 0 {
-		at = earliest(at, m.askedAt.Add(w.p.Interval))
+	var first, next time.Time
+	if m.solicited.Before(w.from) {
+		first = w.from
 	}
-	return at
+	if w.p != nil {
+		beat := max(pingInterval, w.p.Interval)
+		if w.p.path != 0 {
+			beat = w.p.Interval
+		}
+		next = earliest(later(w.from, m.askedAt.Add(w.p.Interval/2)), m.askedAt.Add(beat))
+	}
+	return earliest(first, next)
 }
 
-// askRound is one round: everybody who could know better, by every path (E4), and somebody who shows that
-// this node can hear (E5). While one path serves in place of the adverts, it is that path's turn each
-// interval, and the others' once a second.
+// askRound asks everybody who could know better, by every path, once an advert is missed (E4), and somebody
+// who shows that this node can hear (E5). While one path serves in place of the adverts, it is that path's turn
+// each interval, and the others' once a second. While all is well one question a second shows how long an
+// answer takes (E7).
 func (m *Machine) askRound(w wait) {
 	missed := m.due(w.from)
 	if missed && m.solicited.Before(w.from) {
@@ -89,11 +92,16 @@ func (m *Machine) askRound(w wait) {
 	if w.p == nil {
 		return
 	}
-	via := AllPaths
+	via := PathDirect
 	switch {
 	case missed:
-		w.p.path = 0 // this one does not serve either: whoever answers first will
-	case m.now.Sub(m.askedAll) < retryPaths:
+		w.p.path = 0 // if one served, it does no longer: whoever answers first will
+		via = AllPaths
+	case w.p.path == 0:
+		m.round = -1
+	case m.now.Sub(m.askedAll) >= pingInterval:
+		via = AllPaths
+	default:
 		via = w.p.path
 	}
 	if via == AllPaths {

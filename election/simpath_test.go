@@ -1,0 +1,99 @@
+package election
+
+import "time"
+
+// The ways beside the adverts: the segment itself, and members that relay. Unlike the adverts' they lose
+// nothing while they are whole, so what a verified takeover promises can be checked to the letter.
+
+// onWire: frames get from one node to the other on the VIP's segment.
+func (w *world) onWire(from, to *simNode) bool {
+	return !w.wire[from.id][to.id] && !from.dumb && !to.deaf
+}
+
+// relayed: a member carries datagrams from one node to the other.
+func (w *world) relayed(from, to *simNode) bool {
+	return w.relay && !w.away[from.id] && !w.away[to.id] && !from.dumb && !to.deaf
+}
+
+// ask is a Query.
+func (n *simNode) ask(q Query) {
+	b, err := SealQuestion(nil, &Question{Node: n.cfg.Node, Boot: n.cfg.Boot, Nonce: q.Nonce, Target: q.Node}, nil)
+	if err != nil {
+		n.w.fail("%s cannot ask: %v", n.name(), err)
+		return
+	}
+	for _, o := range n.w.nodes {
+		if o == n {
+			continue
+		}
+		if q.Node == "" || q.Node == o.name() {
+			n.sendBy(q.Via&PathDirect, o, b)
+			n.sendBy(q.Via&PathRelay, o, b)
+		}
+		if o.answersARP() && n.w.onWire(o, n) { // to the MAC that answers for the VIP
+			n.sendBy(q.Via&PathWire, o, b)
+		}
+	}
+}
+
+// sendBy sends one datagram by one path, or by none.
+func (n *simNode) sendBy(path Path, to *simNode, b []byte) {
+	open := n.w.onWire
+	switch path {
+	case 0:
+		return
+	case PathDirect:
+		n.w.unicast(n.id, to.id, b)
+		return
+	case PathRelay:
+		open = n.w.relayed
+	}
+	n.w.after(n.w.upTo(n.w.maxDelay), func() {
+		if open(n, to) {
+			to.receive(packet{b, path, n.id})
+		}
+	})
+}
+
+// asked answers a question by the path by which it came.
+func (n *simNode) asked(p packet) {
+	q, err := OpenQuestion(p.datagram, nil)
+	if err != nil {
+		n.w.fail("%s cannot read a question: %v", n.name(), err)
+		return
+	}
+	if b := n.advert(n.machine.Advert(), q.Nonce); b != nil {
+		n.sendBy(p.path, n.w.nodes[p.from], b)
+	}
+}
+
+// hangUp tells everybody's shell that the state channel to a boot of n broke, and that a new one was refused.
+func (w *world) hangUp(n *simNode, boot uint64) {
+	for _, o := range w.nodes {
+		if o != n && o.machine != nil && w.connected(n.id, o.id) {
+			o.later(w.upTo(w.maxDelay), func() {
+				o.gone[n.name()] = w.now
+				o.step(Gone{Node: n.name(), Boot: boot})
+			})
+		}
+	}
+}
+
+func (n *simNode) setDeaf(deaf bool) {
+	if n.deaf != deaf {
+		n.w.log("%s is deaf: %v", n.name(), deaf)
+	}
+	n.deaf = deaf
+	switch {
+	case !deaf:
+		n.deafSince = time.Time{}
+	case n.deafSince.IsZero():
+		n.deafSince = n.w.now
+	}
+}
+
+// answersARP: whoever asks for the VIP is told this node's MAC. The keeper does it, so a dead or paused one,
+// or one that is fenced, says nothing.
+func (n *simNode) answersARP() bool {
+	return n.machine != nil && n.held && !n.fenced && !n.paused && n.state == Active
+}
