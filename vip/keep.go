@@ -210,14 +210,17 @@ func (k *keeping) heard(ctx context.Context, f Frame) {
 	if last, ok := k.defended[f.Owner]; peer || ok && now.Sub(last) < defendInterval {
 		return
 	}
-	k.defended[f.Owner] = now
-	k.log.Warn("another station claims an address held here; defending it", "vip", f.Owner, "by", f.MAC)
 	err := k.alone(ctx, func() error {
 		if !k.speaks(now) {
 			return nil
 		}
 		return k.announce(ctx, f.Owner, f.At)
 	})
+	if errors.Is(err, ErrGateShut) {
+		return // it was no defence; the next claim may get one
+	}
+	k.defended[f.Owner] = now
+	k.log.Warn("another station claims an address held here; defended it", "vip", f.Owner, "by", f.MAC)
 	k.noteTrouble(ctx, err)
 }
 

@@ -255,6 +255,13 @@ func secondProcess(t *testing.T, n Net, addr netip.Addr) {
 	}
 	must(t, second.Unmute(t.Context()))
 	must(t, second.Close())
+	rival := Start(t, a, Muted(t, a, addr))
+	if err := rival.Ended(t); !errors.Is(err, vip.ErrNotOurs) {
+		t.Errorf("Run of a second process: %v; want ErrNotOurs", err)
+	}
+	if !Has(t, a, addr) {
+		t.Error("the second process has removed the address")
+	}
 	must(t, node.Mute(t.Context()))
 	nobodyAnswers(t, client, addr)
 }
