@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
 	"net/netip"
 	"time"
 )
@@ -20,6 +21,10 @@ import (
 //	magic "TA" · version 1 · flags 1 · boot 8 · session 8 · nonce 8 · node (length 1, name)
 //	target (length 1, name, may be empty) · tag 16, if flagSealed
 //
+// A hello, which has flagHello and is always sealed:
+//
+//	magic "TA" · version 1 · flags 1 · boot 8 · nonce 8 · echo 8 · node (length 1, name) · tag 16
+//
 // Unknown flags are refused, so a bit that gains a meaning needs no new version only if old nodes may
 // refuse those who use it.
 const (
@@ -28,6 +33,8 @@ const (
 	flagSealed   = 1 << 0 // datagram flags: a tag ends it
 	flagAnswer   = 1 << 1 // an advert that answers a question
 	flagQuestion = 1 << 2 // no advert, but a question
+	flagHello    = 1 << 3 // no advert, but a part of the exchange that makes a session
+	flagKinds    = flagAnswer | flagQuestion | flagHello
 
 	hearGateway = 1 << 0 // hearing
 	hearPeer    = 1 << 1
@@ -165,7 +172,7 @@ func parseHead(b []byte) (flags byte, err error) {
 		return 0, ErrMagic
 	case b[2] != wireVersion:
 		return 0, ErrVersion
-	case b[3]&^(flagSealed|flagAnswer|flagQuestion) != 0, b[3]&(flagAnswer|flagQuestion) == flagAnswer|flagQuestion:
+	case b[3]&^(flagSealed|flagKinds) != 0, bits.OnesCount8(b[3]&flagKinds) > 1:
 		return 0, ErrFlags
 	}
 	return b[3], nil
@@ -173,7 +180,7 @@ func parseHead(b []byte) (flags byte, err error) {
 
 // parseBody reads all between head and tag.
 func parseBody(b []byte, flags byte) (Advert, error) {
-	if flags&flagQuestion != 0 {
+	if flags&(flagQuestion|flagHello) != 0 {
 		return Advert{}, ErrKind
 	}
 	r := reader{b: b}
