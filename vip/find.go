@@ -142,9 +142,10 @@ func lookedAt(all []candidate, addr netip.Addr, name string) string {
 	return fmt.Sprintf("looked at %s; %s", strings.Join(seen, ", "), remedy)
 }
 
-// ownFor returns the address by which this node speaks to addr on the interface: one in
-// addr's subnet, else link-local (IPv6) or any (IPv4) of the family; invalid if it has none.
-// An address alone in its subnet may be another VIP, and is taken only in need (IPv4).
+// ownFor returns the address by which this node asks for addr's hardware address on the
+// interface; invalid if it has none of the family. For IPv6 it is the link-local one, which
+// neither a new prefix nor privacy extensions take away; for IPv4 one in addr's subnet. An
+// address alone in its subnet may be another VIP, and is taken only in need (IPv4).
 func (i Interface) ownFor(addr netip.Addr) netip.Addr {
 	var best netip.Addr
 	rank := 0
@@ -153,9 +154,9 @@ func (i Interface) ownFor(addr netip.Addr) netip.Addr {
 		r := 0
 		switch {
 		case !p.IsValid() || a.Is4() != addr.Is4() || a == addr:
-		case !p.IsSingleIP() && p.Contains(addr):
+		case a.Is6() && a.IsLinkLocalUnicast():
 			r = 4
-		case a.IsLinkLocalUnicast() && a.Is6():
+		case !p.IsSingleIP() && p.Contains(addr):
 			r = 3
 		case !p.IsSingleIP():
 			r = 2

@@ -19,6 +19,13 @@ import (
 // tablePrefix begins the name of every nftables table of ours.
 const tablePrefix = "tandem_"
 
+// A process that is just dying may own its table still: a child that it has forked keeps
+// the socket open until it has executed its program.
+const (
+	ownerPatience = 500 * time.Millisecond
+	ownerRetry    = 10 * time.Millisecond
+)
+
 // mendRetry is the wait after a table that something removed could not be put back.
 const mendRetry = 100 * time.Millisecond
 
@@ -115,10 +122,27 @@ func (m *kernelMuter) Mute(ctx context.Context) error {
 	if m.conn == nil {
 		return nil
 	}
-	m.wanted = true
+	for end := time.Now().Add(ownerPatience); ; {
+		err := m.putAll()
+		if err == nil {
+			m.wanted = true
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(ownerRetry):
+			if time.Now().After(end) {
+				return err
+			}
+		}
+	}
+}
+
+// putAll puts both tables in force. Only that they belong to another process is an error.
+func (m *kernelMuter) putAll() error {
 	for _, f := range m.families() {
 		if err := m.put(f); errors.Is(err, ErrNotOurs) {
-			m.wanted = false
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package vip
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,18 +32,23 @@ func TestTablesHaveCleanBoundedStableAndDistinctNames(t *testing.T) {
 	}
 }
 
-func TestANodeSpeaksAsItsAddressInTheSubnetElseLinkLocal(t *testing.T) {
+func TestANodeSpeaksAsItsAddressInTheSubnetOrItsLinkLocalOne(t *testing.T) {
 	p := netip.MustParsePrefix
 	ifi := Interface{Addr: p("10.0.0.1/8"), Own: []netip.Prefix{
 		p("10.77.0.100/32"), p("192.168.1.1/24"), p("10.0.0.1/8"), p("10.77.0.1/24"),
 		p("fd77::100/128"), p("fe80::1/64"), p("2001:db8::1/64"), p("fd77::1/64"),
 	}}
 	for target, want := range map[string]string{
-		"192.168.1.9": "192.168.1.1", "10.9.9.9": "10.0.0.1", "fd77::9": "fd77::1", "2001:db8::9": "2001:db8::1",
-		"fd99::9": "fe80::1", "172.16.0.1": "10.0.0.1",
+		"192.168.1.9": "192.168.1.1", "10.9.9.9": "10.0.0.1", "fd77::9": "fe80::1", "172.16.0.1": "10.0.0.1",
 	} {
 		if got := ifi.ownFor(netip.MustParseAddr(target)); got.String() != want {
 			t.Errorf("to %s as %s, want %s", target, got, want)
+		}
+	}
+	ifi.Own = slices.DeleteFunc(ifi.Own, func(own netip.Prefix) bool { return own.Addr().IsLinkLocalUnicast() })
+	for target, want := range map[string]string{"fd77::9": "fd77::1", "fd99::9": "2001:db8::1"} {
+		if got := ifi.ownFor(netip.MustParseAddr(target)); got.String() != want {
+			t.Errorf("without a link-local address: to %s as %s, want %s", target, got, want)
 		}
 	}
 	alone := Interface{Own: []netip.Prefix{p("10.77.0.100/32"), p("fd77::100/128")}}

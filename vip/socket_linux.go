@@ -47,13 +47,16 @@ func openFrameSocket(ifi Interface, etherType int, filter []bpf.RawInstruction) 
 	return &frameSocket{Conn: conn, raw: raw}, nil
 }
 
-// receive waits for the next frame; it is valid until the next call.
-func (s *frameSocket) receive() (frame []byte, at time.Time, err error) {
+// receive waits for the next frame; it is valid until the next call. other says that it is
+// not for this interface: addressed to another station, or tagged for a VLAN that this
+// node is not in.
+func (s *frameSocket) receive() (frame []byte, at time.Time, other bool, err error) {
 	var n, oobn int
+	var from unix.Sockaddr
 	var recvErr error
 	err = s.raw.Read(func(fd uintptr) bool {
 		for {
-			n, oobn, _, _, recvErr = unix.Recvmsg(int(fd), s.buf[:], s.oob[:], 0)
+			n, oobn, _, from, recvErr = unix.Recvmsg(int(fd), s.buf[:], s.oob[:], 0)
 			if recvErr != unix.EINTR {
 				return recvErr != unix.EAGAIN
 			}
@@ -63,9 +66,11 @@ func (s *frameSocket) receive() (frame []byte, at time.Time, err error) {
 		err = recvErr
 	}
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, time.Time{}, false, err
 	}
-	return s.buf[:n], receivedAt(s.oob[:oobn], time.Now()), nil
+	ll, ok := from.(*unix.SockaddrLinklayer)
+	other = ok && ll.Pkttype == unix.PACKET_OTHERHOST
+	return s.buf[:n], receivedAt(s.oob[:oobn], time.Now()), other, nil
 }
 
 // receivedAt reads the kernel's timestamp, two 64-bit numbers of the wall clock,

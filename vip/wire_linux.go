@@ -104,7 +104,7 @@ func (w *kernelWire) Run(ctx context.Context) error {
 // read decodes what one socket receives.
 func (w *kernelWire) read(ctx context.Context, socket *frameSocket, decode func([]byte) (Frame, bool)) error {
 	for {
-		b, at, err := socket.receive()
+		b, at, other, err := socket.receive()
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -123,8 +123,7 @@ func (w *kernelWire) read(ctx context.Context, socket *frameSocket, decode func(
 		if !ok || bytes.Equal(f.MAC, w.ifi.MAC) || bytes.Equal(f.Source, w.ifi.MAC) { // our own are heard, too
 			continue
 		}
-		f.At = at
-		f.Other = isStation(b[:6]) && !bytes.Equal(b[:6], w.ifi.MAC)
+		f.At, f.Other = at, other
 		w.deliver(f)
 	}
 }
