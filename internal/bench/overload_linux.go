@@ -15,6 +15,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/lab"
 	"github.com/tandem-lb/tandem/internal/lab/client"
+	"github.com/tandem-lb/tandem/internal/lab/owners"
 )
 
 // overloadFactor is how many busy loops run per processor.
@@ -30,8 +31,10 @@ type Overload struct {
 	PerMinute float64 `json:"per_minute"`
 	Claims    int     `json:"claims"`        // the same by Tandem's epoch: claims too short to be seen, too; -1: not told
 	WorstMS   float64 `json:"worst_late_ms"` // of an advert, as Tandem says; -1: not told
+	NoneMS    float64 `json:"none_ms"`       // the longest time in which nobody owned the VIP
 	Requests  int     `json:"requests"`
 	Failed    int     `json:"failed"`
+	Skipped   int     `json:"skipped"` // not among the requests: the busy machine did not let the client send them
 }
 
 // overload keeps the machine busy four times over while the load runs, and counts changes
@@ -49,10 +52,10 @@ func overload(ctx context.Context, o options, stacks []*stack, out, errOut io.Wr
 		return true, writeJSON(out, all)
 	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "stack\tminutes\tbusy loops\tCPUs\ttakeovers\tper minute\tclaims\tworst advert lateness ms\tfailed\tof\t")
+	fmt.Fprintln(t, "stack\tminutes\tbusy loops\tCPUs\ttakeovers\tper minute\tclaims\tworst advert lateness ms\tnone ms\tfailed\tof\t")
 	for _, x := range all {
-		fmt.Fprintf(t, "%s\t%.1f\t%d\t%d\t%d\t%.1f\t%s\t%s\t%d\t%d\t\n", x.Stack, x.Minutes, x.Loops, x.CPUs, x.Takeovers, x.PerMinute,
-			told(float64(x.Claims)), told(x.WorstMS), x.Failed, x.Requests)
+		fmt.Fprintf(t, "%s\t%.1f\t%d\t%d\t%d\t%.1f\t%s\t%s\t%.0f\t%d\t%d\t\n", x.Stack, x.Minutes, x.Loops, x.CPUs, x.Takeovers, x.PerMinute,
+			told(float64(x.Claims)), told(x.WorstMS), x.NoneMS, x.Failed, x.Requests)
 	}
 	return true, t.Flush()
 }
@@ -86,20 +89,8 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 		}
 	}
 	c := &counter{site: s, has: map[*node]bool{}, worst: -1}
-	c.look()
-	c.takeovers = 0
-	began := s.log.Now()
-	length := time.Duration(o.minutes * float64(time.Minute))
-	for s.log.Now()-began < length {
-		from := s.log.Now()
-		chunk := min(reportEvery, length-(from-began))
-		if err := c.count(ctx, chunk); err != nil {
-			return x, err
-		}
-		t := client.Count(s.log.Requests(), client.Window{From: from, To: from + chunk})
-		x.Requests, x.Failed = x.Requests+t.Requests, x.Failed+t.Failed
-		fmt.Fprintf(errOut, "%s: after %v %d takeovers, worst advert lateness %s ms, failed %d of %d\n",
-			st.name, (s.log.Now() - began).Round(time.Second), c.takeovers, told(c.worst), t.Failed, t.Requests)
+	if err := c.run(ctx, &x, errOut); err != nil {
+		return x, err
 	}
 	x.Takeovers, x.PerMinute, x.WorstMS = c.takeovers, float64(c.takeovers)/o.minutes, c.worst
 	if after := s.epoch(); after > 0 && before > 0 {
@@ -124,6 +115,32 @@ type counter struct {
 	has       map[*node]bool
 	takeovers int
 	worst     float64 // ms; -1: not told
+}
+
+// run counts for x's minutes, telling the progress.
+func (c *counter) run(ctx context.Context, x *Overload, errOut io.Writer) error {
+	s := c.site
+	c.look()
+	c.takeovers = 0 // who has it to begin with has not taken it over
+	began := s.log.Now()
+	length := time.Duration(x.Minutes * float64(time.Minute))
+	for from := began; from-began < length; {
+		if err := c.count(ctx, min(reportEvery, length-(from-began))); err != nil {
+			return err
+		}
+		to := s.log.Now()
+		if _, err := s.wait(ctx, 0, settleMax, func() bool { return s.log.Settled() >= to }); err != nil {
+			return err
+		}
+		t := client.Count(s.log.Requests(), client.Window{From: from, To: to})
+		x.Requests, x.Failed, x.Skipped = x.Requests+t.Requests, x.Failed+t.Failed, x.Skipped+t.Skipped
+		none := s.owners.Report(owners.Window{From: from, To: to}).None
+		x.NoneMS = max(x.NoneMS, millis(none))
+		fmt.Fprintf(errOut, "%s: after %v %d takeovers, worst advert lateness %s ms, nobody answered for %v, failed %d of %d, %d skipped\n",
+			x.Stack, (to - began).Round(time.Second), c.takeovers, told(c.worst), none.Round(time.Millisecond), t.Failed, t.Requests, t.Skipped)
+		from = to
+	}
+	return nil
 }
 
 // look notes who has the address now.
