@@ -67,7 +67,7 @@ func (c *Claimer) becomeLoud() {
 // settle waits until an answer under way is out: none is sent after it.
 func (c *Claimer) settle() {
 	c.sending.Lock()
-	c.sending.Unlock() //nolint:staticcheck // only to wait
+	defer c.sending.Unlock()
 }
 
 // renewed notes the kernel's acknowledgement of a renewal asked for at that time.

@@ -87,6 +87,13 @@ func (b *Batch) Delete(f Family, name string) {
 	})
 }
 
+// Flush removes all rules of a table and leaves it and its chains.
+func (b *Batch) Flush(f Family, name string) {
+	b.add(f, unix.NFT_MSG_DELRULE, 0, func(ae *netlink.AttributeEncoder) {
+		ae.String(unix.NFTA_RULE_TABLE, name)
+	})
+}
+
 // Chain adds a chain that accepts what no rule of it decides.
 func (b *Batch) Chain(f Family, table string, c Chain) {
 	b.add(f, unix.NFT_MSG_NEWCHAIN, netlink.Create, func(ae *netlink.AttributeEncoder) {

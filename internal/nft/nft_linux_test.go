@@ -195,6 +195,88 @@ func TestTheEndOfATableIsNews(t *testing.T) {
 	})
 }
 
+func TestARuleThatHasGoneIsNewsToo(t *testing.T) {
+	inHost(t, func() {
+		c := open(t)
+		if err := c.Commit(dropDiscard(0)); err != nil {
+			t.Fatal(err)
+		}
+		w, err := nft.NewWatcher()
+		if err != nil {
+			t.Fatal(err)
+		}
+		news, done := make(chan string, 16), make(chan error, 1)
+		go func() {
+			done <- w.Run(context.Background(), func(f nft.Family, name string) { news <- f.String() + " " + name })
+		}()
+		var b nft.Batch
+		b.Flush(nft.Netdev, "tandem_test")
+		if err := c.Commit(&b); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case name := <-news:
+			if name != "netdev tandem_test" {
+				t.Errorf("news of table %q", name)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("no news of a removed rule within 10 s")
+		}
+		w.Close()
+		if err := <-done; err == nil {
+			t.Error("Run of a closed Watcher returned no error")
+		}
+	})
+}
+
+func TestTablesAndRulesAreListedWithTheirOwners(t *testing.T) {
+	inHost(t, func() {
+		owner, other := open(t), open(t)
+		find := func() (found nft.Table) {
+			t.Helper()
+			tables, err := other.Tables()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, table := range tables {
+				if table.Name == "tandem_test" && table.Family == nft.Netdev {
+					found = table
+				}
+			}
+			return found
+		}
+		rules := func(want int) {
+			t.Helper()
+			if n, err := other.Rules(nft.Netdev, "tandem_test"); n != want || err != nil {
+				t.Errorf("%d rules (%v), want %d", n, err, want)
+			}
+		}
+		if got := find(); got != (nft.Table{}) {
+			t.Fatalf("before there is one: %+v", got)
+		}
+		rules(0)
+		if err := owner.Commit(dropDiscard(nft.Owned)); errors.Is(err, nft.ErrUnsupported) {
+			t.Skip("this kernel has no owned tables (Linux 5.12)")
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		got := find()
+		if got.Flags != nft.Owned || got.Owner == 0 || !owner.Owns(got) || other.Owns(got) {
+			t.Errorf("%+v: want one that belongs to its maker (%v), not to another (%v)", got, owner.Owns(got), other.Owns(got))
+		}
+		rules(1)
+		if err := owner.Remove(nft.Netdev, "tandem_test"); err != nil {
+			t.Fatal(err)
+		}
+		if err := owner.Commit(dropDiscard(0)); err != nil {
+			t.Fatal(err)
+		}
+		if got := find(); got.Owner != 0 || owner.Owns(got) || got.Flags != 0 {
+			t.Errorf("a plain table has an owner: %+v", got)
+		}
+	})
+}
+
 func TestWhatTheKernelCannotDoHasAName(t *testing.T) {
 	inHost(t, func() {
 		b := new(nft.Batch)
