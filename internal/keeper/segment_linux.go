@@ -13,14 +13,15 @@ import (
 
 const (
 	// lookAroundInterval is how often the stations on the segment are counted.
-	lookAroundInterval = time.Second
+	lookAroundInterval = 250 * time.Millisecond
 	// solicitHosts is how many hosts are asked for a sign of life at once (E5).
 	solicitHosts = 4
 	// quietAfter is how long nobody may be heard before hosts are asked for a sign of life
-	// every second; isolatedAfter and isolatedAsks are how long and how often in vain, before
-	// this node takes itself for cut off (E12). A switch that reboots its port is not that.
-	quietAfter    = 1500 * time.Millisecond
-	isolatedAfter = 4 * time.Second
+	// at each look; isolatedAfter and isolatedAsks are how long and how often in vain, before
+	// this node takes itself for cut off (E12). An active that hears nobody serves nobody:
+	// its clients wait this long.
+	quietAfter    = 500 * time.Millisecond
+	isolatedAfter = 1200 * time.Millisecond
 	isolatedAsks  = 2
 	// resolveInterval is how often a peer's hardware address is asked for again.
 	resolveInterval = 30 * time.Second
