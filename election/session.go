@@ -186,7 +186,7 @@ func (s *Sessions) speaks(node string, boot, id uint64, peer string) error {
 	case len(s.keys) == 0:
 		return nil
 	}
-	p := s.peers[peer]
+	p := s.peers[peer] // the session before may still be under way, but only of the same life
 	if node != peer || boot != p.cur.boot || id != p.cur.id && id != p.prev.id {
 		return ErrSender
 	}
@@ -215,10 +215,7 @@ func (s *Sessions) heardHello(b []byte) (reply []byte, err error) {
 	case h.nonce != 0 && h.echo == p.nonce:
 		v := session{boot: h.boot, mine: p.nonce, theirs: h.nonce}
 		s.derive(&v, h.node, key)
-		if p.prev = p.cur; p.prev.boot != v.boot {
-			p.prev = session{} // of another life: nothing of it is under way that could be believed
-		}
-		p.cur, p.nonce = v, s.newNonce()
+		p.prev, p.cur, p.nonce = p.cur, v, s.newNonce()
 		return s.hello(v.mine, v.theirs, key), nil
 	case p.cur.key != nil && h.boot == p.cur.boot && h.nonce == p.cur.theirs && h.echo == p.cur.mine:
 		return nil, nil // the other side of what is agreed already

@@ -24,7 +24,7 @@ import (
 //
 //	new node=a [addr= priority= interval= preempt settle= answer= retry= holddown=]
 //	new … active           the same, and then the cold start of a lone node up to Active, unprinted
-//	hear NODE STATE [epoch= priority= fitness= boot= addr= interval= late= claiming]
+//	hear NODE STATE [epoch= priority= fitness= boot= addr= interval= late= seq= claiming]
 //	keep NODE STATE …      the same, and again every interval during run, until silence NODE
 //	run FOR                time passes; Tick at each Deadline
 //	sleep FOR              time passes without a Tick, then Tick
@@ -192,6 +192,7 @@ func heardOf(t *testing.T, d *datadriven.TestData) Heard {
 		Node: d.CmdArgs[0].Key, Boot: number(t, d, "boot", 1),
 		Addr:     netip.MustParseAddr(arg(t, d, "addr", "10.0.0."+fmt.Sprint(d.CmdArgs[0].Key[0]-'a'+1))),
 		Interval: duration(t, arg(t, d, "interval", "20ms")), Late: duration(t, arg(t, d, "late", "0s")),
+		Seq: number(t, d, "seq", 0),
 		Group: GroupAdvert{
 			Name: "vip", Claiming: d.HasArg("claiming"), Epoch: number(t, d, "epoch", 0),
 			Priority: uint8(number(t, d, "priority", DefaultPriority)), Fitness: uint8(number(t, d, "fitness", 255)),

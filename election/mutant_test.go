@@ -1,0 +1,106 @@
+package election
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var runMutants = flag.Bool("mutants", false, "let TestMutants run this package's tests against each mutant; some minutes")
+
+// mutant is one rule broken: in a file, one piece of source in place of another.
+type mutant struct{ rule, file, old, new string }
+
+// mutants: every rule once at least. What no test catches is a rule that nothing proves.
+var mutants = []mutant{
+	{"E3: somebody unfit claims", "wait.go", "!m.settled || !m.fit() ||", "!m.settled ||"},
+	{"E4: a claim after three intervals", "timers.go", "missedAdverts = 4", "missedAdverts = 3"},
+	{"E4: no skew", "timers.go", "time.Duration(rank) * max(", "0 * time.Duration(rank) * max("},
+	{"E4: nobody is asked", "wait.go", "\tm.query(w.p, via)\n", ""},
+	{"E4: any nonce will do", "query.go", "m.asked[i].nonce == nonce && nonce != 0", "nonce != 0"},
+	{"E4: an answer of an earlier life counts", "query.go", " || p.Boot != ev.Boot && q.boot == ev.Boot", ""},
+	{"E4: an answer from before what is known counts", "query.go", "p.Boot == ev.Boot && ev.Group.Epoch < p.Group.Epoch || ", ""},
+	{"E4: what was overtaken counts", "machine.go", "h.Boot == p.Boot && h.Seq < p.Seq", "false"},
+	{"E4: one path serves and is not asked in time", "wait.go", "\t\t\tbeat = w.p.Interval\n", ""},
+	{"E4: an active degraded unnoticed", "peers.go", "\t\tp.path = via\n", ""},
+	{"E5: a claim without a proof", "wait.go", "return !m.third ||", "return true || !m.third ||"},
+	{"E5: an old proof will do", "wait.go", "!m.proof.Before(m.solicited)", "!m.proof.IsZero()"},
+	{"E5: a bare pair needs one, too", "wait.go", "return !m.third ||", "return"},
+	{"E7: a fast signal claims by itself", "query.go", "max(minRound, 2*p.rtt, p.lateness)", "0 * p.rtt"},
+	{"E7: a signal of an earlier life counts", "query.go", "p.Boot != ev.Boot || !p.holds()", "!p.holds()"},
+	{"E7: a signal shortens an unmeasured wait", "query.go", " || p.rtt == 0 {", " {"},
+	{"E7: a yield is not repeated", "draining.go", "m.yielding, m.repeats = true, yieldRepeats", "m.yielding = false"},
+	{"E8: an epoch is claimed twice", "backup.go", "min(m.epoch+1, maxEpoch)", "min(m.epoch, maxEpoch)"},
+	{"E8: the lower stays", "active.go", "p.claimRank().compare(m.claimRank()) > 0 {\n\t\tm.becomeDraining", "p.claimRank().compare(m.claimRank()) < 0 {\n\t\tm.becomeDraining"},
+	{"E8: the loser is not mute", "become.go", "next State) {\n\tm.fence()\n", "next State) {\n"},
+	{"E8: the winner stays mute", "become.go", "\tm.unfence()\n\tm.do(Announce{})", "\tm.do(Announce{})"},
+	{"E8: the winner does not announce when the loser has let go", "active.go", "m.announce() // it has let go", "// it has let go"},
+	{"E9: the address comes first", "rank.go", "a.compareMerit(b),\n\t\ta.addr.Unmap().Compare(b.addr.Unmap()),", "a.addr.Unmap().Compare(b.addr.Unmap()),\n\t\ta.compareMerit(b),"},
+	{"E11: the wire is not asked", "backup.go", "if m.mustProbe {", "if false {"},
+	{"E12: a taken address is kept", "backup.go", "if m.kept && m.state == Backup && p.active() {", "if false {"},
+	{"E12: an isolated node claims", "wait.go", " || m.isolated {", " {"},
+	{"E12: it claims before it has listened", "pause.go", "m.floor = later(m.floor, m.now.Add(activeDown(m.cfg.AdvertInterval))) // it could", "// it could"},
+	{"E12: an isolated backup is a candidate", "status.go", "if m.isolated {", "if false {"},
+	{"E13: gaps are not measured", "peers.go", "\t\tp.gaps.add(m.now, gap)\n", ""},
+	{"E13: the own lateness counts for nothing", "machine.go", "\t\tm.late.add(m.now, late)\n", ""},
+	{"E13: a backup believes its own sleep", "backup.go", "case m.slept && !m.pardoned:", "case false:"},
+	{"E14: a pause does not fence", "pause.go", "\tm.fence()\n\tm.verifyBy", "\tm.verifyBy"},
+	{"E14: one question must do", "pause.go", "case m.due(m.verifyAt()):\n\t\tm.query(nil, AllPaths)\n", ""},
+	{"E14: one answer stands for all", "pause.go", "if p.awaited {\n\t\t\treturn", "if false && p.awaited {\n\t\t\treturn"},
+	{"E14: a claim survives a pause", "pause.go", "if m.pending != nothing {\n\t\t\tm.withdraw", "if false {\n\t\t\tm.withdraw"},
+	{"E14: a claim that nobody was told of for long succeeds", "backup.go", "case unheard >= (missedAdverts-1)*m.cfg.AdvertInterval:", "case false:"},
+	{"E14: a backup knows what it knew before a pause", "pause.go", "m.floor, m.relievedAt = later(m.floor, m.now.Add(activeDown(m.cfg.AdvertInterval))), time.Time{}", "m.relievedAt = time.Time{}"},
+	{"E3, E4: a backup that becomes fit does not ask", "machine.go", "if m.lost.Why == WhyActiveSilent {", "if false {"},
+	{"E2: a hello need not be fresh", "session.go", "h.nonce != 0 && h.echo == p.nonce", "h.nonce != 0"},
+	{"E2: a session of an earlier life is believed", "session.go", " || boot != p.cur.boot", ""},
+	{"E2: a session speaks for anybody", "session.go", "node != peer || ", ""},
+	{"E2: the tag is not looked at", "seal.go", "hmac.Equal(got, tag(signed, key))", "(true || hmac.Equal(got, tag(signed, key)))"},
+}
+
+// TestMutants applies each mutant, and with -mutants sees that the other tests catch it.
+func TestMutants(t *testing.T) {
+	for _, m := range mutants {
+		t.Run(m.rule, func(t *testing.T) {
+			source, err := os.ReadFile(m.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), m.old); n != 1 {
+				t.Fatalf("%q stands in %s %d times, want once: adapt the list", m.old, m.file, n)
+			}
+			if *runMutants {
+				m.mustBeCaught(t, strings.Replace(string(source), m.old, m.new, 1))
+			}
+		})
+	}
+}
+
+func (m mutant) mustBeCaught(t *testing.T, source string) {
+	dir := t.TempDir()
+	changed, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
+	here, err := filepath.Abs(m.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {here: changed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{changed: []byte(source), overlay: replace} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command("go", "test", "-vet=off", "-overlay", overlay, "-count=1", "-short", "-failfast",
+		"-skip", "TestMutants|TestThePackageIsPure", "-schedules", "1000", ".").CombinedOutput()
+	switch text := string(out); {
+	case err == nil:
+		t.Error("no test catches it")
+	case !strings.Contains(text, "--- FAIL") && !strings.Contains(text, "panic:"):
+		t.Errorf("it does not build: %v\n%s", err, text)
+	}
+}
