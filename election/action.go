@@ -12,7 +12,7 @@ import "net/netip"
 //
 // Claim comes after the Send that tells the peers of it. Announce comes only while the VIP is held. The Send
 // that asks the peers to claim comes as the answer to Released: the VIP is gone BEFORE they hear of it.
-// Changed comes last, so that no log or hook delays what matters.
+// A Fence comes before the Release it goes with, an Unfence before the Announce. Changed comes last, so that no log or hook delays what matters.
 type Action interface{ action() }
 
 // Send: advertise now. The shell composes one datagram of all groups' Advert() and sends it to each known

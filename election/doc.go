@@ -8,9 +8,9 @@
 //
 //	m, err := election.New(cfg, time.Now())
 //	for {
-//		select {
-//		case a := <-adverts: // let through by Open and Filter.Accept
-//			if h, ok := a.Heard(cfg.Group); ok {
+//		select { // after each wake-up FIRST of all: Paused, if this process stood still for PauseAfter
+//		case a := <-adverts: // let through by Open; one with an Echo is an answer, any other one passes Filter.Accept
+//			if h, ok := a.Heard(cfg.Group); ok { // or Answered
 //				do(m.Step(time.Now(), h))
 //			}
 //		case answer := <-answers: // Probed, Claimed, Released: Probe, Claim and Release run beside the loop
@@ -20,21 +20,31 @@
 //		}
 //	}
 //
-// Action says in what order do does what. A zero Deadline after Changed{To: Init} is the end.
+// Action says in what order do does what. A zero Deadline after Changed{To: Init} is the end. A shell that
+// never says Answered, Received, Stations, Isolated, Gone or Paused has an election by adverts alone.
 //
 // # What it promises
 //
-// In terms of the advert interval i, the network's delay d, w for the longest Claim or Release, and small
-// change for the shell's wake-ups; the simulation checks it after every event (simcheck_test.go):
+// In terms of the advert interval i, the network's delay d, w for the longest Claim or Release, p for the
+// patience (4i, or i + 3 × the lateness of late, at most max(1 s, 10i)), and small change for the shell's
+// wake-ups. The simulation checks it after every event, with clocks that are wrong by 1 % (simcheck_test.go):
 //
-//   - Two nodes that hold the VIP and can hear each other do so for at most 2 × (3i + d) + 2w, when no more
-//     than two adverts in a row are lost and Release works. Nodes that cannot hear each other may both hold it.
-//   - When all nodes work and hear each other, exactly one is active, and stays so. A pair that loses its
-//     active has another one after 4i + d + w; one that is asked to yield or to end hands over within 2w + d.
-//   - Nobody claims who is not fit, nor who has heard an active within 4i that has not taken it back.
+//   - Two nodes that answer for the VIP and can hear each other do so for at most 2 × (3i + d) + 2w, when no
+//     more than two adverts in a row are lost and Release works. Nodes that cannot hear each other in any way
+//     may both hold it.
+//   - When all nodes work and hear each other, exactly one is active, stays so, and is the one that clients on
+//     the segment send to. A pair that loses its active has another one after p + d + w, or after one round of
+//     questions when the kernel told of it (E7); one that is asked to yield or to end hands over within 2w + d.
+//   - An active that another node knows, and that could answer it by any path that loses nothing, is not taken
+//     over, whatever becomes of its adverts. (The exception is E7: see there.)
+//   - A node that is deaf does not claim, where anybody but balancers was heard of late.
+//   - A paused node says nothing about the VIP before it knows what happened meanwhile.
+//   - Nobody claims who is not fit, nor who has heard an active within 4i that has not taken it back, unless
+//     its keeper is reported dead and it does not answer.
 //   - Epochs only grow, and no transition is without a reason.
 //
-// Adverts are as trustworthy as their key: without one (Seal), whoever can send a datagram moves the VIP.
+// Adverts are as trustworthy as their key: without one (Sessions, Seal), whoever can send a datagram moves
+// the VIP.
 //
 // # The rules
 //
@@ -42,28 +52,45 @@
 //
 //   - E1, adverts: every node, active or not, advertises each interval to all others. An advert speaks of all
 //     groups: state, priority, epoch, fitness. Priority 0 asks the others to take over.
+//   - E2, trust: adverts and questions are sealed under a session of the two nodes (Sessions).
 //   - E3, active means serving: an active that cannot serve yields if it knows a fit peer, and keeps the VIP
 //     if not.
 //   - E4, losing the active: its silence for 4 × its interval + skew; skew = rank × max(interval/2, 10 ms).
-//     Rank 0 is the best of those still heard. A claim is told to the others before it is made, and while it
-//     is under way they hold back.
-//   - E7, yields: the VIP goes off first, then the yield is sent, three times, then the best peer claims at
-//     once and the others wait for their skew. The restart of the last active is a yield, too.
+//     Rank 0 is the best of those still heard. From the first missed advert on it is asked each half interval,
+//     by every path; an answer is worth an advert, and the path by which it came becomes the heartbeat until
+//     adverts come again. A claim is told to the others before it is made, and while it is under way they
+//     hold back.
+//   - E5, proof of reception: with the first question goes one to the stations on the VIP's segment. No frame
+//     of theirs, no claim, and Fault one interval later. A bare pair has nobody to ask; who was asked to take
+//     over need not.
+//   - E7, fast signals. Yields: the VIP goes off first, then the yield is sent, three times, then the best peer
+//     claims at once and the others wait for their skew. The restart of the last active is a yield, too. Gone
+//     shortens the wait to one round of questions, twice as long as any answer of that node took; where none
+//     is known, and one is asked for each second, nothing is shortened. An active whose answer takes longer
+//     than ever before at the very moment of a false signal is taken over needlessly.
 //   - E8, epochs: each claim takes the highest epoch seen + 1. When two actives meet, the higher (epoch, rank)
-//     stays and announces again; the other releases. When claims meet, the lower withdraws.
+//     stays and announces again, and once more when the other has let go; that one is mute at once, then
+//     releases. When claims meet, the lower withdraws.
 //   - E9, one rank: fitness bucket, priority, address. With Preempt the active yields to a peer that has been
 //     better by fitness or priority for the hold-down; never for its address alone, which no client feels.
 //   - E10, fitness: 0 to 255, compared in quarters.
 //   - E11, cold start: Backup; the active-down interval begins when the seeds have been tried. Before a first
 //     claim the wire is asked; a foreign owner means Fault, tried again. An active of ours once heard makes
 //     the question unnecessary: the VIP is then known to belong to this cluster.
-//   - E13, patience: a sender says how late it has been of late, and is given three times that. A backup that
+//   - E12, isolation: a node that hears nobody on the segment, where it once did, is in Fault. An active keeps
+//     the address there, fenced; heard again, it claims by the ordinary rule if nobody else did.
+//   - E13, patience: a node's silence is borne for i + 3 × the worst of what it says of its own lateness, of
+//     how late its adverts came in the last 5 to 10 s, and of how late this node itself woke up. A backup that
 //     overslept begins its active-down interval anew, once: what it did not hear while asleep proves nothing.
-//   - E14: a node that becomes active tells a former one twice that it is, with Announce: when it hears it,
-//     and when it has let go.
+//   - E14, pauses: an active that stood still is fenced, and asks. It goes on when all who were there before
+//     have answered, or after an active-down interval; a claim under way is void. A node that becomes active
+//     tells a former one twice that it is, with Announce: when it hears it, and when it has let go.
 //
-// Two choices of ours. Release comes before the yield, not with it: a released VIP has one owner at every
+// Choices of ours. Release comes before the yield, not with it: a released VIP has one owner at every
 // moment, for the price of some microseconds; but a Release that hangs for an active-down interval yields
 // anyway, since silence would have had the same effect. And Draining counts as holding the VIP until it says
-// priority 0, so nobody claims in between.
+// priority 0, so nobody claims in between. A node that has just heard a peer for the first time has no history
+// of its own with it: what the peer says of its lateness covers its past, and the own lateness ours.
+//
+// E6 (a backup with better hearing asks the active to yield) and E15 (votes) are not here.
 package election

@@ -17,7 +17,8 @@ import "fmt"
 //	  │                       │
 //	  └───────────────────────┘
 //
-// A Fault that may still have the VIP goes through Draining to its end.
+// A Fault that may still have the VIP goes through Draining to its end. Only isolation leads from Active
+// straight to Fault: the address stays, fenced.
 //
 // Only the become… methods of Machine assign it, each returns a Changed action, and an impossible
 // transition panics: it would be a bug of this package, never of its input.
