@@ -5,14 +5,15 @@ import "net/netip"
 // Action is something the shell must do: one of the structs of this file.
 //
 // The shell starts the actions of one Step or Tick in the order given, BEFORE it hands in the next event of
-// this group. Send, Announce, Query, Solicit, Fence, Unfence and Changed are quick and done on the spot. Probe, Claim and Release are slow:
-// they run beside the loop, one after another in the order given (a Release waits for a Claim still running),
-// and each is answered, always and once, by Probed, Claimed or Released with its Token. The machine never
-// waits longer than Config.AnswerTimeout for an answer, and works without it.
+// this group. Send, Announce, Query, Solicit, Fence, Unfence and Changed are quick and done on the spot. Probe,
+// Claim and Release are slow: they run beside the loop, one after another in the order given (a Release waits
+// for a Claim still running), and each is answered, always and once, by Probed, Claimed or Released with its
+// Token. The machine never waits longer than Config.AnswerTimeout for an answer, and works without it.
 //
-// Claim comes after the Send that tells the peers of it. Announce comes only while the VIP is held. The Send
-// that asks the peers to claim comes as the answer to Released: the VIP is gone BEFORE they hear of it.
-// A Fence comes before the Release it goes with, an Unfence before the Announce. Changed comes last, so that no log or hook delays what matters.
+// Claim comes after the Send that tells the peers of it. Announce comes only while the VIP is held and not
+// fenced. A Fence comes before the Release it goes with, an Unfence before the Announce. The Send that asks the
+// peers to claim comes as the answer to Released: the VIP is gone BEFORE they hear of it. Changed comes last, so
+// that no log or hook delays what matters.
 type Action interface{ action() }
 
 // Send: advertise now. The shell composes one datagram of all groups' Advert() and sends it to each known

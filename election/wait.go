@@ -34,16 +34,8 @@ func (m *Machine) waiting() (wait, bool) {
 	return w, true
 }
 
-// claimAt returns when this backup claims unless something is heard before: its rank among those who were
-// alive when the wait ends decides (E9). Zero while it may not, or does.
-func (m *Machine) claimAt() time.Time {
-	w, ok := m.waiting()
-	if !ok {
-		return time.Time{}
-	}
-	return m.turn(w)
-}
-
+// turn returns when this backup claims unless something is heard before: its rank among those who are alive
+// when the wait ends decides (E9).
 func (m *Machine) turn(w wait) time.Time { return w.until.Add(skew(m.rankAt(w.until), w.interval)) }
 
 // deafAt returns when a backup whose turn has come must take it that it is deaf, for want of a proof that it
