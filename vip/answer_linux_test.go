@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/tandem-lb/tandem/vip"
 	"github.com/tandem-lb/tandem/vip/viptest"
@@ -252,11 +254,47 @@ func TestAMutedKernelLearnsFromQuestions(t *testing.T) {
 		if !viptest.PointsAt(t, client, addr, a) {
 			t.Error("the client does not find the VIP")
 		}
-		viptest.Eventually(t, "the node's cache has who asked, though nothing was sent there", func() bool {
+		viptest.Eventually(t, "the node's cache has "+asker.String()+", who asked for "+addr.String(), func() bool {
 			var n *netlink.Neigh
 			check(t, a.Do(func() (err error) { n, err = a.neighbour(asker); return err }))
 			return n != nil && slices.Equal(n.HardwareAddr, client.ifi.MAC)
 		})
+	}
+}
+
+func TestAStrayQuestionIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	h := kernelHosts(t, 2)
+	a, client := h[0], h[1]
+	node := viptest.Start(t, a, viptest.Muted(t, a, theVIP))
+	check(t, node.Claim(t.Context()))
+	e := listenFor(t, client, a)
+	var conn *packet.Conn
+	check(t, client.Do(func() (err error) {
+		dev := &net.Interface{Index: client.ifi.Index, HardwareAddr: client.ifi.MAC}
+		conn, err = packet.Listen(dev, packet.Raw, unix.ETH_P_ARP, nil)
+		return err
+	}))
+	defer conn.Close()
+	nobody := net.HardwareAddr{2, 0xde, 0xad, 0xbe, 0xef, 1} // the switch floods what is for it
+	request := slices.Concat(nobody, client.ifi.MAC, []byte{8, 6, 0, 1, 8, 0, 6, 4, 0, 1}, client.ifi.MAC,
+		client.ownAddr(t, theVIP).AsSlice(), make([]byte, 6), theVIP.AsSlice())
+	send := func() {
+		_, err := conn.WriteTo(request, &packet.Addr{HardwareAddr: request[:6]})
+		check(t, err)
+	}
+	before := node.Status().Answered
+	for range 10 {
+		send()
+	}
+	copy(request, a.ifi.MAC) // as a host asks to refresh its cache
+	send()
+	viptest.Eventually(t, "a question to the node alone is answered", func() bool { return node.Status().Answered > before })
+	if got := node.Status().Answered - before; got != 1 {
+		t.Errorf("%d answers, want 1: the others were for another station", got)
+	}
+	if got := e.heard(func(f vip.Frame) bool { return f.Kind == vip.ARPReply && f.Owner == theVIP }); len(got) > 1 {
+		t.Errorf("%d replies went out", len(got))
 	}
 }
 

@@ -195,6 +195,17 @@ func FuzzDecodeARP(f *testing.F) {
 		if !isStation(got.MAC) || len(got.Source) != 6 || (got.Owner.IsValid() && !got.Owner.Is4()) {
 			t.Fatalf("decoded nonsense: %+v", got)
 		}
+		if got.Kind == ARPRequest {
+			answer, err := arpAnswer(testMAC, got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, ok := decodeARP(answer)
+			told := f.Owner == got.Target || got.Target.IsUnspecified()
+			if !ok || !told || !bytes.Equal(f.MAC, testMAC) || !bytes.Equal(answer[:6], got.MAC) {
+				t.Fatalf("%+v was answered by %+v", got, f)
+			}
+		}
 		if got.Kind == ARPRequest && got.Owner == got.Target && got.Owner.IsValid() {
 			again, err := arpAnnouncement(got.MAC, got.Owner)
 			if err != nil {
@@ -208,7 +219,7 @@ func FuzzDecodeARP(f *testing.F) {
 }
 
 func FuzzDecodeNDP(f *testing.F) {
-	for _, s := range []string{hexNA, hexNS, hexARPProbe} {
+	for _, s := range []string{hexNA, hexNS, hexQuestion, hexNAAnswer, hexARPProbe} {
 		f.Add(unhex(f, s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -226,6 +237,8 @@ func FuzzDecodeNDP(f *testing.F) {
 				if !ok || f.Owner != got.Owner || !bytes.Equal(f.MAC, got.MAC) {
 					t.Fatalf("round trip: %+v became %+v", got, f)
 				}
+			} else if f, ok := decodeNDP(naAnswer(testMAC, got)); !ok || f.Owner != got.Target || !bytes.Equal(f.MAC, testMAC) {
+				t.Fatalf("%+v was answered by %+v", got, f)
 			}
 		}
 	})

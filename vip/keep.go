@@ -112,9 +112,8 @@ func (k *keeping) linkChanged(ctx context.Context, change LinkEvent) error {
 // address that is there has its lease extended, a missing one comes back.
 func (k *keeping) reconcile(ctx context.Context) error {
 	asked := time.Now()
-	renewal := k.renewal()
-	k.lookAt = asked.Add(min(renewal, lookInterval))
-	due := k.lookAt.After(k.Status().Renewed.Add(renewal)) // would be before the next look
+	k.lookAt = asked.Add(min(k.renewal(), lookInterval))
+	due := k.renewalDue(k.lookAt) // before the next look
 	if k.expired(asked) {
 		k.letGo(ctx, asked)
 	}

@@ -127,10 +127,21 @@ func (c *Claimer) leaseLocked() time.Duration {
 func (c *Claimer) renewal() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.renewalLocked()
+}
+
+func (c *Claimer) renewalLocked() time.Duration {
 	if c.muteLocked() {
 		return c.leaseLocked() / mutedRenewals
 	}
 	return min(c.leaseLocked()/renewals, lookInterval)
+}
+
+// renewalDue reports whether the next renewal is due before then.
+func (c *Claimer) renewalDue(then time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return then.After(c.st.Renewed.Add(c.renewalLocked()))
 }
 
 // speaksSince returns whether the group is held and spoken for, and since when it is held.

@@ -185,20 +185,39 @@ func (m *kernelMuter) replace(f *muteFamily) (flags nft.TableFlags, err error) {
 			ErrNotOurs, m.table, old.Owner)
 	}
 	for _, flags := range m.kinds {
-		b := new(nft.Batch)
-		if old != nil {
-			b.Delete(f.family, m.table)
+		if old != nil && old.Flags&nft.Persistent == flags&nft.Persistent {
+			// The same table and chain with new rules. A new chain would stand before the
+			// old one on their hook, and a packet that passed the one before the commit
+			// and the other after it would meet no rule: seen once in thousands.
+			if err = m.commit(f, m.refill(f, flags)); err == nil {
+				return flags, nil
+			}
 		}
-		b.Table(f.family, m.table, flags)
-		f.rules(b, m.table, f.vips)
-		if err = m.commit(f, b); err == nil {
-			return flags, nil
-		}
-		if !errors.Is(err, nft.ErrUnsupported) {
-			break
+		if err = m.commit(f, m.anew(f, flags, old != nil)); err == nil {
+			return flags, nil // older kernels refuse the flags in one way or another
 		}
 	}
 	return 0, fmt.Errorf("muting the kernel: %w", err)
+}
+
+// refill takes the table over, if it is nobody's, and replaces its rules.
+func (m *kernelMuter) refill(f *muteFamily, flags nft.TableFlags) *nft.Batch {
+	b := new(nft.Batch)
+	b.Table(f.family, m.table, flags)
+	b.Flush(f.family, m.table)
+	f.rules(b, m.table, f.vips)
+	return b
+}
+
+// anew makes the table, in place of one of another kind.
+func (m *kernelMuter) anew(f *muteFamily, flags nft.TableFlags, old bool) *nft.Batch {
+	b := new(nft.Batch)
+	if old {
+		b.Delete(f.family, m.table)
+	}
+	b.Table(f.family, m.table, flags)
+	f.rules(b, m.table, f.vips)
+	return b
 }
 
 // commit is the connection's, or a test's.

@@ -46,8 +46,8 @@ var errNoMuter = errors.New("no muter is configured")
 
 // Mute stops announcing the addresses and answering for them, and keeps everything else:
 // they stay on the interface with their lease renewed, and connections to them go on.
-// After it has returned nothing more is said. It is for a node that drains, or is cut
-// off. It returns [ErrNotClaimed] unless the group is held, and [ErrLeaseOnly] where the
+// After it has returned nothing more is said, and who else claims them is no Conflict. It
+// is for a node that drains, or is cut off. It returns [ErrNotClaimed] unless the group is held, and [ErrLeaseOnly] where the
 // kernel answers: then only Release makes this node silent. Twice is no error.
 func (c *Claimer) Mute(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {

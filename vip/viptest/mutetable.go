@@ -141,6 +141,7 @@ func gateShut(t *testing.T, n Net, addr netip.Addr) {
 	if !isAnswered(t, client, addr, a) {
 		t.Error("no answer through an open gate")
 	}
+	Eventually(t, "both answers are counted", func() bool { return node.Status().Answered >= 2 })
 	g.shut.Store(true)
 	before := node.Status()
 	nobodyAnswers(t, client, addr)
