@@ -50,7 +50,8 @@ type Query struct {
 }
 
 // Solicit asks (ARP, NS) the gateway and three stations heard of late on the VIP's segment, so that a frame
-// comes back from somebody other than the active (E5): Received tells. It is quick, like Query.
+// comes back from somebody other than the active (E5): Received tells. It is quick, like Query, and comes
+// again each interval until a proof has come: what was heard since the first of them counts.
 type Solicit struct{}
 
 // Fence stops all that this node writes about the VIP on its segment: no ARP or NDP answers, no announcements,

@@ -46,7 +46,8 @@ type Machine struct {
 	askedAll time.Time       // the last round by all paths
 
 	third     bool      // a third station was heard of late (E5)
-	solicited time.Time // when this node last asked for a proof that it hears
+	solicited time.Time // when this node first asked for a proof that it hears, in this silence
+	solicitAt time.Time // when it may ask again
 	proof     time.Time // when it last had one
 	isolated  bool      // it hears nobody (E12)
 	fenced    bool      // the shell has been told to write nothing about the VIP

@@ -263,7 +263,9 @@ func (n *simNode) receive(p packet) {
 	if n.w.trace != nil {
 		n.w.log("%s ← %s says by %v (%T) %+v", n.name(), h.Node, p.path, ev, h.Group)
 	}
-	n.w.inv.heard(n, h, a.Echo != 0)
+	if a.Echo == 0 || n.machine.outstanding(a.Echo) != nil { // else nobody of this life asked
+		n.w.inv.heard(n, h, a.Echo != 0)
+	}
 	n.act(n.machine.Step(n.clock(), ev))
 	if n.machine != nil {
 		n.wake()

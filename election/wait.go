@@ -76,10 +76,11 @@ func (m *Machine) askAt(w wait) time.Time {
 func (m *Machine) askRound(w wait) {
 	missed := m.due(w.from)
 	if missed && m.solicited.Before(w.from) {
-		m.solicited, m.round = m.now, 0
-		if m.third {
-			m.do(Solicit{})
-		}
+		m.solicited, m.round, m.solicitAt = m.now, 0, m.now
+	}
+	if missed && m.third && !m.proven(w) && m.due(m.solicitAt) { // again, since a frame may be lost
+		m.solicitAt = m.now.Add(w.interval)
+		m.do(Solicit{})
 	}
 	if w.p == nil {
 		return
