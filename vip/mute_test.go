@@ -2,6 +2,7 @@ package vip_test
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -196,10 +197,32 @@ func TestWhereMutingIsRefusedTheKernelAnswersAndTheLeaseIsShort(t *testing.T) {
 	})
 }
 
+func TestAnAnnouncementIsNotAnswered(t *testing.T) {
+	inBubble(t, func(t *testing.T, seg *viptest.Segment) {
+		a, peer := seg.Station(), seg.Station()
+		node := viptest.Start(t, a, viptest.Muted(t, a, theVIP))
+		node.SetPeers([]net.HardwareAddr{peer.Interface().MAC}) // nor defended against
+		check(t, node.Claim(t.Context()))
+		wait(6 * time.Second)
+		sent := len(seg.Sent())
+		shout(t, peer)
+		wait(0)
+		if got := len(seg.Sent()) - sent; got != 1 || node.Status().Answered != 0 {
+			t.Errorf("%d frames were sent, want the announcement alone; %d answers", got, node.Status().Answered)
+		}
+	})
+}
+
 func TestWithoutAMuterAllIsLeaseOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T, seg *viptest.Segment) {
+		asker := seg.Station().Wire()
 		node := viptest.Start(t, seg.Station(), vip.Config{Addrs: []netip.Addr{theVIP}})
 		check(t, node.Claim(t.Context()))
+		wait(0)
+		ask(t, asker)
+		if got := node.Status().Answered; got != 0 {
+			t.Errorf("%d answers beside the kernel's", got)
+		}
 		if st := node.Status(); st.IPv4.Mode != vip.ModeLease || st.IPv6.Mode != vip.ModeNone {
 			t.Errorf("IPv4 %v, IPv6 %v", st.IPv4.Mode, st.IPv6.Mode)
 		}
