@@ -32,6 +32,11 @@ const (
 	// gate calls Announce if that is soon enough for nobody.
 	gateRetry = 500 * time.Millisecond
 
+	// healDelay is the wait between a question that the gate refused and the announcement
+	// that makes up for it, healInterval the least time between two of those.
+	healDelay    = 50 * time.Millisecond
+	healInterval = time.Second
+
 	// claimsQueue is how many frames that claim our addresses wait for the one goroutine
 	// that judges them; more are counted as missed.
 	claimsQueue = 64

@@ -42,10 +42,10 @@ const (
 	refusals
 )
 
-// NewGate returns a closed Gate. limit is the greatest age of the stamp (DESIGN's E3:
+// NewGate returns a closed Gate. limit is the greatest age of the stamp (rule E3:
 // half the active-down interval, but more than a busy machine keeps a goroutine
 // waiting); maxAge that of a frame that is to be answered, measured from its arrival in
-// the kernel (E14: one advert interval). Each is at least a millisecond.
+// the kernel (rule E14: one advert interval). Each is at least a millisecond.
 func NewGate(limit, maxAge time.Duration) *Gate {
 	return &Gate{limit: max(limit, time.Millisecond), maxAge: max(maxAge, time.Millisecond), clock: bootClock}
 }

@@ -16,6 +16,7 @@ type listener struct {
 	*Claimer
 	limiter limiter
 	claims  chan Frame // frames that claim our addresses, for keeping to judge
+	healed  time.Time  // when a refusal last brought the announcements forward
 }
 
 // listen answers, remembers and passes on, until ctx ends.
@@ -75,6 +76,7 @@ func (l *listener) answer(ctx context.Context, question Frame) {
 		return
 	}
 	if !l.pass(question.At) {
+		l.heal(now)
 		return
 	}
 	err := l.wire.Answer(ctx, question)
@@ -85,6 +87,16 @@ func (l *listener) answer(ctx context.Context, question Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.st.Answered++
+}
+
+// heal has the group announced soon, at most once in a second: who got no answer would ask
+// again only after a second. It goes out if the gate is open then, so it answers nobody on
+// behalf of a loop that does not know what it should.
+func (l *listener) heal(now time.Time) {
+	if now.Sub(l.healed) >= healInterval {
+		l.healed = now
+		l.postponeAnnouncements(now.Add(healDelay))
+	}
 }
 
 // answersFor reports whether it is for this process to answer for the address at now.
@@ -100,7 +112,7 @@ func (c *Claimer) answersFor(addr netip.Addr, now time.Time) bool {
 
 // Beat asks the goroutine that answers for a sign of life, and returns when it gave the
 // last one; zero before the first. It never waits: whoever calls it at an interval sees,
-// one interval late, whether questions would be answered (DESIGN, E3).
+// one interval late, whether questions would be answered (rule E3).
 func (c *Claimer) Beat() time.Time {
 	select {
 	case c.beat <- struct{}{}:

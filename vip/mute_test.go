@@ -137,6 +137,30 @@ func TestWhatAShutGateHeldBackIsAnnouncedFromTheBeginning(t *testing.T) {
 	})
 }
 
+func TestWhoWasRefusedAnAnswerLearnsFromAnAnnouncement(t *testing.T) {
+	inBubble(t, func(t *testing.T, seg *viptest.Segment) {
+		a, client := seg.Station(), seg.Station()
+		cfg := viptest.Muted(t, a, theVIP)
+		cfg.Gate = func(triggered time.Time) bool { return triggered.IsZero() } // every question comes too late
+		node := viptest.Start(t, a, cfg)
+		check(t, node.Claim(t.Context()))
+		wait(10 * time.Second)
+		start := time.Now()
+		if !viptest.PointsAt(t, client, theVIP, a) || time.Since(start) > 60*time.Millisecond {
+			t.Errorf("the client waited %v", time.Since(start))
+		}
+		before := node.Status().Announced
+		w := client.Wire()
+		for range 1000 {
+			ask(t, w)
+		}
+		wait(900 * time.Millisecond)
+		if got := node.Status().Announced - before; got > 10 {
+			t.Errorf("announced %d times for a thousand questions in one instant", got)
+		}
+	})
+}
+
 func notAfter(d time.Duration) bool { return d <= 0 }
 
 func TestADefenceThatTheGateRefusedIsNotCountedAsOne(t *testing.T) {
@@ -225,6 +249,9 @@ func TestWithoutAMuterAllIsLeaseOnly(t *testing.T) {
 		}
 		if st := node.Status(); st.IPv4.Mode != vip.ModeLease || st.IPv6.Mode != vip.ModeNone {
 			t.Errorf("IPv4 %v, IPv6 %v", st.IPv4.Mode, st.IPv6.Mode)
+		}
+		if st := node.Status(); st.IPv4.Err == nil {
+			t.Error("status does not say why")
 		}
 		check(t, node.Kill())
 		check(t, node.Release(t.Context()))

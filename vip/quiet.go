@@ -16,27 +16,28 @@ func (c *Claimer) muteKernel(ctx context.Context) error {
 	if muted {
 		return nil
 	}
-	state := MuteState{IPv4: Muting{Err: errNoMuter}, IPv6: Muting{Err: errNoMuter}}
 	if c.cfg.Muter != nil {
 		if err := c.cfg.Muter.Mute(ctx); err != nil {
 			return err
 		}
-		state = c.cfg.Muter.State()
+	}
+	state := c.muting()
+	for _, a := range c.cfg.Addrs {
+		if m := state.of(a); !m.InForce && c.cfg.Muter != nil {
+			c.log.Warn("the kernel cannot be muted here: lease only", "vip", a, "err", m.Err)
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.muted = true
 	for _, a := range c.cfg.Addrs {
-		mode, family := ModeLease, &c.st.IPv6
-		if state.of(a).InForce {
-			mode = ModeKeeper
-		}
+		family := &c.st.IPv6
 		if a.Is4() {
 			family = &c.st.IPv4
 		}
-		family.Mode = mode
-		if mode == ModeLease && c.cfg.Muter != nil {
-			c.log.Warn("the kernel cannot be muted here: lease only", "vip", a, "err", state.of(a).Err)
+		family.Mode = ModeLease
+		if state.of(a).InForce {
+			family.Mode = ModeKeeper
 		}
 	}
 	return nil
@@ -44,11 +45,20 @@ func (c *Claimer) muteKernel(ctx context.Context) error {
 
 var errNoMuter = errors.New("no muter is configured")
 
+// muting is the state of Config.Muter.
+func (c *Claimer) muting() MuteState {
+	if c.cfg.Muter == nil {
+		return MuteState{IPv4: Muting{Err: errNoMuter}, IPv6: Muting{Err: errNoMuter}}
+	}
+	return c.cfg.Muter.State()
+}
+
 // Mute stops announcing the addresses and answering for them, and keeps everything else:
 // they stay on the interface with their lease renewed, and connections to them go on.
 // After it has returned nothing more is said, and who else claims them is no Conflict. It
-// is for a node that drains, or is cut off. It returns [ErrNotClaimed] unless the group is held, and [ErrLeaseOnly] where the
-// kernel answers: then only Release makes this node silent. Twice is no error.
+// is for a node that drains, or is cut off. It returns [ErrNotClaimed] unless the group is
+// held, and [ErrLeaseOnly] where the kernel answers: then only Release makes this node
+// silent. Twice is no error.
 func (c *Claimer) Mute(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("vip: mute: %w", err)

@@ -19,7 +19,7 @@ type Status struct {
 	Answered   uint64       // questions answered
 	Flooded    uint64       // questions not answered because there were too many in one second
 	Refused    uint64       // frames which the gate did not let out; Gate.Refused says why
-	IPv4, IPv6 FamilyStatus // who answers
+	IPv4, IPv6 FamilyStatus // who answers; settled when Run or Claim begins
 	Carrier    bool         // as last seen by Run
 	Missed     uint64       // frames dropped because this node read too slowly
 	Err        error        // why the last renewal or announcement failed; nil when it did not
@@ -35,15 +35,17 @@ type FamilyStatus struct {
 
 // Status returns a snapshot. It never waits for an operation.
 func (c *Claimer) Status() Status {
-	var muting MuteState
-	if c.cfg.Muter != nil {
-		muting = c.cfg.Muter.State()
-	}
+	muting := c.muting()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	st := c.st
 	st.Addrs = slices.Clone(st.Addrs)
-	st.IPv4.Muting, st.IPv6.Muting = muting.IPv4, muting.IPv6
+	if st.IPv4.Mode != ModeNone {
+		st.IPv4.Muting = muting.IPv4
+	}
+	if st.IPv6.Mode != ModeNone {
+		st.IPv6.Muting = muting.IPv6
+	}
 	return st
 }
 
