@@ -29,6 +29,8 @@ const (
 	channelHello   = 2 * time.Second
 	channelRedial  = time.Second            // between attempts to reach a peer that is not there
 	channelRefusal = 100 * time.Millisecond // for the reconnect that tells a death from a cut
+	channelTries   = 20                     // of these, while a process may be dying
+	channelPause   = 5 * time.Millisecond   // between them
 	channelMax     = maxPeers               // connections accepted at once
 )
 
@@ -230,12 +232,28 @@ func (c *channel) greet(conn net.Conn) (node string, boot uint64, err error) {
 	return "", 0, errors.New("the peer does not hold the balancer key")
 }
 
-// refuses says whether a peer's kernel turns a new connection away.
+// refuses says whether a peer's kernel turns a new connection away. A dying process closes
+// its sockets one after the other: a connection may still be taken that nobody answers.
 func (c *channel) refuses(ctx context.Context, peer netip.AddrPort) bool {
 	d := net.Dialer{Timeout: channelRefusal}
-	conn, err := d.DialContext(ctx, "tcp", peer.String())
-	if err == nil {
-		conn.Close()
+	for range channelTries {
+		conn, err := d.DialContext(ctx, "tcp", peer.String())
+		if errors.Is(err, unix.ECONNREFUSED) {
+			return true
+		}
+		if err == nil {
+			conn.SetDeadline(time.Now().Add(channelRefusal))
+			_, _, err = c.greet(conn)
+			conn.Close()
+			if err == nil {
+				return false // it lives: the connection was cut
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(channelPause):
+		}
 	}
-	return errors.Is(err, unix.ECONNREFUSED)
+	return false
 }
