@@ -44,7 +44,7 @@ type group struct {
 
 	work      chan func(context.Context) event // slow actions, in order; nil event: no answer
 	ended     bool                             // the machine has ended
-	downAt    time.Time                        // when the interface lost its carrier last
+	downAt    time.Time                        // since when the interface has no carrier; zero: it has one
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
 }
 
@@ -137,6 +137,17 @@ func (g *group) hands(ctx context.Context, emit func(event)) error {
 				emit(ev)
 			}
 		}
+	}
+}
+
+// setGate shuts the gate while the machine is fenced or the port is down, and only then. It
+// is set from the machine's state, BEFORE the actions of a step: a fence that went with the
+// VIP it was for, when a conflict was lost, must not stand in the way of the next claim.
+func (g *group) setGate() {
+	if g.machine.Status().Fenced || !g.downAt.IsZero() {
+		g.gate.Shut()
+	} else {
+		g.gate.Open()
 	}
 }
 

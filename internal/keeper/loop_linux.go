@@ -78,8 +78,10 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 			return nil
 		case ev := <-l.events:
 			l.afterPause()
-			if _, slow := ev.(answered); slow {
-				// An action may have taken long: what has been heard since comes first (E14).
+			switch ev.(type) {
+			case answered, peerGone:
+				// An action may have taken long, and who is gone may have said something
+				// before: what has been heard since comes first (E7, E14).
 				l.catchUp()
 			}
 			l.handle(ev)
@@ -209,15 +211,14 @@ func (l *loop) news(g *group, ev vip.Event) {
 			l.step(g, election.Conflict{MAC: ev.By.String()})
 		}
 	case vip.LinkDown:
-		g.gate.Shut()
 		g.downAt = ev.At
+		g.setGate()
 	case vip.LinkUp:
 		// Whoever could not hear for a while is like one who was paused: it finds out what
 		// happened meanwhile before it speaks for the VIP again (E14).
-		l.step(g, election.Paused{For: time.Since(g.downAt)})
-		if !g.machine.Status().Fenced {
-			g.gate.Open()
-		}
+		down := time.Since(g.downAt)
+		g.downAt = time.Time{}
+		l.step(g, election.Paused{For: down})
 		g.reclaimAt = time.Now()
 	}
 }
@@ -258,6 +259,7 @@ func (l *loop) stepAll(ev election.Event) {
 
 // carryOut starts the actions of one Step or Tick, in order.
 func (l *loop) carryOut(g *group, actions []election.Action) {
+	g.setGate()
 	for _, a := range actions {
 		switch a := a.(type) {
 		case election.Send:
@@ -267,10 +269,7 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 			l.query(g, a)
 		case election.Solicit:
 			l.solicit(g)
-		case election.Fence:
-			g.gate.Shut()
-		case election.Unfence:
-			g.gate.Open()
+		case election.Fence, election.Unfence: // setGate has seen to it
 		case election.Changed:
 			l.changed = true
 			g.ended = a.To == election.Init
@@ -337,68 +336,4 @@ func (l *loop) leaseEnd() time.Time {
 
 func (l *loop) allEnded() bool {
 	return !slices.ContainsFunc(l.groups, func(g *group) bool { return !g.ended })
-}
-
-func (l *loop) childStarted(ev childStarted) {
-	l.changed = true
-	switch ev.child.name {
-	case proxyName:
-		l.proxy.started(ev.conn)
-	case controlName:
-		l.control.started(ev.conn)
-	}
-	l.link()
-}
-
-// link joins control and proxy by a fresh pair, whenever both are there and one is new.
-func (l *loop) link() {
-	if l.control.conn == nil || l.proxy.conn == nil {
-		return
-	}
-	a, b, err := ipc.Pair()
-	if err != nil {
-		l.log.Error("control and proxy cannot be joined", "err", err)
-		return
-	}
-	defer a.Close()
-	defer b.Close()
-	l.control.send(&ipc.Link{}, a)
-	l.proxy.send(&ipc.Link{}, b)
-}
-
-func (l *loop) childMessage(ev childMessage) {
-	switch m := ev.m.(type) {
-	case *ipc.Ready:
-		l.changed = true
-		if ev.child.name == proxyName {
-			l.proxy.becomeReady(time.Now())
-		}
-	case *ipc.ProxyState:
-		l.proxy.backends(m.Up, m.Total)
-	case *ipc.Cluster:
-		l.cluster(m)
-	case *ipc.RelayAnswer:
-		l.relayed(m)
-	}
-}
-
-func (l *loop) childEnded(ev childEnded) {
-	l.changed = true
-	switch ev.child.name {
-	case proxyName:
-		l.proxy.ended()
-	case controlName:
-		l.control.ended()
-	}
-}
-
-// cluster takes in what gossip knows: more peers to advertise to, and that a cold start
-// need not wait for the seeds any longer.
-func (l *loop) cluster(m *ipc.Cluster) {
-	l.gossiped = m.Balancers
-	l.refreshPeers(time.Now())
-	if m.SeedsTried && !l.seedsTried {
-		l.seedsTried = true
-		l.stepAll(election.SeedsTried{})
-	}
 }

@@ -68,6 +68,9 @@ func (g *group) hearWire(ctx context.Context, keys [][]byte, emit func(event)) e
 // query sends one question by each of the paths wanted. What cannot be sent is not
 // answered: the machine waits for no one path.
 func (l *loop) query(g *group, q election.Query) {
+	if q.Round == 1 { // a new silence: what was heard in the last one proves nothing
+		g.segment.silent, g.segment.solicited = q.Node, time.Time{}
+	}
 	question := election.Question{Node: l.set.node, Boot: l.set.boot, Nonce: q.Nonce, Target: q.Node}
 	datagram, err := election.SealQuestion(nil, &question, l.sender.key)
 	if err != nil {

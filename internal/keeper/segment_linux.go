@@ -31,7 +31,8 @@ const (
 type segment struct {
 	looked    time.Time                       // when the stations were counted last
 	third     bool                            // somebody but balancers was heard in the last minute
-	solicited time.Time                       // when hosts were asked for a sign of life; zero: none is awaited
+	silent    string                          // the node that was asked by the last query
+	solicited time.Time                       // since when a sign of life is awaited; zero: none is
 	ever      bool                            // third was true once
 	unheard   int                             // signs of life asked for in vain
 	isolated  time.Time                       // since when this node takes itself for cut off; zero: it does not
@@ -50,7 +51,7 @@ type peerMAC struct {
 // and whether there is anybody but balancers.
 func (l *loop) lookAround(g *group, now time.Time) {
 	s := &g.segment
-	if !s.solicited.IsZero() && g.claimer.HeardOther(l.activeMAC(g), s.solicited) {
+	if !s.solicited.IsZero() && g.claimer.HeardOther(l.silentMAC(g), s.solicited) {
 		s.solicited = time.Time{}
 		l.step(g, election.Received{At: now})
 	}
@@ -117,11 +118,11 @@ func (l *loop) learnMAC(ev peerMAC) {
 	ev.g.claimer.SetPeers(all)
 }
 
-// activeMAC is the hardware address of the peer that is active, nil when it is not known.
-func (l *loop) activeMAC(g *group) net.HardwareAddr {
-	st := g.machine.Status()
-	for _, p := range st.Peers {
-		if p.Node == st.Active {
+// silentMAC is the hardware address of the peer that is asked for, nil when it is not known.
+// Its own frames prove nothing.
+func (l *loop) silentMAC(g *group) net.HardwareAddr {
+	for _, p := range g.machine.Status().Peers {
+		if p.Node == g.segment.silent {
 			return g.segment.macs[p.Addr]
 		}
 	}
@@ -131,7 +132,9 @@ func (l *loop) activeMAC(g *group) net.HardwareAddr {
 // solicit asks hosts on the segment for a sign of life, beside the loop: the gateway and
 // whoever this node has spoken with of late answer ARP and NDP whatever else they do.
 func (l *loop) solicit(g *group) {
-	g.segment.solicited = time.Now()
+	if g.segment.solicited.IsZero() { // of one silence, the first counts
+		g.segment.solicited = time.Now()
+	}
 	l.askForSigns(g)
 }
 
