@@ -143,7 +143,7 @@ func TestThereIsNoUnmutedMomentWhenTheTableIsReplaced(t *testing.T) {
 				}
 			}
 		}()
-		for range 100 {
+		for range 300 {
 			check(t, cfg.Muter.Mute(t.Context()))
 		}
 		close(stop)

@@ -1,6 +1,7 @@
 package vip_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -159,6 +160,43 @@ func TestWhoWasRefusedAnAnswerLearnsFromAnAnnouncement(t *testing.T) {
 			t.Errorf("announced %d times for a thousand questions in one instant", got)
 		}
 	})
+}
+
+// slowAnswers is a station whose answers take a second to send.
+type slowAnswers struct{ *viptest.Station }
+
+type slowWire struct{ vip.Wire }
+
+func (s slowAnswers) OpenWire() (vip.Wire, error) { return slowWire{s.Wire()}, nil }
+
+func (w slowWire) Answer(ctx context.Context, q vip.Frame) error {
+	time.Sleep(time.Second)
+	return w.Wire.Answer(ctx, q)
+}
+
+func TestMuteAndReleaseWaitForAnAnswerUnderWay(t *testing.T) {
+	for name, end := range map[string]func(*viptest.Node) error{
+		"Mute":    func(n *viptest.Node) error { return n.Mute(context.Background()) },
+		"Release": func(n *viptest.Node) error { return n.Release(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, seg *viptest.Segment) {
+				a, asker := slowAnswers{seg.Station()}, seg.Station().Wire()
+				node := viptest.Start(t, a, viptest.Muted(t, a, theVIP))
+				check(t, node.Claim(t.Context()))
+				wait(10 * time.Second)
+				for range 3 {
+					ask(t, asker)
+				}
+				check(t, end(node))
+				sent := len(seg.Sent())
+				wait(time.Minute)
+				if got := len(seg.Sent()) - sent; got != 0 {
+					t.Errorf("%d frames were sent afterwards", got)
+				}
+			})
+		})
+	}
 }
 
 func notAfter(d time.Duration) bool { return d <= 0 }
