@@ -37,7 +37,7 @@ type Claimer struct {
 	ran       atomic.Bool
 
 	stations stations
-	sending  sync.Mutex // held by the listener while it answers
+	sending  chan struct{} // held by the listener while it answers
 
 	askMu sync.Mutex
 	asked map[*pending]bool // Resolves that wait
@@ -73,6 +73,7 @@ func NewClaimer(cfg Config, link Link, wire Wire, log *slog.Logger) (*Claimer, e
 		listening: make(chan struct{}),
 		events:    make(chan Event),
 		asked:     make(map[*pending]bool),
+		sending:   make(chan struct{}, 1),
 		st:        Status{Addrs: cfg.Addrs},
 	}, nil
 }

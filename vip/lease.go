@@ -66,8 +66,8 @@ func (c *Claimer) becomeLoud() {
 
 // settle waits until an answer under way is out: none is sent after it.
 func (c *Claimer) settle() {
-	c.sending.Lock()
-	defer c.sending.Unlock()
+	c.sending <- struct{}{}
+	<-c.sending
 }
 
 // renewed notes the kernel's acknowledgement of a renewal asked for at that time.

@@ -63,8 +63,8 @@ func (l *listener) isQuestion(f Frame) bool {
 // answer says that the target is here, if this node holds it, the kernel is mute about it,
 // there are not too many questions, and the gate is open.
 func (l *listener) answer(ctx context.Context, question Frame) {
-	l.sending.Lock()
-	defer l.sending.Unlock()
+	l.sending <- struct{}{}
+	defer func() { <-l.sending }()
 	now := time.Now()
 	if !l.answersFor(question.Target, now) {
 		return
