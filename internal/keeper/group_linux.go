@@ -24,7 +24,8 @@ const (
 	workQueue = 16
 	// gateLimit is how old the loop's stamp may be for the node to speak for the VIP. E3 says
 	// half the active-down interval; but an answer withheld costs a client a second, and a
-	// busy machine keeps the loop waiting for that long.
+	// busy machine keeps the loop waiting for that long. The same holds for a question's age;
+	// the stamp is what fences.
 	gateLimit = 100 * time.Millisecond
 )
 
@@ -96,7 +97,7 @@ func (g *group) openClaimer(cfg groupConfig) error {
 		return err
 	}
 	interval := cfg.election.AdvertInterval
-	g.gate = vip.NewGate(max(2*interval, gateLimit), interval)
+	g.gate = vip.NewGate(max(2*interval, gateLimit), max(interval, gateLimit))
 	cfg.vip.Muter, cfg.vip.Gate = g.muter, g.gate.Allow
 	g.claimer, err = vip.NewClaimer(cfg.vip, g.link, g.wire, g.log)
 	return err
