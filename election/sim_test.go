@@ -14,6 +14,7 @@ import (
 var (
 	seedFlag  = flag.Int64("seed", -1, "run this one schedule of TestSimulation and print what happens")
 	schedules = flag.Int("schedules", 1000, "how many schedules TestSimulation runs")
+	long      = flag.Bool("long", false, "the long form: 100,000 schedules, and the mutants; some ten minutes")
 )
 
 // TestSimulation runs clusters through random faults and then lets them calm down. A schedule that fails is
@@ -26,13 +27,18 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(2000)) // much short-lived garbage on a tiny heap: half as fast otherwise
-	first := rand.Uint64() >> 16                       // short enough to type
+	// The short form repeats the same schedules, so that it says the same of the same code;
+	// the long one tries others each time.
+	first, count := uint64(1), int64(*schedules)
+	if *long {
+		first, count = rand.Uint64()>>16, 100_000 // short enough to type
+	}
 	begun := time.Now()
 	var next, failed atomic.Int64
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for i := next.Add(1); i <= int64(*schedules) && failed.Load() == 0; i = next.Add(1) {
+			for i := next.Add(1); i <= count && failed.Load() == 0; i = next.Add(1) {
 				seed := first + uint64(i)
 				if err := simulate(seed, nil); err != nil {
 					failed.Add(1)
@@ -42,7 +48,7 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	workers.Wait()
-	t.Logf("%d schedules from seed %d, %.0f a second", *schedules, first, float64(*schedules)/time.Since(begun).Seconds())
+	t.Logf("%d schedules from seed %d, %.0f a second", count, first, float64(count)/time.Since(begun).Seconds())
 }
 
 // simulate runs one schedule; the error is the first invariant broken.
