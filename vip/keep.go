@@ -219,7 +219,7 @@ func (k *keeping) heard(ctx context.Context, f Frame) {
 		return // it was no defence; the next claim may get one
 	}
 	k.defended[f.Owner] = now
-	k.log.Warn("another station claims an address held here; defended it", "vip", f.Owner, "by", f.MAC)
+	k.log.Warn("another station claims an address held here; defended it", "vip", f.Owner, "by", f.MAC.String())
 	k.noteTrouble(ctx, err)
 }
 

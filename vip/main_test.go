@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/tandem-lb/tandem/internal/lab"
@@ -17,11 +16,6 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
-	}
-	for _, arg := range os.Args {
-		if strings.HasPrefix(arg, "-test.fuzzworker") {
-			os.Exit(m.Run()) // it talks to its parent over inherited descriptors, and needs no lab
-		}
 	}
 	flag.Parse()
 	flag.Set("test.parallel", "8") // these tests mostly wait: for a kernel, a lease, a silence

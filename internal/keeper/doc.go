@@ -24,5 +24,6 @@
 //	              proxy:   started again; meanwhile this node does not serve, and yields
 //	                       to a fit peer
 //	keeper dies   both children see the end of their socket: the proxy serves on for
-//	              orphan_time, control leaves the cluster; the kernel ends the VIP's lease
+//	              orphan_time, control leaves the cluster; nobody here answers for the VIP
+//	              any more, since the kernel is mute about it, and a peer takes it
 package keeper

@@ -263,7 +263,6 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case election.Send:
-			l.say()
 			l.spoke = true
 		case election.Query:
 			l.query(g, a)
@@ -276,21 +275,25 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 			g.log.Info("state changed", "from", a.From.String(), "to", a.To.String(), "reason", a.Reason.String(), "epoch", a.Epoch)
 		default:
 			if l.spoke { // the peers hear of a claim before it is made
-				l.sender.kick()
-				l.spoke = false
+				l.say()
 			}
 			g.do(a)
 		}
 	}
 }
 
-// say gives the sender what every group says now.
+// say gives the sender what every group says now, and has it sent at once if a machine
+// wanted that.
 func (l *loop) say() {
 	a := election.Advert{Node: l.set.node, Boot: l.set.boot, Addr: l.set.addr, Interval: l.set.interval}
 	for _, g := range l.groups {
 		a.Groups = append(a.Groups, g.machine.Advert())
 	}
 	l.sender.says.Store(&a)
+	if l.spoke {
+		l.sender.kick()
+		l.spoke = false
+	}
 }
 
 // settle ends one round: adverts that are due leave, the lease, the proxy and the segment
@@ -309,10 +312,6 @@ func (l *loop) settle(now time.Time) {
 		l.stepAll(election.Fitness{Value: fitness})
 	}
 	l.say()
-	if l.spoke {
-		l.sender.kick()
-		l.spoke = false
-	}
 	if l.changed || now.Sub(l.reported) >= stateInterval {
 		l.changed, l.reported = false, now
 		l.control.report(l.state(now))

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,11 +166,7 @@ func neighbours(table, ifname string, vips []netip.Addr) []netip.Addr {
 		if err != nil {
 			continue
 		}
-		isVIP := false
-		for _, v := range vips {
-			isVIP = isVIP || v == addr
-		}
-		if !isVIP && len(hosts) < solicitHosts {
+		if !slices.Contains(vips, addr) && len(hosts) < solicitHosts {
 			hosts = append(hosts, addr)
 		}
 	}
