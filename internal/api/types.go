@@ -91,6 +91,8 @@ type Process struct {
 	CapBnd    string    `json:"cap_bnd"`
 	NoNewPriv bool      `json:"no_new_privs"`
 	RSSBytes  int64     `json:"rss_bytes"`
+	Doing     string    `json:"doing,omitempty"`   // of a proxy: serving, warming up, or draining
+	Clients   int64     `json:"clients,omitempty"` // connections of a proxy
 }
 
 // Frontend counts since the proxy started.

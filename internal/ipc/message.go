@@ -5,26 +5,41 @@ import (
 	"time"
 )
 
-// Kind numbers the messages on the wire. Keeper and children are always the same binary,
-// so the numbers may change from version to version.
+// Kind numbers the messages on the wire.
 type Kind uint16
 
+// Between processes that are always the same binary: these may change from version to
+// version.
 const (
 	_ Kind = iota // zero is no message
 	kindControlStart
 	kindProxyStart
-	kindLink
-	kindStop
-	kindReady
 	kindKeeperState
 	kindCluster
-	kindPools
-	kindProxyState
 	kindRelayQuery
 	kindRelayAnswer
+	kindReplaceProxy
+	kindOutcome
 )
 
-// Message is one of the types of this file.
+// A new keeper may find a proxy of an earlier version alive (E11), and both must
+// understand each other: these keep their numbers for good, and their fields are only
+// ever added to.
+const (
+	kindStop Kind = 100 + iota
+	kindReady
+	kindLink
+	kindPools
+	kindProxyState
+	kindServe
+	kindDrain
+	kindResume
+	kindRetire
+	kindClients
+	kindOrphan
+)
+
+// Message is one of the types of this file and of life.go.
 type Message interface{ kind() Kind }
 
 func newMessage(k Kind) Message {
@@ -51,8 +66,12 @@ func newMessage(k Kind) Message {
 		return new(RelayQuery)
 	case kindRelayAnswer:
 		return new(RelayAnswer)
+	case kindReplaceProxy:
+		return new(ReplaceProxy)
+	case kindOutcome:
+		return new(Outcome)
 	}
-	return nil
+	return newLifeMessage(k)
 }
 
 // ControlStart is the keeper's first message to the control process. With it comes one
@@ -86,11 +105,15 @@ type ProxyStart struct {
 	Frontends  []Frontend    `json:"frontends"`
 	Pools      []PoolPolicy  `json:"pools"`
 	LogLevel   int           `json:"log_level"`
+	// Hold makes it know its pools and check their backends, but read no listening socket
+	// and say no [Ready] before [Serve] comes: it replaces another one that still serves.
+	Hold bool `json:"hold,omitempty"`
 }
 
 // Frontend is one address that clients connect to.
 type Frontend struct {
 	Name          string        `json:"name"`
+	Listen        string        `json:"listen"` // what its sockets are bound to, as configured
 	Pool          string        `json:"pool"`
 	HeaderTimeout time.Duration `json:"header_timeout"`
 	IdleTimeout   time.Duration `json:"idle_timeout"`
@@ -210,6 +233,9 @@ type Process struct {
 	CapBnd    string    `json:"cap_bnd"`
 	NoNewPriv bool      `json:"no_new_privs"`
 	RSSBytes  int64     `json:"rss_bytes"`
+	// Doing is a proxy's part: serving, warming up, or draining for its successor.
+	Doing   string `json:"doing,omitempty"`
+	Clients int64  `json:"clients,omitempty"` // connections of a proxy
 }
 
 // Cluster is what gossip tells the keeper: where the other balancers' adverts go, and
@@ -255,8 +281,9 @@ type RelayAnswer struct {
 // ProxyState is the proxy's snapshot: to control for status, and with the lists left out
 // to the keeper, which needs the shares only.
 type ProxyState struct {
-	Up        int             `json:"up"`    // backends up, over all pools
-	Total     int             `json:"total"` // backends known
+	Up        int             `json:"up"`     // backends up, over all pools
+	Total     int             `json:"total"`  // backends known
+	Listed    bool            `json:"listed"` // control has told who is in the pools
 	Frontends []FrontendState `json:"frontends,omitempty"`
 	Pools     []PoolState     `json:"pools,omitempty"`
 }
