@@ -81,7 +81,7 @@ func (x *exchange) keepHead(data []byte) {
 func (x *exchange) passHead(out []byte) []byte {
 	p := &x.resp
 	final := !p.Interim()
-	x.keep = x.wantsKeep && !x.c.f.retired.Load()
+	x.keep = x.mayKeep()
 	if final && !x.reqDone {
 		x.keep = false // the rest of the request would have to be read and dropped
 	}

@@ -50,12 +50,14 @@ type client struct {
 	readable, writable bool // not seen to be otherwise
 	eof                bool // the client has closed its sending side
 	broken             bool // the connection is gone
+	served             bool // a request was answered, and the connection kept
 	drained            int  // bytes read while lingering
 }
 
 func (w *worker) newClient(l *listener, fd int, peer netip.AddrPort) {
 	c := &client{w: w, l: l, f: l.f, fd: int32(fd), peer: peer, readable: true, writable: true}
 	w.conns++
+	w.total.Add(1)
 	n := c.count()
 	n.accepted.Add(1)
 	n.current.Add(1)
@@ -235,6 +237,7 @@ func (c *client) refuse(status int) {
 // holds if it is not nil.
 func (c *client) next() {
 	c.phase = phaseHead
+	c.served = true
 	wait := c.timeouts().Idle
 	if c.x != nil {
 		wait = c.timeouts().Header
@@ -299,7 +302,8 @@ func (c *client) close() {
 	}
 	c.count().current.Add(-1)
 	c.w.conns--
-	c.w.startAccepting()
+	c.w.total.Add(-1)
+	c.w.resumeAccepting()
 }
 
 // Expired implements loop.Expirer.
@@ -310,6 +314,9 @@ func (c *client) Expired() {
 	case c.phase == phaseBusy:
 		c.x.clientTimeout()
 		c.run()
+	case c.x == nil && c.served && c.w.draining.Load():
+		// Its next request may be on the way: see Proxy.Drain.
+		c.w.Wheel.Set(&c.timer, c, c.w.Now()+c.timeouts().Idle)
 	case c.x == nil:
 		c.count().headerTime.Add(1)
 		c.close()

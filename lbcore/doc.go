@@ -16,6 +16,8 @@
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
 //   - A request is sent again only when no backend can have acted upon it, or
 //     when it may be repeated (RFC 9110, 9.2.2): see retry.go.
+//   - A drain breaks nothing: [Proxy.Drain] ends each connection behind an answer
+//     that says so, and never an idle one under its client's next request.
 //   - A set is whole. [Proxy.SetFrontends], [Proxy.SetPools] and [Pool.Set] take
 //     all there is; what stays keeps its state, what left ends its requests in
 //     flight first. Each may be called at any time, also before Run.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -19,7 +20,7 @@ type engine struct {
 	listeners map[int]*listener // by descriptor; guarded by Proxy.mu
 }
 
-func newEngine(cfg Config) (*engine, error) {
+func newEngine(cfg Config, draining *atomic.Bool) (*engine, error) {
 	e := &engine{listeners: make(map[int]*listener)}
 	for i := range cfg.Loops {
 		var progress *uint64
@@ -33,7 +34,7 @@ func newEngine(cfg Config) (*engine, error) {
 			}
 			return nil, err
 		}
-		e.workers = append(e.workers, newWorker(l, i, cfg))
+		e.workers = append(e.workers, newWorker(l, i, cfg, draining))
 	}
 	return e, nil
 }
@@ -121,6 +122,21 @@ func (e *engine) newListener(c listenerConfig) (*listener, error) {
 		return nil, fmt.Errorf("descriptor %d: %w", c.fd, os.NewSyscallError("setsockopt", err))
 	}
 	return &listener{w: e.workers[c.loop], fd: c.fd, port: strconv.AppendInt(nil, int64(port), 10)}, nil
+}
+
+// setAccepting has every loop stop, or go on, taking connections.
+func (e *engine) setAccepting(on bool) {
+	for _, w := range e.workers {
+		w.Post(func() { w.setAccepting(on) })
+	}
+}
+
+func (e *engine) connections() (n ConnCounts) {
+	for _, w := range e.workers {
+		n.Total += w.total.Load()
+		n.InFlight += w.inFlight.Load()
+	}
+	return n
 }
 
 // backendDown is called by the checker that found b down.

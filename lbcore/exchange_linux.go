@@ -162,11 +162,22 @@ func (x *exchange) clientTimeout() {
 
 // answer makes an answer of our own the whole answer.
 func (x *exchange) answer(status int) {
-	x.keep = x.wantsKeep && x.reqDone
+	x.keep = x.reqDone && x.mayKeep()
 	x.started, x.respDone = true, true
 	x.c.count().responses[status/100].Add(1)
 	x.out = http1.AppendError(append(x.w.get(smallBuffer), x.out[x.taken:]...), status, !x.keep, x.headOnly)
 	x.taken = 0
+}
+
+// mayKeep says whether the client's connection may go on after this answer.
+// When we are the one who ends it, requests that the client has sent ahead are
+// answered first: after "Connection: close" they would be lost (RFC 9112, 9.6).
+func (x *exchange) mayKeep() bool {
+	c := x.c
+	if !x.wantsKeep || !c.f.retired.Load() && !x.w.draining.Load() {
+		return x.wantsKeep
+	}
+	return x.unparsed || x.reqDone && c.readable && loop.Waiting(int(c.fd))
 }
 
 // fail gives the request up: with an answer if none has begun, else by cutting
@@ -193,10 +204,11 @@ func (x *exchange) end() {
 		u.release(x.resp.KeepAlive && x.reqDone && !x.deaf && x.sent == len(x.send))
 	}
 	keep, next := x.keep && x.reqDone, x.unparsed
+	surprised := x.wantsKeep // it may be sending its next request just now
 	x.reset()
 	switch {
 	case !keep:
-		c.finish(unread || next)
+		c.finish(unread || next || surprised)
 	case next:
 		x.unparsed = true
 		c.next()

@@ -40,17 +40,18 @@ func (l *listener) serve(f *frontend) {
 	}
 	l.token = token
 	l.w.listeners = append(l.w.listeners, l)
-	if l.w.full {
+	if l.w.full || l.w.stopped {
 		l.w.Pause(token)
 	}
 }
 
-// close accepts what is queued, which would be reset otherwise, and closes.
+// close accepts what is queued, which would be reset otherwise, and closes. Once
+// accepting was stopped the queue is another process's, which has the same socket.
 func (l *listener) close() {
 	if l.token == 0 {
 		return
 	}
-	for l.acceptSome() {
+	for !l.w.stopped && l.acceptSome() {
 	}
 	l.w.Close(l.token)
 	l.token = 0
@@ -65,7 +66,7 @@ func (l *listener) acceptSome() bool {
 	w := l.w
 	for range acceptBatch {
 		if w.conns >= w.maxConns {
-			w.stopAccepting()
+			w.pauseAccepting()
 			return false
 		}
 		fd, peer, errno := loop.Accept(l.fd)
@@ -74,7 +75,7 @@ func (l *listener) acceptSome() bool {
 			w.newClient(l, fd, peer)
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			w.log.Warn("cannot accept; raise the limit of open files", "frontend", l.f.name, "err", errno, "conns", w.conns)
-			w.stopAccepting()
+			w.pauseAccepting()
 			w.Wheel.Set(&w.pause, w, w.Now()+acceptPause)
 			return false
 		default:
@@ -84,25 +85,39 @@ func (l *listener) acceptSome() bool {
 	return true
 }
 
-// stopAccepting leaves new connections in the kernel's queues.
-func (w *worker) stopAccepting() {
+// pauseAccepting leaves new connections in the kernel's queues until there is
+// room again.
+func (w *worker) pauseAccepting() {
 	if !w.full {
 		w.full = true
-		for _, l := range w.listeners {
-			w.Pause(l.token)
-		}
+		w.listen()
 	}
 }
 
-// startAccepting undoes stopAccepting.
-func (w *worker) startAccepting() {
+// resumeAccepting undoes pauseAccepting.
+func (w *worker) resumeAccepting() {
 	if w.full && !w.pause.Active() {
 		w.full = false
-		for _, l := range w.listeners {
+		w.listen()
+	}
+}
+
+// setAccepting is for Proxy.StopAccepting and StartAccepting.
+func (w *worker) setAccepting(on bool) {
+	w.stopped = !on
+	w.listen()
+}
+
+// listen makes all listeners silent, or not, as the worker's state wants it.
+func (w *worker) listen() {
+	for _, l := range w.listeners {
+		if w.full || w.stopped {
+			w.Pause(l.token)
+		} else {
 			w.Resume(l.token, loop.Level)
 		}
 	}
 }
 
 // Expired implements loop.Expirer: the pause of accepting is over.
-func (w *worker) Expired() { w.startAccepting() }
+func (w *worker) Expired() { w.resumeAccepting() }

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Proxy takes requests from its frontends' listeners and has them answered by
@@ -19,6 +20,8 @@ type Proxy struct {
 	engine  *engine
 	checks  checks
 	changes chan struct{}
+
+	draining atomic.Bool // read by loops before each answer
 
 	mu        sync.Mutex // guards the fields below; taken before Pool.mu
 	started   bool
@@ -47,7 +50,7 @@ func New(cfg Config) (*Proxy, error) {
 		return nil, fmt.Errorf("lbcore: %w", err)
 	}
 	p := newProxy(cfg)
-	if p.engine, err = newEngine(cfg); err != nil {
+	if p.engine, err = newEngine(cfg, &p.draining); err != nil {
 		return nil, fmt.Errorf("lbcore: %w", err)
 	}
 	return p, nil

@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
@@ -26,9 +27,13 @@ type worker struct {
 	maxConns int
 
 	conns     int
-	full      bool // accepting is paused
+	full      bool // accepting is paused: there is no room
+	stopped   bool // accepting is paused: it was asked for
 	listeners []*listener
 	pause     loop.Timer
+
+	draining        *atomic.Bool // the proxy's
+	total, inFlight atomic.Int64 // client connections: see ConnCounts
 
 	rbuf, wbuf []byte
 	small, big [][]byte
@@ -39,12 +44,13 @@ type worker struct {
 	dateSec int64
 }
 
-func newWorker(l *loop.Loop, slot int, cfg Config) *worker {
+func newWorker(l *loop.Loop, slot int, cfg Config, draining *atomic.Bool) *worker {
 	return &worker{
 		Loop:     l,
 		slot:     slot,
 		log:      cfg.Log.With("loop", slot),
 		maxConns: cfg.MaxConns,
+		draining: draining,
 		rbuf:     make([]byte, readSize),
 		wbuf:     make([]byte, 0, bigBuffer),
 		scratch:  make([]*Backend, 0, 64),
@@ -95,6 +101,7 @@ func (w *worker) newExchange(c *client) *exchange {
 		x = new(exchange)
 	}
 	x.w, x.c = w, c
+	w.inFlight.Add(1)
 	return x
 }
 
@@ -105,6 +112,7 @@ func (w *worker) freeExchange(x *exchange) {
 	x.reset()
 	x.req.Reset()
 	x.c = nil
+	w.inFlight.Add(-1)
 	if len(w.exchanges) < keptStructs {
 		w.exchanges = append(w.exchanges, x)
 	}

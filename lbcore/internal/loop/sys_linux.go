@@ -45,6 +45,13 @@ func Quiet(fd int) bool {
 	return e == unix.EAGAIN
 }
 
+// Waiting reports whether the socket has bytes to read.
+func Waiting(fd int) bool {
+	var b [1]byte
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	return e == 0 && n > 0
+}
+
 // Accept takes a connection from a listener, non-blocking and close-on-exec.
 func Accept(fd int) (conn int, from netip.AddrPort, errno syscall.Errno) {
 	var sa unix.RawSockaddrInet6 // the larger of the two
