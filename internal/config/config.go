@@ -105,4 +105,5 @@ type Proxy struct {
 	Loops      int           // event loops; 0: one per CPU
 	OrphanTime time.Duration // how long it serves without a keeper before it drains
 	Timeout    time.Duration // a loop without progress for so long counts as hung
+	DrainTime  time.Duration // the deadline of a drain: connections left after it are cut
 }

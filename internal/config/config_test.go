@@ -53,7 +53,7 @@ func smallConfig() *Config {
 			Check: Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},
 		Control: Control{Socket: "/run/tandem/control.sock"},
-		Proxy:   Proxy{OrphanTime: 10 * time.Second, Timeout: time.Second},
+		Proxy:   Proxy{OrphanTime: 10 * time.Second, Timeout: time.Second, DrainTime: 5 * time.Minute},
 	}
 }
 

@@ -83,4 +83,5 @@ type rawProxy struct {
 	Loops      number `toml:"loops" default:"0" min:"0" max:"64"`
 	OrphanTime span   `toml:"orphan_time" default:"10s" min:"1s" max:"10m"`
 	Timeout    span   `toml:"timeout" default:"1s" min:"250ms" max:"1m"`
+	DrainTime  span   `toml:"drain_time" default:"5m" min:"1s" max:"24h"`
 }

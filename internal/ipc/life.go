@@ -16,9 +16,10 @@ type Drain struct {
 // Resume undoes [Drain].
 type Resume struct{}
 
-// Serve tells a proxy that was started with Hold to read its listening sockets, which it
-// then says with [Ready]. With it comes one descriptor: the meeting socket, at which a
-// later keeper finds it (see [Orphan]).
+// Serve tells a proxy to read its listening sockets, which it then says with [Ready]. With
+// it comes one descriptor: the meeting socket, at which a later keeper finds it (see
+// [Orphan]). It follows [ProxyStart] at once, or when the proxy that it replaces is no
+// better than this one any more.
 type Serve struct{}
 
 // Retire tells a proxy that its successor serves: it leaves the listening sockets to that
@@ -28,9 +29,8 @@ type Retire struct {
 	Grace time.Duration `json:"grace"`
 }
 
-// Clients is a proxy's running count of connections from clients, for the keeper: at once
-// when it is 0 again, else when it has changed, ten times a second at most while it drains
-// and once a second otherwise.
+// Clients is a proxy's running count of connections from clients, for the keeper: sent when
+// it has changed, at most ten times a second while it drains and once a second otherwise.
 type Clients struct {
 	Total    int64 `json:"total"`     // all of them, idle ones included
 	InFlight int64 `json:"in_flight"` // of these, with a request under way

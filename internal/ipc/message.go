@@ -96,7 +96,8 @@ type StaticPool struct {
 	Allow    []netip.Prefix   `json:"allow,omitempty"` // networks that may register; none: any
 }
 
-// ProxyStart is the keeper's first message to the proxy process. With it come the
+// ProxyStart is the keeper's first message to the proxy process: it knows its pools now and
+// checks their backends, but reads no listening socket before [Serve]. With it come the
 // descriptors: one memfd for the progress counters (a 64-bit word a loop), then each
 // frontend's listening sockets, Loops of them, in the order of Frontends.
 type ProxyStart struct {
@@ -105,9 +106,6 @@ type ProxyStart struct {
 	Frontends  []Frontend    `json:"frontends"`
 	Pools      []PoolPolicy  `json:"pools"`
 	LogLevel   int           `json:"log_level"`
-	// Hold makes it know its pools and check their backends, but read no listening socket
-	// and say no [Ready] before [Serve] comes: it replaces another one that still serves.
-	Hold bool `json:"hold,omitempty"`
 }
 
 // Frontend is one address that clients connect to.
