@@ -43,13 +43,15 @@ type Config struct {
 	// Meta is what this member says of itself at first; see [Cluster.SetMeta].
 	Meta Meta
 
-	// RejoinInterval is the longest pause between attempts to reach the seeds, and balancers found dead, while no
-	// other balancer is there. Default 1 s, at least 100 ms. Otherwise, and for apps found dead, the pause grows to ten times that.
+	// RejoinInterval sets the pauses between attempts. Default 1 s, at least 100 ms. While no other balancer answers,
+	// the seeds, and balancers that are silent or found dead, are tried at least four times in it. Otherwise, and for
+	// apps found dead, the pause grows to ten times that.
 	RejoinInterval time.Duration
 
 	// Snapshot is a file in which Run keeps the addresses of up to 32 members, balancers first, written as a whole at
-	// most every 10 s. The next run tries them beside the seeds until it has found a balancer: so a member comes back
-	// that nobody remembers and whose seeds have gone. SeedsTried does not wait for them. A file that is not there,
+	// most every 10 s. The next run tries them beside the seeds until it has found a balancer, and once in any case: so
+	// a member comes back that nobody remembers and whose seeds have gone, and balancers that start together find the
+	// apps. SeedsTried does not wait for them. A file that is not there,
 	// malformed or older than a day is ignored. Its directory must exist. Default none.
 	Snapshot string
 

@@ -71,7 +71,7 @@ func (c *Cluster) joinSeed(ctx context.Context, s seed) error {
 		if c.isSelf(addr) {
 			continue
 		}
-		if known.present[addr] && !slices.Contains(known.unmet, addr) {
+		if known.settled(addr) && !slices.Contains(known.unmet, addr) {
 			reached = true
 			continue
 		}

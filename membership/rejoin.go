@@ -18,6 +18,8 @@ const (
 	reachedFactor         = 30 // a place that answered is asked again after that many: it may be a VIP
 	firstRound            = 3 * time.Second
 	maxTrying             = 16 // attempts under way at once
+	maxTryingOne          = 4  // of these at one place
+	hurryFactor           = 4  // while nobody can be served, attempts begin that often in a RejoinInterval
 	keyComplaint          = time.Minute
 )
 
@@ -25,7 +27,7 @@ const (
 type try struct {
 	next    time.Time
 	pause   time.Duration
-	running bool
+	running int // attempts under way
 	tried   bool
 }
 
@@ -37,15 +39,18 @@ type tryResult struct {
 // rejoiner tries, for ever, the seeds, the members found dead, and those that an earlier run knew. A place where a
 // member is present is left alone, except that each balancer is met once, so that it is told of this node over TCP:
 // gossip sends a message a few times to members at random, and in a small cluster with a dead member all of those may
-// be lost.
+// be lost. A balancer that has not answered a probe is tried without waiting for the verdict: if it was restarted, a
+// new run is there that knows nobody.
 //
 // Pauses double from an eighth of RejoinInterval on. While no other balancer is there, nothing can be served, so
-// seeds and balancers found dead are tried at least every RejoinInterval; else the pauses grow to slowFactor times
-// that. One goroutine owns a rejoiner.
+// seeds and balancers found dead, or silent just now, are tried hurryFactor times in a RejoinInterval, and no attempt
+// waits for an earlier one: a connection to a host that is off hangs for as long as its first packets need to be
+// repeated, and the host may be back meanwhile. Else the pauses grow to slowFactor times RejoinInterval. One goroutine
+// owns a rejoiner.
 type rejoiner struct {
 	c          *Cluster
 	seeds      []seed
-	remembered []netip.AddrPort // from the snapshot, until a balancer is there
+	remembered []netip.AddrPort // from the snapshot, until a balancer is there and each was tried
 	tries      map[string]*try
 	results    chan tryResult
 	running    int       // attempts under way
@@ -82,7 +87,7 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 	now := time.Now()
 	known := r.c.places()
 	elsewhere := r.elsewhere(known)
-	r.forget(known.present, elsewhere)
+	r.forget(known, elsewhere)
 	r.noteAttached(known)
 	all := true
 	next := now.Add(r.c.cfg.RejoinInterval)
@@ -92,18 +97,23 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 			t = &try{next: now, pause: r.c.cfg.RejoinInterval / 8}
 			r.tries[s.text] = t
 		}
+		hurry := known.sure == 0 && r.urgent(s, known)
 		switch {
-		case t.running || r.running >= maxTrying:
+		case t.running > 0 && !hurry || t.running >= maxTryingOne || r.running >= maxTrying:
 		case t.next.After(now):
 			next = earlier(next, t.next)
 		default:
-			t.running = true
+			t.running++
 			r.running++
+			if hurry {
+				t.next = now.Add(jitter(min(t.pause, r.c.cfg.RejoinInterval/hurryFactor)))
+				next = earlier(next, t.next)
+			}
 			go func() { r.results <- tryResult{s, r.c.joinSeed(ctx, s)} }()
 		}
 	}
 	for _, s := range r.seeds {
-		if s.addr.IsValid() && (known.present[s.addr] || r.c.isSelf(s.addr)) {
+		if s.addr.IsValid() && (known.settled(s.addr) || r.c.isSelf(s.addr)) {
 			continue
 		}
 		due(s)
@@ -121,10 +131,13 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 
 // elsewhere returns the places to try beside the seeds.
 func (r *rejoiner) elsewhere(known places) []netip.AddrPort {
-	if known.balancers > 0 {
-		r.remembered = nil // gossip knows better
+	if known.balancers > 0 { // gossip knows better, but two balancers that start together know nobody else
+		r.remembered = slices.DeleteFunc(r.remembered, func(a netip.AddrPort) bool {
+			t := r.tries[a.String()]
+			return t != nil && t.tried
+		})
 	}
-	all := slices.Concat(known.failed, known.unmet)
+	all := slices.Concat(known.failed, known.unmet, known.silent)
 	for _, addr := range r.remembered {
 		if !known.present[addr] && !slices.Contains(all, addr) {
 			all = append(all, addr)
@@ -141,14 +154,16 @@ func (r *rejoiner) finish(res tryResult) {
 	if t == nil {
 		return
 	}
-	t.running, t.tried = false, true
+	t.tried = true
+	t.running--
+	known := r.c.places()
 	switch {
 	case res.err == nil, errors.Is(res.err, errOnlySelf):
 		t.pause = reachedFactor * r.c.cfg.RejoinInterval
-	case r.attached || !r.urgent(res.seed):
+	case known.sure > 0 || !r.urgent(res.seed, known):
 		t.pause = min(2*t.pause, slowFactor*r.c.cfg.RejoinInterval)
 	default:
-		t.pause = min(2*t.pause, r.c.cfg.RejoinInterval)
+		t.pause = min(2*t.pause, r.c.cfg.RejoinInterval/hurryFactor)
 	}
 	if res.err != nil {
 		r.c.log.Debug("not reached", "place", res.seed.text, "err", res.err, "next", t.pause)
@@ -162,23 +177,23 @@ func (r *rejoiner) finish(res tryResult) {
 }
 
 // urgent reports whether a balancer is to be expected at s.
-func (r *rejoiner) urgent(s seed) bool {
+func (r *rejoiner) urgent(s seed, known places) bool {
 	return slices.ContainsFunc(r.seeds, func(o seed) bool { return o.text == s.text }) ||
-		slices.Contains(r.c.places().failedBalancers, s.addr)
+		slices.Contains(known.failedBalancers, s.addr) || slices.Contains(known.silent, s.addr)
 }
 
 // forget drops what is remembered of places that are to be tried no more, and of seeds where a member is present: if
 // that one vanishes, it is tried afresh at once.
-func (r *rejoiner) forget(present map[netip.AddrPort]bool, elsewhere []netip.AddrPort) {
+func (r *rejoiner) forget(known places, elsewhere []netip.AddrPort) {
 	keep := make(map[string]bool, len(r.seeds)+len(elsewhere))
 	for _, s := range r.seeds {
-		keep[s.text] = !present[s.addr]
+		keep[s.text] = !known.settled(s.addr)
 	}
 	for _, addr := range elsewhere {
 		keep[addr.String()] = true
 	}
 	for text, t := range r.tries {
-		if !keep[text] && !t.running {
+		if !keep[text] && t.running == 0 {
 			delete(r.tries, text)
 		}
 	}
@@ -195,7 +210,7 @@ func (r *rejoiner) noteAttached(known places) {
 		r.c.log.Info("in touch with the cluster", "members", len(known.present))
 	default:
 		r.c.log.Warn("no balancer is there any more, but this node if it is one; trying on", "members", len(known.present))
-		maps.DeleteFunc(r.tries, func(_ string, t *try) bool { return !t.running })
+		maps.DeleteFunc(r.tries, func(_ string, t *try) bool { return t.running == 0 })
 	}
 }
 

@@ -2,6 +2,7 @@ package membership
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -46,9 +47,16 @@ func (c *Cluster) Stats() Stats {
 type places struct {
 	present         map[netip.AddrPort]bool // somebody is there, this node included
 	balancers       int                     // balancers that are there, without this node
+	sure            int                     // those of them that have answered this node's last probe
+	silent          []netip.AddrPort        // the others
 	unmet           []netip.AddrPort        // those of them with which this node has not exchanged the state
 	failed          []netip.AddrPort        // somebody failed there, and nobody is there now
 	failedBalancers []netip.AddrPort        // those of them that were balancers
+}
+
+// settled reports whether a member is at addr and nothing speaks against it.
+func (p places) settled(addr netip.AddrPort) bool {
+	return p.present[addr] && !slices.Contains(p.silent, addr)
 }
 
 func (c *Cluster) places() places {
@@ -65,8 +73,14 @@ func (c *Cluster) places() places {
 			continue
 		}
 		p.balancers++
-		if !r.met {
+		switch {
+		case r.suspect:
+			p.silent = append(p.silent, r.addr)
+		case !r.met:
 			p.unmet = append(p.unmet, r.addr)
+			p.sure++
+		default:
+			p.sure++
 		}
 	}
 	for _, e := range c.table.entries {

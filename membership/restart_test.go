@@ -1,0 +1,59 @@
+package membership_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/membership"
+)
+
+// vipSeed is a VIP that nobody holds while these tests run: the apps find the balancers by their own addresses.
+var vipSeed = []string{"10.0.0.42"}
+
+// Both balancers lose their power for a second and come back knowing each other alone. The apps have given nobody up
+// yet, and their own attempts hang in TCP's repetitions.
+func TestAppsAreBackSoonAfterBothBalancersWereRestarted(t *testing.T) {
+	var worst time.Duration
+	for round := range 20 {
+		inWorld(t, func(t *testing.T, w *world) {
+			lb1, lb2 := w.start("lb1", 11, bothSeeds, nil), w.start("lb2", 12, bothSeeds, nil)
+			s1, s2 := w.start("s1", 21, bothSeeds, nil), w.start("s2", 22, bothSeeds, nil)
+			all := "lb1:alive lb2:alive s1:alive s2:alive"
+			w.agree(3*time.Second, all, lb1, lb2, s1, s2)
+			time.Sleep(time.Duration(round) * 37 * time.Millisecond) // at another moment of everybody's rounds
+			lb1.crash()
+			lb2.crash()
+			time.Sleep(time.Second)
+			lb1, lb2 = w.start("lb1", 11, bothSeeds, nil), w.start("lb2", 12, bothSeeds, nil)
+			took := w.within(time.Second, "both know both apps", func() bool {
+				return lb1.member("s1").State == membership.StateAlive && lb1.member("s2").State == membership.StateAlive &&
+					lb2.member("s1").State == membership.StateAlive && lb2.member("s2").State == membership.StateAlive
+			})
+			worst = max(worst, took)
+		})
+	}
+	t.Logf("the longest of 20 took %v", worst)
+}
+
+// With a snapshot, balancers need not wait for the apps' attempts: they ask those whom they knew.
+func TestBalancersThatRestartTogetherAskWhomTheyKnew(t *testing.T) {
+	dir := t.TempDir()
+	one, two := keeping(filepath.Join(dir, "lb1")), keeping(filepath.Join(dir, "lb2"))
+	inWorld(t, func(t *testing.T, w *world) {
+		lb1, lb2 := w.start("lb1", 11, bothSeeds, one), w.start("lb2", 12, bothSeeds, two)
+		s1 := w.start("s1", 21, bothSeeds, nil)
+		w.agree(3*time.Second, "lb1:alive lb2:alive s1:alive", lb1, lb2, s1)
+		time.Sleep(11 * time.Second) // a snapshot is written every ten
+		lb1.crash()
+		lb2.crash()
+		time.Sleep(time.Minute)
+		s1.stop()
+		w.start("s1", 21, vipSeed, nil) // it knows nobody and finds nobody
+		time.Sleep(5 * time.Second)
+		lb1, lb2 = w.start("lb1", 11, bothSeeds, one), w.start("lb2", 12, bothSeeds, two)
+		w.within(300*time.Millisecond, "both know the app", func() bool {
+			return lb1.member("s1").State == membership.StateAlive && lb2.member("s1").State == membership.StateAlive
+		})
+	})
+}
