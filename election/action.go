@@ -47,12 +47,17 @@ type Query struct {
 	Node  string     // who is asked; "" for all known balancers
 	Addr  netip.Addr // its own address; not valid when all are asked
 	Via   Path
+
+	Complaint Complaint // goes with the Question (E6); the zero value is none
 }
 
 // Solicit asks (ARP, NS) the gateway and three stations heard of late on the VIP's segment, so that a frame
 // comes back from somebody other than the active (E5): Received tells. It is quick, like Query, and comes
-// again each interval until a proof has come: what was heard since the first of them counts.
-type Solicit struct{}
+// again each interval until a proof has come: what was heard since the first of them counts. Whoever answers
+// goes into Hearing as well (E6).
+type Solicit struct {
+	Silent string // the node whose frames prove nothing, since it is the one in question; "" for none
+}
 
 // Fence stops all that this node writes about the VIP on its segment: no ARP or NDP answers, no announcements,
 // from this moment on until Unfence. The address stays. It is done on the spot, before anything else happens.

@@ -21,15 +21,7 @@ type Advert struct {
 	Addr     netip.Addr    // the sender's own address (tie-breaker)
 	Interval time.Duration // MinAdvertInterval to MaxAdvertInterval, in microseconds on the wire
 	Late     time.Duration // how late beyond Interval the sender has been of late, pauses left out; in microseconds on the wire
-	Hearing  Hearing
 	Groups   []GroupAdvert // at most MaxGroups, names different
-}
-
-// Hearing is what a node hears on the VIP's segment.
-type Hearing struct {
-	Gateway  bool  // the default gateway
-	Peer     bool  // another balancer
-	Stations uint8 // hosts heard in the last minute, 255 for more
 }
 
 // GroupAdvert is what a node says about one VIP group. Machine.Advert makes it.
@@ -40,6 +32,8 @@ type GroupAdvert struct {
 	Priority uint8  // 0: yield, this node does not hold the VIP (any more) and does not want it
 	Fitness  uint8  // 0: cannot serve
 	Epoch    uint64 // of its claim when it holds or claims the VIP, else the highest seen
+	Hearing  Hearing
+	Wire     Wire
 }
 
 // Heard returns the event for the named group's machine; false if the advert does not speak of that group.
@@ -59,11 +53,20 @@ func (a *Advert) Answered(group string, path Path) (Answered, bool) {
 	return Answered{Heard: h, Nonce: a.Echo, Path: path}, ok && a.Echo != 0
 }
 
-// Question is a query as a datagram. Only the two ends can read or make it; relays carry it as it is.
+// Question is a query as a datagram. Only the two ends can read or make it; relays carry it as it is. The shell
+// that gets one answers it, whatever else it says.
 type Question struct {
 	Node    string // who asks, 1 to MaxNameLen bytes
 	Boot    uint64 // its boot id, never 0
 	Session uint64 // as in Advert
 	Nonce   uint64 // of the Query, never 0
 	Target  string // who is asked; "" for whoever gets it
+
+	Complaint Complaint // of the Query; the zero value is none
+}
+
+// Complained returns the event for the named group's machine; false if the question carries no complaint, or
+// one of another group.
+func (q *Question) Complained(group string) (Complained, bool) {
+	return Complained{Node: q.Node, Boot: q.Boot, Complaint: q.Complaint}, q.Complaint.Group == group && group != ""
 }

@@ -55,6 +55,7 @@ func (m *Machine) tickBackup() {
 	if !ok {
 		return
 	}
+	m.watchWire()
 	turn := m.turn(w)
 	if m.due(m.askAt(w)) && (!m.due(turn) || !m.proven(w)) {
 		m.askRound(w)

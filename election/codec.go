@@ -12,14 +12,18 @@ import (
 // The datagram, big-endian. What stands in brackets occurs once per group.
 //
 //	magic "TA" · version 1 · flags 1 · boot 8 · session 8 · sequence 8 · echo 8, if flagAnswer · address 16
-//	interval 4 (µs) · lateness 4 (µs) · hearing 1 · stations 1 · node (length 1, name) · number of groups 1
-//	[ state 1 · flags 1 · priority 1 · fitness 1 · epoch 8 · name (length 1, name) ]
+//	interval 4 (µs) · lateness 4 (µs) · node (length 1, name) · number of groups 1
+//	[ state 1 · flags 1 · priority 1 · fitness 1 · hearing 1 · stations 1 · epoch 8 · name (length 1, name) ]
 //	tag 16, if flagSealed
 //
 // A question, which has flagQuestion:
 //
 //	magic "TA" · version 1 · flags 1 · boot 8 · session 8 · nonce 8 · node (length 1, name)
-//	target (length 1, name, may be empty) · tag 16, if flagSealed
+//	target (length 1, name, may be empty) · complaint, if flagComplaint · tag 16, if flagSealed
+//
+// A complaint:
+//
+//	sequence 8 · for 4 (µs) · hearing 1 · stations 1 · group (length 1, name)
 //
 // A hello, which has flagHello and is always sealed:
 //
@@ -30,16 +34,19 @@ import (
 const (
 	wireVersion = 1
 
-	flagSealed   = 1 << 0 // datagram flags: a tag ends it
-	flagAnswer   = 1 << 1 // an advert that answers a question
-	flagQuestion = 1 << 2 // no advert, but a question
-	flagHello    = 1 << 3 // no advert, but a part of the exchange that makes a session
-	flagKinds    = flagAnswer | flagQuestion | flagHello
+	flagSealed    = 1 << 0 // datagram flags: a tag ends it
+	flagAnswer    = 1 << 1 // an advert that answers a question
+	flagQuestion  = 1 << 2 // no advert, but a question
+	flagHello     = 1 << 3 // no advert, but a part of the exchange that makes a session
+	flagComplaint = 1 << 4 // a question that carries a complaint
+	flagKinds     = flagAnswer | flagQuestion | flagHello
 
 	hearGateway = 1 << 0 // hearing
 	hearPeer    = 1 << 1
 
 	groupClaiming = 1 << 0 // group flags
+	groupWire     = 3 << 1 // two bits: Wire
+	wireShift     = 1
 
 	headLen = 2 + 1 + 1 // magic, version, flags
 )
@@ -59,6 +66,7 @@ var (
 	ErrInterval = errors.New("advert with an interval out of bounds")
 	ErrLate     = errors.New("advert with a lateness out of bounds")
 	ErrState    = errors.New("advert with an unknown state")
+	ErrFor      = errors.New("complaint with a duration out of bounds")
 	ErrEpoch    = errors.New("advert with an epoch out of bounds")
 	ErrGroups   = errors.New("advert with too many groups, or one of them twice")
 	ErrSealed   = errors.New("sealed advert, but this node has no key")
@@ -107,6 +115,8 @@ func (a *Advert) check() error {
 			return ErrName
 		case g.State >= numStates:
 			return ErrState
+		case g.Wire >= numWires:
+			return ErrFlags
 		case g.Epoch > maxEpoch:
 			return ErrEpoch
 		}
@@ -138,11 +148,11 @@ func appendAdvert(dst []byte, a *Advert, flags byte, room int) ([]byte, error) {
 	b = append(b, addr[:]...)
 	b = binary.BigEndian.AppendUint32(b, uint32(a.Interval/time.Microsecond))
 	b = binary.BigEndian.AppendUint32(b, uint32(a.Late/time.Microsecond))
-	b = append(b, bit(a.Hearing.Gateway, hearGateway)|bit(a.Hearing.Peer, hearPeer), a.Hearing.Stations)
 	b = appendName(b, a.Node)
 	b = append(b, byte(len(a.Groups)))
 	for _, g := range a.Groups {
-		b = append(b, byte(g.State), bit(g.Claiming, groupClaiming), g.Priority, g.Fitness)
+		b = append(b, byte(g.State), bit(g.Claiming, groupClaiming)|byte(g.Wire)<<wireShift, g.Priority, g.Fitness)
+		b = appendHearing(b, g.Hearing)
 		b = binary.BigEndian.AppendUint64(b, g.Epoch)
 		b = appendName(b, g.Name)
 	}
@@ -159,6 +169,10 @@ func bit(set bool, mask byte) byte {
 	return 0
 }
 
+func appendHearing(b []byte, h Hearing) []byte {
+	return append(b, bit(h.Gateway, hearGateway)|bit(h.Peer, hearPeer), h.Stations)
+}
+
 func appendName(b []byte, s string) []byte { return append(append(b, byte(len(s))), s...) }
 
 // parseHead returns the flags of a datagram that may be one of ours.
@@ -172,7 +186,8 @@ func parseHead(b []byte) (flags byte, err error) {
 		return 0, ErrMagic
 	case b[2] != wireVersion:
 		return 0, ErrVersion
-	case b[3]&^(flagSealed|flagKinds) != 0, bits.OnesCount8(b[3]&flagKinds) > 1:
+	case b[3]&^(flagSealed|flagKinds|flagComplaint) != 0, bits.OnesCount8(b[3]&flagKinds) > 1,
+		b[3]&flagComplaint != 0 && b[3]&flagQuestion == 0:
 		return 0, ErrFlags
 	}
 	return b[3], nil
@@ -191,16 +206,16 @@ func parseBody(b []byte, flags byte) (Advert, error) {
 	a.Addr = netip.AddrFrom16([16]byte(r.bytes(16))).Unmap()
 	a.Interval = time.Duration(r.uint32()) * time.Microsecond
 	a.Late = time.Duration(r.uint32()) * time.Microsecond
-	hearing := r.flags(hearGateway | hearPeer)
-	a.Hearing = Hearing{Gateway: hearing&hearGateway != 0, Peer: hearing&hearPeer != 0, Stations: r.byte()}
 	a.Node = r.name()
 	n := int(r.byte())
 	if r.err == nil && n > MaxGroups {
 		return Advert{}, ErrGroups
 	}
 	for range n {
-		g := GroupAdvert{State: State(r.byte()), Claiming: r.flags(groupClaiming)&groupClaiming != 0}
-		g.Priority, g.Fitness, g.Epoch, g.Name = r.byte(), r.byte(), r.uint64(), r.name()
+		g := GroupAdvert{State: State(r.byte())}
+		flags := r.flags(groupClaiming | groupWire)
+		g.Claiming, g.Wire = flags&groupClaiming != 0, Wire(flags&groupWire>>wireShift)
+		g.Priority, g.Fitness, g.Hearing, g.Epoch, g.Name = r.byte(), r.byte(), r.hearing(), r.uint64(), r.name()
 		if r.err != nil {
 			break
 		}
@@ -249,6 +264,11 @@ func (r *reader) flags(known byte) byte {
 		r.err = ErrFlags
 	}
 	return v
+}
+
+func (r *reader) hearing() Hearing {
+	v := r.flags(hearGateway | hearPeer)
+	return Hearing{Gateway: v&hearGateway != 0, Peer: v&hearPeer != 0, Stations: r.byte()}
 }
 
 func (r *reader) name() string {

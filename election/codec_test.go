@@ -17,10 +17,9 @@ func fullAdvert() Advert {
 	return Advert{
 		Node: "lb1", Boot: 0x0102030405060708, Session: 3, Seq: 4, Addr: netip.MustParseAddr("192.168.42.11"),
 		Interval: 20 * time.Millisecond, Late: 1500 * time.Microsecond,
-		Hearing: Hearing{Gateway: true, Peer: true, Stations: 5},
 		Groups: []GroupAdvert{
-			{Name: "web", State: Active, Priority: 100, Fitness: 255, Epoch: 7},
-			{Name: "db", State: Backup, Claiming: true, Priority: 1, Fitness: 1, Epoch: maxEpoch},
+			{Name: "web", State: Active, Priority: 100, Fitness: 255, Epoch: 7, Hearing: Hearing{Gateway: true, Stations: 255}},
+			{Name: "db", State: Backup, Claiming: true, Priority: 1, Fitness: 1, Epoch: maxEpoch, Hearing: Hearing{Gateway: true, Peer: true, Stations: 5}, Wire: WireSilent},
 		},
 	}
 }
@@ -74,9 +73,8 @@ func TestAdvertForm(t *testing.T) {
 		[]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 168, 42, 11},
 		[]byte{0, 0, 0x4e, 0x20},
 		[]byte{0, 0, 0x05, 0xdc},
-		[]byte{3, 5},
 		[]byte("\x03lb1\x01"),
-		[]byte{1, 1, 1, 1, 0x40, 0, 0, 0, 0, 0, 0, 0},
+		[]byte{1, 5, 1, 1, 3, 5, 0x40, 0, 0, 0, 0, 0, 0, 0},
 		[]byte("\x02db"),
 	)
 	if !bytes.Equal(got, want) {
@@ -104,6 +102,7 @@ func TestWhatCannotBeSentIsRefusedByName(t *testing.T) {
 		{"early", func(a *Advert) { a.Late = -1 }, ErrLate},
 		{"two hours late", func(a *Advert) { a.Late = 2 * time.Hour }, ErrLate},
 		{"unknown state", func(a *Advert) { a.Groups[0].State = numStates }, ErrState},
+		{"unknown wire", func(a *Advert) { a.Groups[0].Wire = numWires }, ErrFlags},
 		{"huge epoch", func(a *Advert) { a.Groups[0].Epoch = maxEpoch + 1 }, ErrEpoch},
 		{"group twice", func(a *Advert) { a.Groups[1].Name = a.Groups[0].Name }, ErrGroups},
 		{"17 groups", func(a *Advert) { a.Groups = manyGroups(MaxGroups+1, 2) }, ErrGroups},
@@ -165,9 +164,9 @@ func TestWhatArrivesIsRefusedByName(t *testing.T) {
 		return b
 	}
 	const (
-		addr, interval, hearing, node = 28, 44, 52, 54
-		groups                        = node + 1 + len("lb1")
-		group                         = groups + 1
+		addr, interval, node = 28, 44, 52
+		groups               = node + 1 + len("lb1")
+		group                = groups + 1
 	)
 	secret, other := [][]byte{[]byte("secret")}, [][]byte{[]byte("other")}
 	altered := slices.Clone(sealed)
@@ -189,8 +188,10 @@ func TestWhatArrivesIsRefusedByName(t *testing.T) {
 		{"other magic", with(0, 'X'), nil, ErrMagic},
 		{"other version", with(2, 2), nil, ErrVersion},
 		{"unknown flag", with(3, 0x80), nil, ErrFlags},
-		{"unknown hearing", with(hearing, 0x80), nil, ErrFlags},
+		{"unknown hearing", with(group+4, 0x80), nil, ErrFlags},
 		{"unknown group flag", with(group+1, 0x80), nil, ErrFlags},
+		{"unknown wire", with(group+1, groupWire), nil, ErrFlags},
+		{"an advert with a complaint", with(3, flagComplaint), nil, ErrFlags},
 		{"unspecified address", slices.Concat(plain[:addr], make([]byte, 16), plain[addr+16:]), nil, ErrAddr},
 		{"interval 0", slices.Concat(plain[:interval], make([]byte, 4), plain[interval+4:]), nil, ErrInterval},
 		{"no name", slices.Concat(plain[:node], []byte{0}, plain[groups:]), nil, ErrName},

@@ -26,7 +26,7 @@ func (m *Machine) released(ev Released) {
 // relieved goes back to Backup. Whoever drained in favour of a peer says so in the same breath, and goes
 // on saying it until somebody is active or its own turn has come.
 func (m *Machine) relieved() {
-	if m.reason.Why == WhyNotServing || m.reason.Why == WhyPreempted {
+	if m.reason.Why == WhyNotServing || m.reason.Why == WhyPreempted || m.reason.Why == WhyNotUseful {
 		m.yielding, m.repeats = true, yieldRepeats
 	}
 	m.becomeBackup(m.reason)

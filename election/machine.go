@@ -50,8 +50,12 @@ type Machine struct {
 	solicitAt time.Time // when it may ask again
 	proof     time.Time // when it last had one
 	isolated  bool      // it hears nobody (E12)
-	fenced    bool      // the shell has been told to write nothing about the VIP
-	kept      bool      // Fault, Backup: the VIP is here, fenced, from before an isolation
+	hears     bool      // it was told of a Hearing: else nobody is asked on the wire (E6)
+	hearing   Hearing
+
+	complaints uint64 // how many this machine has made
+	fenced     bool   // the shell has been told to write nothing about the VIP
+	kept       bool   // Fault, Backup: the VIP is here, fenced, from before an isolation
 
 	settled  bool      // Backup: the active-down interval has begun
 	settleBy time.Time // Backup: it begins then at the latest
@@ -133,6 +137,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		m.third = ev.Third
 	case Isolated:
 		m.isolate(ev.Yes)
+	case Hearing:
+		m.hears, m.hearing = true, ev
+	case Complained:
+		m.complained(ev)
 	case Gone:
 		m.gone(ev)
 	case Paused:

@@ -20,6 +20,8 @@ type peer struct {
 	rtt      time.Duration // the longest that an answer of this boot took
 	path     Path          // by which it answers though its adverts do not come; 0 when they do
 	awaited  bool          // this node's verification waits for its answer (E14)
+	wire     wireWatch     // how it answers on the VIP's segment (E6)
+	plaint   plaint        // what it holds against this node (E6)
 
 	rival     bool      // it may have held the VIP while we did: announce once more when it has let go
 	contested time.Time // when we last told it so
@@ -32,6 +34,7 @@ type peer struct {
 func (m *Machine) record(p *peer, h Heard, via Path) {
 	if h.Boot != p.Boot {
 		p.gaps, p.rtt, p.path, p.advertAt = recent{}, 0, 0, time.Time{}
+		p.wire, p.plaint = wireWatch{}, plaint{}
 	}
 	switch missed := m.now.Sub(p.advertAt) > questionsAfter(p.patience); {
 	case via == 0:

@@ -1,6 +1,12 @@
 package election
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"time"
+)
+
+// maxFor bounds how long a complaint may say that the active has been silent.
+const maxFor = time.Hour
 
 // check returns why q cannot be sent, or must not be answered.
 func (q *Question) check() error {
@@ -11,17 +17,36 @@ func (q *Question) check() error {
 		return ErrBoot
 	case q.Nonce == 0:
 		return ErrNonce
+	case q.Complaint != Complaint{}:
+		return q.Complaint.check()
 	}
 	return nil
 }
 
-// appendQuestion never exceeds MaxDatagram: two names are all that varies.
+func (c *Complaint) check() error {
+	switch {
+	case !nameOK(c.Group):
+		return ErrName
+	case c.For < 0 || c.For > maxFor:
+		return ErrFor
+	}
+	return nil
+}
+
+// appendQuestion never exceeds MaxDatagram: three names are all that varies.
 func appendQuestion(dst []byte, q *Question, flags byte) []byte {
-	b := append(dst, wireMagic[0], wireMagic[1], wireVersion, flags|flagQuestion)
+	complains := q.Complaint != Complaint{}
+	b := append(dst, wireMagic[0], wireMagic[1], wireVersion, flags|flagQuestion|bit(complains, flagComplaint))
 	b = binary.BigEndian.AppendUint64(b, q.Boot)
 	b = binary.BigEndian.AppendUint64(b, q.Session)
 	b = binary.BigEndian.AppendUint64(b, q.Nonce)
-	return appendName(appendName(b, q.Node), q.Target)
+	b = appendName(appendName(b, q.Node), q.Target)
+	if c := q.Complaint; complains {
+		b = binary.BigEndian.AppendUint64(b, c.Seq)
+		b = binary.BigEndian.AppendUint32(b, uint32(c.For/time.Microsecond))
+		b = appendName(appendHearing(b, c.Hearing), c.Group)
+	}
+	return b
 }
 
 // parseQuestion reads all between head and tag.
@@ -31,6 +56,12 @@ func parseQuestion(b []byte, flags byte) (Question, error) {
 	}
 	r := reader{b: b}
 	q := Question{Boot: r.uint64(), Session: r.uint64(), Nonce: r.nonce(), Node: r.name(), Target: r.name()}
+	if flags&flagComplaint != 0 {
+		c := Complaint{Seq: r.uint64(), For: time.Duration(r.uint32()) * time.Microsecond, Hearing: r.hearing(), Group: r.name()}
+		if q.Complaint = c; r.err == nil {
+			r.err = c.check()
+		}
+	}
 	if r.err == nil && len(r.b) > 0 {
 		r.err = ErrLong
 	}

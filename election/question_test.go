@@ -6,12 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestQuestionRoundTrip(t *testing.T) {
 	for _, want := range []Question{
 		{Node: "lb1", Boot: 7, Session: 3, Nonce: 9, Target: "lb2"},
 		{Node: strings.Repeat("x", MaxNameLen), Boot: 1, Nonce: 1<<64 - 1},
+		complaining(),
+		{Node: "a", Boot: 1, Nonce: 1, Complaint: Complaint{Group: strings.Repeat("x", MaxNameLen), Seq: 1<<64 - 1, For: maxFor}},
 	} {
 		for _, key := range [][]byte{nil, []byte("secret")} {
 			b, err := SealQuestion(nil, &want, key)
@@ -33,7 +36,41 @@ func TestQuestionRoundTrip(t *testing.T) {
 	}
 }
 
+// complaining returns a question that uses every field.
+func complaining() Question {
+	return Question{
+		Node: "lb1", Boot: 1, Session: 2, Nonce: 3, Target: "b",
+		Complaint: Complaint{Group: "web", Seq: 4, For: 1500 * time.Millisecond, Hearing: Hearing{Gateway: true, Stations: 6}},
+	}
+}
+
 // The form is fixed: a change of any byte is a change of the protocol.
+func TestComplaintForm(t *testing.T) {
+	q := complaining()
+	got, err := SealQuestion(nil, &q, nil)
+	want := []byte("TA\x01\x14" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x00\x00\x00\x00\x02" +
+		"\x00\x00\x00\x00\x00\x00\x00\x03" + "\x03lb1" + "\x01b" +
+		"\x00\x00\x00\x00\x00\x00\x00\x04" + "\x00\x16\xe3\x60" + "\x01\x06" + "\x03web")
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("got  %x, %v\nwant %x", got, err, want)
+	}
+}
+
+func TestAComplaintIsForOneGroup(t *testing.T) {
+	q := complaining()
+	ev, ok := q.Complained("web")
+	if want := (Complained{Node: "lb1", Boot: 1, Complaint: q.Complaint}); !ok || ev != want {
+		t.Errorf("%+v, %v; want %+v", ev, ok, want)
+	}
+	if _, ok := q.Complained("db"); ok {
+		t.Error("a complaint is taken for another group's")
+	}
+	q.Complaint = Complaint{}
+	if _, ok := q.Complained(""); ok {
+		t.Error("a question without a complaint has one")
+	}
+}
+
 func TestQuestionForm(t *testing.T) {
 	got, err := SealQuestion(nil, &Question{Node: "lb1", Boot: 1, Session: 2, Nonce: 3, Target: "b"}, nil)
 	want := []byte("TA\x01\x04" + "\x00\x00\x00\x00\x00\x00\x00\x01" + "\x00\x00\x00\x00\x00\x00\x00\x02" +
@@ -53,6 +90,10 @@ func TestQuestionsAreRefusedByName(t *testing.T) {
 		"long target": {func(q *Question) { q.Target = strings.Repeat("x", MaxNameLen+1) }, ErrName},
 		"no boot":     {func(q *Question) { q.Boot = 0 }, ErrBoot},
 		"no nonce":    {func(q *Question) { q.Nonce = 0 }, ErrNonce},
+		"no group":    {func(q *Question) { q.Complaint.Seq = 1 }, ErrName},
+		"long group":  {func(q *Question) { q.Complaint.Group = strings.Repeat("x", MaxNameLen+1) }, ErrName},
+		"before now":  {func(q *Question) { q.Complaint = Complaint{Group: "web", For: -1} }, ErrFor},
+		"for days":    {func(q *Question) { q.Complaint = Complaint{Group: "web", For: maxFor + 1} }, ErrFor},
 	} {
 		q := good
 		tc.spoil(&q)
@@ -61,6 +102,9 @@ func TestQuestionsAreRefusedByName(t *testing.T) {
 		}
 	}
 	secret := [][]byte{[]byte("secret")}
+	grumble := complaining()
+	complaint, _ := SealQuestion(nil, &grumble, nil)
+	end := len(complaint) - len("\x03web")
 	plain, _ := SealQuestion(nil, &good, nil)
 	sealed, _ := SealQuestion(nil, &good, secret[0])
 	a := fullAdvert()
@@ -70,17 +114,22 @@ func TestQuestionsAreRefusedByName(t *testing.T) {
 		keys [][]byte
 		want error
 	}{
-		"nothing":         {nil, nil, ErrShort},
-		"cut":             {plain[:len(plain)-1], nil, ErrShort},
-		"one byte more":   {append(slices.Clone(plain), 0), nil, ErrLong},
-		"an advert":       {advert, nil, ErrKind},
-		"two kinds":       {slices.Concat(plain[:3], []byte{flagQuestion | flagAnswer}, plain[4:]), nil, ErrFlags},
-		"sealed, no key":  {sealed, nil, ErrSealed},
-		"unsealed, key":   {plain, secret, ErrUnsealed},
-		"other key":       {sealed, [][]byte{[]byte("other")}, ErrTag},
-		"nonce zero":      {slices.Concat(plain[:20], make([]byte, 8), plain[28:]), nil, ErrNonce},
-		"long node":       {slices.Concat(plain[:28], []byte{64}, plain[29:]), nil, ErrName},
-		"flag taken away": {slices.Concat(sealed[:3], []byte{flagSealed}, sealed[4:]), secret, ErrTag},
+		"nothing":                    {nil, nil, ErrShort},
+		"cut":                        {plain[:len(plain)-1], nil, ErrShort},
+		"one byte more":              {append(slices.Clone(plain), 0), nil, ErrLong},
+		"an advert":                  {advert, nil, ErrKind},
+		"two kinds":                  {slices.Concat(plain[:3], []byte{flagQuestion | flagAnswer}, plain[4:]), nil, ErrFlags},
+		"sealed, no key":             {sealed, nil, ErrSealed},
+		"unsealed, key":              {plain, secret, ErrUnsealed},
+		"other key":                  {sealed, [][]byte{[]byte("other")}, ErrTag},
+		"nonce zero":                 {slices.Concat(plain[:20], make([]byte, 8), plain[28:]), nil, ErrNonce},
+		"complaint: cut":             {complaint[:len(complaint)-1], nil, ErrShort},
+		"complaint: one byte more":   {append(slices.Clone(complaint), 0), nil, ErrLong},
+		"complaint: no group":        {append(slices.Clone(complaint[:end]), 0), nil, ErrName},
+		"complaint: unknown hearing": {slices.Concat(complaint[:end-2], []byte{4}, complaint[end-1:]), nil, ErrFlags},
+		"complaint: for days":        {slices.Concat(complaint[:end-6], []byte{255, 255, 255, 255}, complaint[end-2:]), nil, ErrFor},
+		"long node":                  {slices.Concat(plain[:28], []byte{64}, plain[29:]), nil, ErrName},
+		"flag taken away":            {slices.Concat(sealed[:3], []byte{flagSealed}, sealed[4:]), secret, ErrTag},
 	} {
 		if q, err := OpenQuestion(tc.b, tc.keys); !errors.Is(err, tc.want) || q != (Question{}) {
 			t.Errorf("%s: %+v, %v; want %v", name, q, err, tc.want)
@@ -121,6 +170,10 @@ func FuzzOpenQuestion(f *testing.F) {
 	f.Add(plain)
 	f.Add(sealed)
 	f.Add(plain[:30])
+	q = complaining()
+	complaint, _ := SealQuestion(nil, &q, nil)
+	f.Add(complaint)
+	f.Add(complaint[:len(complaint)-5])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, k := range [][]byte{nil, key} {
 			var keys [][]byte

@@ -67,13 +67,14 @@ const (
 	WhyPaused                   // → Draining, Backup: this node stood still while it claimed; Detail says for how long
 	WhyDeaf                     // Backup → Fault: nothing shows that this node hears anybody, so silence proves nothing
 	WhyIsolated                 // Backup, Active → Fault: nobody is heard on the VIP's segment any more
+	WhyNotUseful                // Active → Draining: it answers nobody on the VIP's segment, and a peer there hears more
 	numWhys
 )
 
 var whyNames = [numWhys]string{
 	"none", "started", "no-active", "active-silent", "yielded", "conflict-lost", "withdrawn", "not-serving",
 	"preempted", "foreign-owner", "claim-failed", "probe-failed", "release-failed", "retry", "shutdown",
-	"paused", "deaf", "isolated",
+	"paused", "deaf", "isolated", "not-useful",
 }
 
 // String returns the reason's word.

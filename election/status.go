@@ -71,6 +71,7 @@ func (m *Machine) Status() Status {
 func (m *Machine) Advert() GroupAdvert {
 	g := GroupAdvert{
 		Name: m.cfg.Group, State: m.state, Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Epoch: m.epoch,
+		Hearing: m.hearing,
 	}
 	switch m.state {
 	case Backup:
@@ -81,6 +82,7 @@ func (m *Machine) Advert() GroupAdvert {
 		if g.Claiming {
 			g.Epoch = m.claim
 		}
+		g.Wire = m.wire()
 	case Active, Draining:
 		g.Epoch = m.claim
 	case Init, Fault:

@@ -113,5 +113,5 @@ func (m *Machine) nextInBackup() time.Time {
 	if m.due(turn) && !m.proven(w) && !m.solicited.Before(w.from) {
 		turn = m.deafAt(w)
 	}
-	return earliest(m.askAt(w), turn)
+	return earliest(m.askAt(w), m.watchAt(), turn)
 }
