@@ -25,6 +25,7 @@ type Backend struct {
 	// suspect brings failed connections from loops to the checker. One place:
 	// what is not heard while one waits is the same news.
 	suspect chan error
+	again   chan struct{}           // asks the checker to begin anew; one place
 	trouble atomic.Pointer[trouble] // the last, nil if there was none
 	stop    func()                  // ends the checker
 }
@@ -69,6 +70,7 @@ func newBackend(p *Pool, c BackendConfig, slots int, now time.Time) *Backend {
 		pool:    p,
 		slots:   make([]backendSlot, slots),
 		suspect: make(chan error, 1),
+		again:   make(chan struct{}, 1),
 	}
 	b.status.Store(&status{since: now, reason: "not checked yet"})
 	b.configure(c)

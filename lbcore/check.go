@@ -135,14 +135,60 @@ func (b *Backend) keepChecking(ctx context.Context) {
 		case err := <-b.suspect:
 			b.learn(&h, err, 0)
 			timer.Reset(recheckGap)
+		case <-b.again:
+			h.excuse()
+			timer.Reset(0)
 		case <-timer.C:
 			start := time.Now()
-			err := checkOnce(ctx, cfg, b.addr)
-			if ctx.Err() != nil {
+			err, done := b.checkNow(ctx, cfg)
+			switch {
+			case ctx.Err() != nil:
 				return
+			case !done:
+				h.excuse()
+				timer.Reset(0)
+				continue
 			}
 			b.learn(&h, err, time.Since(start))
 			timer.Reset(max(cfg.Interval-time.Since(start), recheckGap))
+		}
+	}
+}
+
+// checkNow makes one check. It is not done if ctx has ended, or if Recheck made it worthless: the packets of a check
+// that began while the network was away are repeated only after a second or more.
+func (b *Backend) checkNow(ctx context.Context, cfg CheckConfig) (err error, done bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	result := make(chan error, 1)
+	go func() { result <- checkOnce(ctx, cfg, b.addr) }()
+	select {
+	case err = <-result:
+		done = ctx.Err() == nil
+	case <-b.again:
+		cancel()
+		<-result
+	}
+	cancel()
+	return err, done
+}
+
+// Recheck has all backends checked now, in place of checks under way, and forgets the failures that were counted: this
+// node was cut off, so they say nothing of the backends. One that had gone down is up after one good check.
+func (p *Proxy) Recheck() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pool := range p.pools {
+		pool.recheck()
+	}
+}
+
+func (p *Pool) recheck() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.backends {
+		select {
+		case b.again <- struct{}{}:
+		default: // it is about to
 		}
 	}
 }

@@ -213,3 +213,58 @@ func TestRemovedBackendIsCheckedNoMore(t *testing.T) {
 		}
 	})
 }
+
+// hanging is a check whose packets are lost while the network is away: they are repeated
+// long after it is back.
+type hanging struct {
+	away  atomic.Bool
+	calls atomic.Int32
+}
+
+func (h *hanging) Check(ctx context.Context, _ netip.AddrPort) error {
+	h.calls.Add(1)
+	if !h.away.Load() {
+		return nil
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+func TestARecheckTakesThePlaceOfAHangingCheckAndForgivesWhatWasFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(hanging)
+		p := testProxy(t)
+		err := p.SetPools([]PoolConfig{{Name: "web", Check: CheckConfig{
+			Checker: h, Interval: 10 * time.Second, Timeout: 5 * time.Second, Rise: 5, Fall: 1,
+		}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.checks.begin()
+		t.Cleanup(p.checks.stop)
+		if err := p.Pool("web").Set([]BackendConfig{{ID: "s1", Addr: netip.MustParseAddrPort("127.0.0.1:1")}}); err != nil {
+			t.Fatal(err)
+		}
+		b := p.Pool("web").backends[0]
+		synctest.Wait()
+		if b.State() != StateUp {
+			t.Fatal("not up")
+		}
+		h.away.Store(true)
+		time.Sleep(21 * time.Second) // it is down, and the next check hangs
+		if b.State() != StateDown || h.calls.Load() != 3 {
+			t.Fatalf("state %s after %d checks", b.State(), h.calls.Load())
+		}
+		h.away.Store(false)
+		p.Recheck()
+		synctest.Wait()
+		if b.State() != StateUp || h.calls.Load() != 4 {
+			t.Errorf("state %s after %d checks; want up by the fourth, in place of the third", b.State(), h.calls.Load())
+		}
+		p.Recheck() // while none is under way
+		synctest.Wait()
+		if h.calls.Load() != 5 {
+			t.Errorf("%d checks, want a fifth at once", h.calls.Load())
+		}
+	})
+}

@@ -5,6 +5,7 @@ package lbcore
 //
 //	new ──1 good──► up ──fall bad in a row──► down ──rise good in a row──► up
 //	new ──1 bad───► down
+//	down ──excused──► new
 //
 // A new backend is up after one good check, so that an app that joins is used
 // at once; rise counts only after it has been down. A new one whose first check
@@ -43,4 +44,13 @@ func (h *health) bad() bool {
 	}
 	h.up, h.streak = false, 0
 	return true
+}
+
+// excuse forgets bad checks that were not the backend's fault. One that is up needs
+// fall of them from now on, one that is down is as good as new.
+func (h *health) excuse() {
+	h.streak = 0
+	if !h.up {
+		h.wasUp = false
+	}
 }

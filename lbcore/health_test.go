@@ -2,7 +2,7 @@ package lbcore
 
 import "testing"
 
-// In script, + is a good check and - a bad one; in states, U is up and D down
+// In script, + is a good check, - a bad one and e an excuse; in states, U is up and D down
 // after it.
 func TestHealth(t *testing.T) {
 	for _, tc := range []struct {
@@ -18,6 +18,9 @@ func TestHealth(t *testing.T) {
 		{"with fall 1 the first bad check takes it down", 2, 1, "+-++-", "UDDUD"},
 		{"with rise 1 the first good check brings it back", 1, 2, "+--+", "UUDU"},
 		{"the count of bad checks does not outlive a return", 2, 2, "+--++-+--", "UUDDUUUUD"},
+		{"an excused backend is up after one good check", 5, 2, "+--e+", "UUDDU"},
+		{"an excuse is for once: rise counts after the next fall", 2, 1, "+-e+-++", "UDDUDDU"},
+		{"an excuse forgives bad checks before a fall", 2, 2, "+-e--", "UUUUD"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := health{rise: tc.rise, fall: tc.fall}
@@ -25,10 +28,13 @@ func TestHealth(t *testing.T) {
 			for _, c := range tc.script {
 				was := h.up
 				var turned bool
-				if c == '+' {
+				switch c {
+				case '+':
 					turned = h.good()
-				} else {
+				case '-':
 					turned = h.bad()
+				default:
+					h.excuse()
 				}
 				if turned != (h.up != was) {
 					t.Errorf("after %q: turned %v, but up went from %v to %v", got, turned, was, h.up)

@@ -77,6 +77,8 @@ func newLifeMessage(k Kind) Message {
 		return new(Clients)
 	case kindOrphan:
 		return new(Orphan)
+	case kindRecheck:
+		return new(Recheck)
 	}
 	return nil
 }

@@ -37,6 +37,7 @@ const (
 	kindRetire
 	kindClients
 	kindOrphan
+	kindRecheck
 )
 
 // Message is one of the types of this file and of life.go.
@@ -262,6 +263,10 @@ type Backend struct {
 	Drain  bool           `json:"drain,omitempty"`
 }
 
+// Recheck tells the proxy that this node was cut off and is no longer: what it found out about backends meanwhile says
+// nothing of them, and they are to be checked at once.
+type Recheck struct{}
+
 // RelayQuery asks control to have members of the cluster carry Datagram to another balancer's advert address, when the
 // keeper's own path there is broken. What is lost is not repeated, and not reported.
 type RelayQuery struct {
@@ -329,3 +334,4 @@ func (*Pools) kind() Kind        { return kindPools }
 func (*ProxyState) kind() Kind   { return kindProxyState }
 func (*RelayQuery) kind() Kind   { return kindRelayQuery }
 func (*RelayAnswer) kind() Kind  { return kindRelayAnswer }
+func (*Recheck) kind() Kind      { return kindRecheck }

@@ -220,6 +220,7 @@ func (l *loop) news(g *group, ev vip.Event) {
 		g.downAt = time.Time{}
 		l.step(g, election.Paused{For: down})
 		g.reclaimAt = time.Now()
+		l.reconnected(g)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/internal/ipc"
 )
 
 const (
@@ -17,6 +18,9 @@ const (
 	lookAroundInterval = 250 * time.Millisecond
 	// solicitHosts is how many hosts are asked for a sign of life at once (E5).
 	solicitHosts = 4
+	// reconnectHosts is how many of those that the kernel asked for in vain are asked for again
+	// when this node is back on the segment.
+	reconnectHosts = 64
 	// quietAfter is how long nobody may be heard before hosts are asked for a sign of life
 	// at each look; isolatedAfter and isolatedAsks are how long and how often in vain, before
 	// this node takes itself for cut off (E12). An active that hears nobody serves nobody:
@@ -59,6 +63,7 @@ func (l *loop) lookAround(g *group, now time.Time) {
 	if !s.isolated.IsZero() && g.claimer.HeardOther(nil, s.isolated) {
 		s.isolated, s.unheard = time.Time{}, 0
 		l.step(g, election.Isolated{Yes: false})
+		l.reconnected(g)
 	}
 	if now.Sub(s.looked) < lookAroundInterval {
 		return
@@ -83,6 +88,9 @@ func (l *loop) lookForIsolation(g *group, now time.Time) {
 	switch {
 	case !s.ever || !s.isolated.IsZero():
 	case silence < quietAfter:
+		if s.unheard >= isolatedAsks { // a port further off was down: this node asked, and nobody heard
+			l.reconnected(g)
+		}
 		s.unheard = 0
 	case silence > isolatedAfter && s.unheard >= isolatedAsks:
 		s.isolated = now
@@ -90,8 +98,18 @@ func (l *loop) lookForIsolation(g *group, now time.Time) {
 		l.step(g, election.Isolated{Yes: true})
 	default:
 		s.unheard++
-		l.askForSigns(g)
+		l.askForSigns(g, known, solicitHosts)
 	}
+}
+
+// reconnected follows a time in which this node heard nobody. The backends that are down since are
+// down because of that, so all are checked again, at once. And the kernel, which waits up to a
+// second before it asks again for whom it has asked in vain, learns from answers that it did not
+// ask for.
+func (l *loop) reconnected(g *group) {
+	g.log.Info("back on the segment; all backends are checked again")
+	l.proxy.send(&ipc.Recheck{})
+	l.askForSigns(g, unanswered, reconnectHosts)
 }
 
 // resolve asks for a peer's hardware address, beside the loop, unless that was done of late.
@@ -136,37 +154,45 @@ func (l *loop) solicit(g *group) {
 	if g.segment.solicited.IsZero() { // of one silence, the first counts
 		g.segment.solicited = time.Now()
 	}
-	l.askForSigns(g)
+	l.askForSigns(g, known, solicitHosts)
 }
 
-func (l *loop) askForSigns(g *group) {
+func (l *loop) askForSigns(g *group, which hostKind, most int) {
 	l.beside(func(ctx context.Context) {
 		table, err := os.ReadFile("/proc/thread-self/net/arp")
 		if err != nil {
 			g.log.Debug("asking for signs of life", "err", err)
 			return
 		}
-		hosts := neighbours(string(table), g.ifi.Name, g.claimer.Status().Addrs)
+		hosts := neighbours(string(table), g.ifi.Name, g.claimer.Status().Addrs, which, most)
 		if err := g.claimer.Solicit(ctx, hosts...); err != nil {
 			g.log.Debug("asking for signs of life", "err", err)
 		}
 	})
 }
 
-// neighbours reads from the kernel's ARP table (/proc/net/arp) up to solicitHosts hosts on
+// hostKind says which hosts of the kernel's ARP table are meant.
+type hostKind bool
+
+const (
+	known      hostKind = false // those that have answered
+	unanswered hostKind = true  // those that the kernel has asked for in vain
+)
+
+// neighbours reads from the kernel's ARP table (/proc/net/arp) up to most hosts of that kind on
 // an interface, without the VIPs.
-func neighbours(table, ifname string, vips []netip.Addr) []netip.Addr {
+func neighbours(table, ifname string, vips []netip.Addr, which hostKind, most int) []netip.Addr {
 	var hosts []netip.Addr
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line) // address, type, flags, MAC, mask, device
-		if len(f) != 6 || f[5] != ifname || f[2] == "0x0" {
-			continue // the heading, elsewhere, or never answered
+		if len(f) != 6 || f[5] != ifname || (f[2] == "0x0") != bool(which) {
+			continue // the heading, elsewhere, or of the other kind
 		}
 		addr, err := netip.ParseAddr(f[0])
 		if err != nil {
 			continue
 		}
-		if !slices.Contains(vips, addr) && len(hosts) < solicitHosts {
+		if !slices.Contains(vips, addr) && len(hosts) < most {
 			hosts = append(hosts, addr)
 		}
 	}

@@ -142,6 +142,8 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group, gone <-chan error
 			switch m := o.m.(type) {
 			case *ipc.Link:
 				p.link(ctx, g, o.files)
+			case *ipc.Recheck:
+				p.core.Recheck()
 			case *ipc.Stop:
 				p.drain(ctx, m.Grace)
 				return nil
