@@ -7,8 +7,12 @@ type hello struct {
 	node  string
 	boot  uint64
 	nonce uint64 // of the sender, for this exchange; 0: only an invitation
-	echo  uint64 // the nonce that it answers; 0: none
+	echo  uint64 // the nonce that it answers; 0: none; without a nonce also echoCall
 }
+
+// echoCall marks an invitation to those only who have no session with its sender. A hello with a nonce has the
+// other side's here, which is never foretold.
+const echoCall = 1
 
 // hello makes one of this node's.
 func (s *Sessions) hello(nonce, echo uint64, key []byte) []byte {

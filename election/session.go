@@ -82,6 +82,32 @@ func (s *Sessions) Greet() []byte {
 	return s.hello(0, 0, s.keys[0])
 }
 
+// Call returns the datagram for a group of which nobody is known, once a second or so: whoever has no session
+// with this boot greets it. The others stay silent, where a greeting would make a new session. It is nil
+// without keys.
+func (s *Sessions) Call() []byte {
+	if len(s.keys) == 0 {
+		return nil
+	}
+	return s.hello(0, echoCall, s.keys[0])
+}
+
+// Session is what this node has with another one: see Key. Its Key is nil while the exchange is under way.
+type Session struct {
+	Node string
+	Key  []byte // not to be changed
+	ID   uint64
+}
+
+// All returns one Session for each node that is known, in no order.
+func (s *Sessions) All() []Session {
+	all := make([]Session, 0, len(s.peers))
+	for node, p := range s.peers {
+		all = append(all, Session{node, p.cur.key, p.cur.id})
+	}
+	return all
+}
+
 // Key returns the key to seal for a node with, and the number that goes into Advert.Session or
 // Question.Session; false while there is no session. Without keys it is nil and always there.
 func (s *Sessions) Key(node string) (key []byte, id uint64, ok bool) {
@@ -212,6 +238,8 @@ func (s *Sessions) heardHello(b []byte) (reply []byte, err error) {
 		s.peers[h.node] = p
 	}
 	switch {
+	case h.nonce == 0 && h.echo == echoCall && p.cur.key != nil && h.boot == p.cur.boot:
+		return nil, nil // it calls those who do not know it
 	case h.nonce != 0 && h.echo == p.nonce:
 		v := session{boot: h.boot, mine: p.nonce, theirs: h.nonce}
 		s.derive(&v, h.node, key)

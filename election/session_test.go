@@ -80,6 +80,28 @@ func TestE2AfterAnExchangeBothSidesBelieveEachOther(t *testing.T) {
 	}
 }
 
+// A call to all makes a session where there is none, and disturbs none that stands.
+func TestE2ACallIsForThoseWithoutASession(t *testing.T) {
+	a, b := newSessions(t, "a", 1, newKey), newSessions(t, "b", 2, newKey)
+	if n := len(exchange(t, a.Call(), b, a)); n != 5 {
+		t.Errorf("%d datagrams, want 5", n)
+	}
+	if err := errors.Join(passes(t, a, b), passes(t, b, a)); err != nil {
+		t.Error(err)
+	}
+	before := a.All()
+	if n := len(exchange(t, a.Call(), b, a)); n != 1 || len(before) != 1 || before[0].Node != "b" || before[0].ID != a.All()[0].ID {
+		t.Errorf("a second call: %d datagrams, session %+v, then %+v", n, before, a.All())
+	}
+	again := newSessions(t, "a", 9, newKey)
+	if n := len(exchange(t, again.Call(), b, again)); n != 5 {
+		t.Errorf("after a restart: %d datagrams, want 5", n)
+	}
+	if newSessions(t, "c", 3).Call() != nil {
+		t.Error("a call without a key")
+	}
+}
+
 // Whichever datagrams of the exchange are lost, and whoever greets whom at once: the next advert mends it.
 func TestE2AnExchangeSurvivesLossAndCrossing(t *testing.T) {
 	for pattern := range 1 << 8 {
