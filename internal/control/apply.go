@@ -78,8 +78,8 @@ func member(m membership.Member) api.Member {
 	}
 }
 
-func relayAnswer(a membership.RelayAnswer) *ipc.RelayAnswer {
-	return &ipc.RelayAnswer{From: a.Via, Datagram: a.Datagram}
+func relayAnswer(q *ipc.RelayQuery, a membership.RelayAnswer) *ipc.RelayAnswer {
+	return &ipc.RelayAnswer{From: a.Via, To: q.To, Datagram: a.Datagram}
 }
 
 func clusterConfig(start *ipc.ControlStart) membership.Config {

@@ -81,11 +81,11 @@ func allowed(networks []netip.Prefix, addr netip.Addr) bool {
 }
 
 // balancers returns where the other balancers' keepers hear adverts.
-func balancers(members []membership.Member) []netip.AddrPort {
-	var out []netip.AddrPort
+func balancers(members []membership.Member) []ipc.Balancer {
+	var out []ipc.Balancer
 	for _, m := range members {
 		if m.Meta.Role == membership.RoleBalancer && m.State.Present() && !m.Self && m.Meta.AdvertAddr.IsValid() {
-			out = append(out, m.Meta.AdvertAddr)
+			out = append(out, ipc.Balancer{Node: m.Name, Addr: m.Meta.AdvertAddr})
 		}
 	}
 	return out

@@ -75,7 +75,9 @@ func TestAdvertsGoToTheOtherBalancersThatAreThere(t *testing.T) {
 		lb("lb4", "10.0.0.4:7947", membership.StateFailed, false),
 		agent("s1", "web", "10.0.0.5:80"),
 	})
-	want := []netip.AddrPort{netip.MustParseAddrPort("10.0.0.2:7947"), netip.MustParseAddrPort("10.0.0.3:7947")}
+	want := []ipc.Balancer{
+		{Node: "lb2", Addr: netip.MustParseAddrPort("10.0.0.2:7947")}, {Node: "lb3", Addr: netip.MustParseAddrPort("10.0.0.3:7947")},
+	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}

@@ -103,7 +103,7 @@ func TestAKeepersQueryGoesThroughThreeMembersAndTheAnswersComeBack(t *testing.T)
 		select {
 		case m := <-got:
 			a, ok := m.(*ipc.RelayAnswer)
-			if !ok || string(a.Datagram) != "answer to \x00\x01\xff" {
+			if !ok || a.To != target || string(a.Datagram) != "answer to \x00\x01\xff" {
 				t.Fatalf("the keeper was sent %#v", m)
 			}
 			from = append(from, a.From)

@@ -240,8 +240,14 @@ type Process struct {
 // Cluster is what gossip tells the keeper: where the other balancers' adverts go, and
 // whether each seed has been tried once (the election's cold start waits for it).
 type Cluster struct {
-	SeedsTried bool             `json:"seeds_tried"`
-	Balancers  []netip.AddrPort `json:"balancers"`
+	SeedsTried bool       `json:"seeds_tried"`
+	Balancers  []Balancer `json:"balancers"`
+}
+
+// Balancer is another balancer that gossip knows.
+type Balancer struct {
+	Node string         `json:"node"`
+	Addr netip.AddrPort `json:"addr"` // of its adverts
 }
 
 // Pools is every pool's whole list, gossiped and static backends together.
@@ -277,8 +283,9 @@ type RelayQuery struct {
 // RelayAnswer brings the keeper one datagram that came back on a RelayQuery. Members may forge it; the keeper believes
 // what the balancer key proves.
 type RelayAnswer struct {
-	From     string `json:"from"` // the member that carried it
-	Datagram []byte `json:"datagram"`
+	From     string         `json:"from"` // the member that carried it
+	To       netip.AddrPort `json:"to"`   // of the RelayQuery
+	Datagram []byte         `json:"datagram"`
 }
 
 // ProxyState is the proxy's snapshot: to control for status, and with the lists left out

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,9 +20,8 @@ type advertSocket struct {
 	conn   *net.UDPConn
 	raw    syscall.RawConn
 	node   string
-	boot   uint64
-	keys   [][]byte
-	answer func(nonce uint64) []byte // what this node says now, for whoever asks; set before run
+	trust  *trust
+	answer func(node string, nonce uint64) []byte // what this node says now to whoever asks; set before run
 
 	mu      sync.Mutex // protects what follows
 	second  int64      // the one that answers are counted in
@@ -37,7 +37,13 @@ type heardAdvert struct {
 	a    election.Advert
 }
 
-func openAdverts(set settings, keys [][]byte) (*advertSocket, error) {
+// agreed is an event: there is a new session with a node (E2).
+type agreed struct {
+	node string
+	from netip.AddrPort // where its last word came from; not valid when that was a relay
+}
+
+func openAdverts(set settings, t *trust) (*advertSocket, error) {
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(set.port)})
 	if err != nil {
 		return nil, fmt.Errorf("adverts: %w; is another tandem lb, keepalived or seesaw at work on this host? advert_port changes the port", err)
@@ -48,12 +54,12 @@ func openAdverts(set settings, keys [][]byte) (*advertSocket, error) {
 		return nil, fmt.Errorf("adverts: %w", err)
 	}
 	return &advertSocket{
-		conn: conn, raw: raw, node: set.node, boot: set.boot, keys: keys, refused: make(map[string]uint64),
+		conn: conn, raw: raw, node: set.node, trust: t, refused: make(map[string]uint64),
 	}, nil
 }
 
-// run hands each advert, and each answer to a query, to deliver until ctx ends. Questions
-// it answers itself.
+// run hands each advert, each answer to a query and each session agreed on to deliver until
+// ctx ends. Questions it answers itself, and what an exchange wants said it says.
 func (s *advertSocket) run(ctx context.Context, deliver func(event)) error {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer stop()
@@ -95,22 +101,32 @@ func (s *advertSocket) pending(deliver func(event)) {
 // accept opens a datagram and returns the event that it is, or nil. What is not authentic
 // is counted by reason.
 func (s *advertSocket) accept(b []byte, from netip.AddrPort) event {
-	if election.IsQuestion(b) {
-		s.answerQuestion(b, from)
-		return nil
+	r, err := s.trust.open(b, from.Addr(), time.Now())
+	if r.reply != nil {
+		s.conn.WriteToUDPAddrPort(r.reply, from)
 	}
-	a, err := election.Open(b, s.keys)
-	if err != nil {
+	switch {
+	case err != nil:
 		s.refuse(err)
-		return nil
+	case r.agreed != "":
+		return agreed{r.agreed, from}
+	case r.question.Node != "":
+		s.answerQuestion(r.question, from)
+	case r.advert.Echo != 0:
+		s.count()
+		return queryAnswer{r.advert, election.PathDirect}
+	case r.advert.Node != "":
+		s.count()
+		return heardAdvert{from: from.Addr().Unmap(), a: r.advert}
 	}
+	return nil
+}
+
+// count counts an advert or answer that is authentic.
+func (s *advertSocket) count() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heard++
-	if a.Echo != 0 {
-		return queryAnswer{a, election.PathDirect}
-	}
-	return heardAdvert{from: from.Addr().Unmap(), a: a}
 }
 
 // refuse counts a datagram that is not heeded.

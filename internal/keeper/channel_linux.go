@@ -131,11 +131,11 @@ func channelMAC(key, nonce, hello []byte) []byte {
 
 // follow keeps a connection to each of these peers, and to no other. The goroutines belong
 // to g and end with ctx.
-func (c *channel) follow(ctx context.Context, g *errgroup.Group, peers map[netip.AddrPort]bool) {
+func (c *channel) follow(ctx context.Context, g *errgroup.Group, peers map[netip.AddrPort]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p, cancel := range c.peers {
-		if !peers[p] {
+		if _, wanted := peers[p]; !wanted {
 			cancel()
 			delete(c.peers, p)
 		}

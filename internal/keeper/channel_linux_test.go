@@ -41,7 +41,7 @@ func following(t *testing.T, from *channel, peer netip.AddrPort) <-chan event {
 	from.emit = func(ev event) { news <- ev }
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
-	from.follow(ctx, &g, map[netip.AddrPort]bool{peer: true})
+	from.follow(ctx, &g, map[netip.AddrPort]string{peer: ""})
 	t.Cleanup(func() { cancel(); g.Wait() })
 	return news
 }

@@ -105,7 +105,7 @@ func (g *group) openClaimer(cfg groupConfig) error {
 
 // run keeps the claimer, does the slow actions and passes the claimer's news and answers of
 // the wire path on, until ctx ends. emit delivers to the loop.
-func (g *group) run(ctx context.Context, keys [][]byte, emit func(event)) error {
+func (g *group) run(ctx context.Context, s *advertSocket, emit func(event)) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.Go(func() error {
 		if err := g.claimer.Run(ctx); err != nil {
@@ -120,7 +120,7 @@ func (g *group) run(ctx context.Context, keys [][]byte, emit func(event)) error 
 		return nil
 	})
 	eg.Go(func() error { return g.hands(ctx, emit) })
-	eg.Go(func() error { return g.hearWire(ctx, keys, emit) })
+	eg.Go(func() error { return g.hearWire(ctx, s, emit) })
 	return eg.Wait()
 }
 

@@ -5,14 +5,19 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/internal/ipc"
 )
 
-// Peers find each other without lists: once a second each keeper sends its advert to a
-// multicast group on the VIP's segment too (E1), and whoever hears an authentic advert
-// from an address it did not know begins to send its own there.
+// Peers find each other without lists: once a second each keeper sends a datagram to a
+// multicast group on the VIP's segment too (E1): with keys a call for an exchange, since no
+// session can cover a group (E2), without keys its advert. Whoever has agreed on a session
+// with an address it did not know, or hears an advert from there, begins to send its own.
 const (
 	helloInterval = time.Second
 	// learnedFor is how long an address that was learnt from adverts, and that is no seed and
@@ -37,10 +42,13 @@ func (s *advertSocket) joinHello(ifname string) error {
 	if err := p.SetMulticastInterface(ifi); err != nil {
 		return fmt.Errorf("adverts: %w", err)
 	}
+	if err := p.SetMulticastLoopback(false); err != nil { // what this node says is no news to it
+		return fmt.Errorf("adverts: %w", err)
+	}
 	return p.SetMulticastTTL(1)
 }
 
-// hello makes every advert of one moment a second go to the group as well, until ctx ends.
+// hello makes the sender say something to the group once a second, until ctx ends.
 func (l *loop) hello(ctx context.Context) error {
 	group := netip.AddrPortFrom(helloGroup, l.set.port)
 	tick := time.NewTicker(helloInterval)
@@ -56,40 +64,70 @@ func (l *loop) hello(ctx context.Context) error {
 	}
 }
 
-// learn notes where an authentic advert came from.
-func (l *loop) learn(from netip.Addr, now time.Time) {
+// contact is who was heard from an address, and when last.
+type contact struct {
+	node string
+	at   time.Time
+}
+
+// learn notes where a node was heard from, by an advert that is news or by an exchange.
+func (l *loop) learn(from netip.Addr, node string, now time.Time) {
 	if from == l.set.addr || from.IsLoopback() {
 		return
 	}
 	peer := netip.AddrPortFrom(from, l.set.port)
-	_, known := l.learned[peer]
+	c, known := l.learned[peer]
 	if !known && len(l.learned) >= maxPeers {
 		return
 	}
-	l.learned[peer] = now
-	if !known {
+	l.learned[peer] = contact{node, now}
+	if c.node != node {
 		l.refreshPeers(now)
+	}
+}
+
+// agreed takes in that there is a new session: from now on adverts reach that node. What came
+// through a relay, or from a socket that asks, says nothing about where adverts go.
+func (l *loop) agreed(ev agreed) {
+	l.log.Debug("new session", "node", ev.node, "from", ev.from)
+	if ev.from.Port() == l.set.port {
+		l.learn(ev.from.Addr().Unmap(), ev.node, time.Now())
+	}
+	l.sender.kick()
+}
+
+// forgetGone forgets the nodes that have been silent for long and that gossip does not know
+// either, so that there is room for others.
+func (l *loop) forgetGone(now time.Time) {
+	present := func(node string) bool {
+		return slices.ContainsFunc(l.gossiped, func(b ipc.Balancer) bool { return b.Node == node })
+	}
+	for _, node := range l.trust.sweep(now, now.Add(-learnedFor), present) {
+		l.log.Info("a balancer has left", "node", node)
+		l.filter.Forget(node)
+		l.stepAll(election.PeerGone{Node: node})
 	}
 }
 
 // refreshPeers puts together where adverts go: seeds, balancers that gossip knows, and
 // whoever was heard of late.
 func (l *loop) refreshPeers(now time.Time) {
-	peers := make(map[netip.AddrPort]bool)
+	peers := make(map[netip.AddrPort]string)
 	for _, p := range l.set.seeds {
-		peers[p] = true
+		peers[p] = ""
 	}
-	for _, p := range l.gossiped {
-		if p.IsValid() && p.Addr() != l.set.addr && len(peers) < maxPeers {
-			peers[p] = true
+	for _, b := range l.gossiped {
+		if b.Addr.IsValid() && b.Addr.Addr() != l.set.addr && len(peers) < maxPeers {
+			peers[b.Addr] = b.Node
 		}
 	}
-	for p, heard := range l.learned {
+	for p, c := range l.learned {
+		_, known := peers[p]
 		switch {
-		case now.Sub(heard) > learnedFor:
+		case now.Sub(c.at) > learnedFor:
 			delete(l.learned, p)
-		case len(peers) < maxPeers:
-			peers[p] = true
+		case known || len(peers) < maxPeers:
+			peers[p] = c.node // what was proven comes before what gossip says
 		}
 	}
 	for _, g := range l.groups { // a VIP among the seeds is for apps to join by
@@ -97,10 +135,11 @@ func (l *loop) refreshPeers(now time.Time) {
 			delete(peers, netip.AddrPortFrom(vip, l.set.port))
 		}
 	}
-	list := make([]netip.AddrPort, 0, len(peers))
-	for p := range peers {
-		list = append(list, p)
+	list, addrs := make([]target, 0, len(peers)), make([]netip.Addr, 0, len(peers))
+	for p, node := range peers {
+		list, addrs = append(list, target{p, node}), append(addrs, p.Addr())
 	}
 	l.sender.to.Store(&list)
+	l.trust.setPeers(addrs)
 	l.follow(peers)
 }

@@ -66,7 +66,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		log:     k.log,
 		events:  make(chan event, eventQueue),
 		serving: newServingState(cfg.Cluster.AdvertInterval),
-		learned: make(map[netip.AddrPort]time.Time),
+		learned: make(map[netip.AddrPort]contact),
 		set: settings{
 			node: cfg.Node.Name, boot: newBoot(), port: cfg.Cluster.AdvertPort, interval: cfg.Cluster.AdvertInterval, since: now,
 		},
@@ -86,7 +86,10 @@ func (k *Keeper) build(version string, level slog.Level) error {
 	l.set.seeds = seedAdverts(cfg.Cluster.Join, cfg.Cluster.AdvertPort, l.set.addr)
 
 	var err error
-	if l.adverts, err = openAdverts(l.set, cfg.Cluster.BalancerKeys); err != nil {
+	if l.trust, err = newTrust(l.set.node, l.set.boot, cfg.Cluster.BalancerKeys); err != nil {
+		return err
+	}
+	if l.adverts, err = openAdverts(l.set, l.trust); err != nil {
 		return err
 	}
 	k.closers = append(k.closers, l.adverts.conn.Close)
@@ -97,10 +100,10 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		return err
 	}
 	k.closers = append(k.closers, k.channel.listener.Close)
-	if l.sender, err = newSender(l.adverts, cfg.Cluster.BalancerKeys, l.set.interval, l.serving.serving, k.log); err != nil {
+	if l.sender, err = newSender(l.adverts, l.set.interval, l.serving.serving, k.log); err != nil {
 		return err
 	}
-	l.adverts.answer = func(nonce uint64) []byte { return l.sender.compose(time.Now(), nonce) }
+	l.adverts.answer = l.sender.answer
 	l.pauses.limit = election.PauseAfter(l.set.interval)
 	if err := k.buildProxy(level); err != nil {
 		return err
@@ -187,7 +190,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 			return nil
 		})
 	}
-	l.follow = func(peers map[netip.AddrPort]bool) { k.channel.follow(work, g, peers) }
+	l.follow = func(peers map[netip.AddrPort]string) { k.channel.follow(work, g, peers) }
 	l.begin()
 
 	g.Go(func() error { return l.adverts.run(work, emit) })
@@ -195,7 +198,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	g.Go(func() error { return l.hello(work) })
 	g.Go(func() error { return k.channel.run(work) })
 	for _, gr := range l.groups {
-		g.Go(func() error { return gr.run(work, l.adverts.keys, emit) })
+		g.Go(func() error { return gr.run(work, l.adverts, emit) })
 	}
 	g.Go(func() error { return l.control.child.run(work, force, emit, controlGrace) })
 	g.Go(func() error { return l.proxy.child.run(work, force, emit, proxyGrace) })
@@ -206,7 +209,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		return err
 	})
 	k.log.Info("balancer started", "node", l.set.node, "pid", os.Getpid())
-	if l.sender.key == nil {
+	if !l.trust.keyed {
 		k.log.Warn("adverts are unauthenticated: whoever reaches their port can move the VIP; balancer_key_file ends that", "port", k.cfg.Cluster.AdvertPort)
 	}
 	err := g.Wait()

@@ -32,7 +32,7 @@ const (
 )
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
-// childStarted, childMessage, childEnded, queryAnswer, peerMAC or peerGone.
+// childStarted, childMessage, childEnded, queryAnswer, agreed, peerMAC or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -40,6 +40,8 @@ type loop struct {
 	set     settings
 	groups  []*group
 	adverts *advertSocket
+	trust   *trust
+	asked   questions       // of this node to others
 	filter  election.Filter // lets each advert through once and in order
 	sender  *sender
 	serving *servingState
@@ -49,16 +51,16 @@ type loop struct {
 	log     *slog.Logger
 
 	pauses pauses
-	emit   func(event)                         // for what runs beside the loop
-	beside func(func(context.Context))         // runs something short beside the loop, within its life
-	follow func(peers map[netip.AddrPort]bool) // keeps the state channels to these
+	emit   func(event)                           // for what runs beside the loop
+	beside func(func(context.Context))           // runs something short beside the loop, within its life
+	follow func(peers map[netip.AddrPort]string) // keeps the state channels to these
 
 	seedsTried bool
-	gossiped   []netip.AddrPort             // balancers that gossip knows
-	learned    map[netip.AddrPort]time.Time // where adverts came from, and when the last one did
-	spoke      bool                         // a Send is due when the events at hand are done
-	changed    bool                         // control has not seen the newest state
-	reported   time.Time                    // when it last did
+	gossiped   []ipc.Balancer             // that gossip knows
+	learned    map[netip.AddrPort]contact // where adverts came from
+	spoke      bool                       // a Send is due when the events at hand are done
+	changed    bool                       // control has not seen the newest state
+	reported   time.Time                  // when it last did
 }
 
 // run handles events until ctx ends, then shuts the machines down and returns when they
@@ -181,6 +183,8 @@ func (l *loop) handle(ev event) {
 		l.childEnded(ev)
 	case queryAnswer:
 		l.answered(ev)
+	case agreed:
+		l.agreed(ev)
 	case peerMAC:
 		l.learnMAC(ev)
 	case peerGone:
@@ -193,7 +197,7 @@ func (l *loop) heard(h heardAdvert) {
 		l.adverts.refuse(err)
 		return
 	}
-	l.learn(h.from, time.Now())
+	l.learn(h.from, h.a.Node, time.Now())
 	for _, g := range l.groups {
 		if ev, ok := h.a.Heard(g.name); ok {
 			l.step(g, ev)

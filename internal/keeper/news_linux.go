@@ -66,7 +66,9 @@ func (l *loop) childEnded(ev childEnded) {
 // need not wait for the seeds any longer.
 func (l *loop) cluster(m *ipc.Cluster) {
 	l.gossiped = m.Balancers
-	l.refreshPeers(time.Now())
+	now := time.Now()
+	l.refreshPeers(now)
+	l.forgetGone(now)
 	if m.SeedsTried && !l.seedsTried {
 		l.seedsTried = true
 		l.stepAll(election.SeedsTried{})

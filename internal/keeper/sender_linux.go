@@ -23,14 +23,15 @@ import (
 // advertised as active (E3).
 type sender struct {
 	sock     *advertSocket
-	key      []byte // nil: unauthenticated
+	trust    *trust
 	interval time.Duration
 	serving  func(now time.Time) bool
 
 	says atomic.Pointer[election.Advert] // of the loop; the sender fills in Seq and Late
-	to   atomic.Pointer[[]netip.AddrPort]
+	to   atomic.Pointer[[]target]
 	// alsoTo is one more place for the next advert only: the multicast group, once a second.
 	alsoTo atomic.Pointer[netip.AddrPort]
+	greets greetings
 	kickd  int // eventfd
 
 	seq    atomic.Uint64 // of the last datagram
@@ -40,16 +41,22 @@ type sender struct {
 	log    *slog.Logger
 }
 
-func newSender(sock *advertSocket, keys [][]byte, interval time.Duration, serving func(time.Time) bool, log *slog.Logger) (*sender, error) {
+// target is where adverts go, and who was last heard from there; "" for nobody yet.
+type target struct {
+	addr netip.AddrPort
+	node string
+}
+
+func newSender(sock *advertSocket, interval time.Duration, serving func(time.Time) bool, log *slog.Logger) (*sender, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("adverts: eventfd: %w", err)
 	}
-	s := &sender{sock: sock, interval: interval, serving: serving, kickd: fd, log: log}
-	if len(keys) > 0 {
-		s.key = keys[0]
+	s := &sender{
+		sock: sock, trust: sock.trust, interval: interval, serving: serving, kickd: fd, log: log,
+		greets: greetings{first: interval, due: make(map[netip.AddrPort]greeting)},
 	}
-	s.to.Store(new([]netip.AddrPort))
+	s.to.Store(new([]target))
 	return s, nil
 }
 
@@ -104,29 +111,63 @@ func (s *sender) sleep(d time.Duration) {
 	unix.Read(s.kickd, buf[:])
 }
 
+// send sends one advert to each peer, sealed for it. Where nobody is known yet, or no session
+// stands, it sends a greeting instead (E2).
 func (s *sender) send(now time.Time) {
-	to := *s.to.Load()
-	if also := s.alsoTo.Swap(nil); also != nil {
-		to = append(slices.Clone(to), *also)
-	}
-	if len(to) == 0 {
+	a := s.compose(now, 0)
+	if a == nil {
 		return
 	}
-	datagram := s.compose(now, 0)
-	if datagram == nil {
-		return
-	}
-	for _, peer := range to {
-		// An error here is a peer that is away; its absence shows in what it does not send.
-		if _, err := s.sock.conn.WriteToUDPAddrPort(datagram, peer); err == nil {
-			s.sent.Add(1)
+	if group := s.alsoTo.Swap(nil); group != nil {
+		datagram := s.trust.call
+		if datagram == nil {
+			datagram = s.seal("", a)
 		}
+		s.write(datagram, *group)
+	}
+	for _, to := range *s.to.Load() {
+		datagram := s.seal(to.node, a)
+		switch {
+		case datagram != nil:
+			s.greets.done(to.addr)
+		case s.greets.next(to.addr, now):
+			datagram = s.trust.greet
+		default:
+			continue
+		}
+		s.write(datagram, to.addr)
 	}
 }
 
-// compose seals what this node says at this moment; echo is the nonce of the question that
-// it answers, or 0. It may be called from any goroutine. nil: the loop has not spoken yet.
-func (s *sender) compose(now time.Time, echo uint64) []byte {
+func (s *sender) write(datagram []byte, to netip.AddrPort) {
+	// An error here is a peer that is away; its absence shows in what it does not send.
+	if _, err := s.sock.conn.WriteToUDPAddrPort(datagram, to); err == nil {
+		s.sent.Add(1)
+	}
+}
+
+// answer is what this node says at this moment to a node that asked with this nonce. It may be
+// called from any goroutine. nil: nothing.
+func (s *sender) answer(node string, nonce uint64) []byte {
+	a := s.compose(time.Now(), nonce)
+	if a == nil {
+		return nil
+	}
+	return s.seal(node, a)
+}
+
+// seal returns the datagram for one node; nil while there is no session with it.
+func (s *sender) seal(node string, a *election.Advert) []byte {
+	datagram, err := s.trust.seal(node, a)
+	if err != nil {
+		s.log.Error("advert not sent", "to", node, "err", err)
+	}
+	return datagram
+}
+
+// compose is what this node says at this moment; echo is the nonce of the question that it
+// answers, or 0. nil: the loop has not spoken yet.
+func (s *sender) compose(now time.Time, echo uint64) *election.Advert {
 	says := s.says.Load()
 	if says == nil {
 		return nil
@@ -141,13 +182,41 @@ func (s *sender) compose(now time.Time, echo uint64) []byte {
 			a.Groups[i].Priority = 0 // yield
 		}
 	}
-	datagram, err := election.Seal(make([]byte, 0, election.MaxDatagram), &a, s.key)
-	if err != nil {
-		s.log.Error("advert not sent", "err", err)
-		return nil
-	}
-	return datagram
+	return &a
 }
+
+// greetEvery is how often an address is greeted from which nothing comes.
+const greetEvery = time.Second
+
+// greetings says when which address is greeted: at once, then after one interval, two, four, and
+// so on, so that an exchange of which a datagram is lost ends soon; at last once a second.
+type greetings struct {
+	first time.Duration
+	due   map[netip.AddrPort]greeting // of the addresses that have been greeted, at most maxPeers
+}
+
+type greeting struct {
+	at   time.Time
+	wait time.Duration
+}
+
+// next says whether it is time, and counts on that it is done.
+func (g *greetings) next(to netip.AddrPort, now time.Time) bool {
+	d, known := g.due[to]
+	if known && now.Before(d.at) {
+		return false
+	}
+	if !known && len(g.due) >= maxPeers {
+		clear(g.due) // of addresses that are no peer's any more
+	}
+	d.wait = min(max(g.first, 2*d.wait), greetEvery)
+	d.at = now.Add(d.wait)
+	g.due[to] = d
+	return true
+}
+
+// done says that an address need not be greeted; when it must be again, it is at once.
+func (g *greetings) done(to netip.AddrPort) { delete(g.due, to) }
 
 // latenessSpan is how long a delay is remembered, at least, and twice that at most: long
 // enough to tell a busy machine by it, short enough to be as quick as ever when it is calm.

@@ -14,7 +14,7 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 	s := &ipc.KeeperState{
 		Node:     l.set.node,
 		Since:    l.set.since,
-		Secured:  l.sender.key != nil,
+		Secured:  l.trust.keyed,
 		Interval: l.set.interval,
 		Adverts: ipc.AdvertCounts{
 			Sent: l.sender.sent.Load(), Heard: heard, Refused: refused, WorstLate: l.sender.late.worst(now),
