@@ -50,6 +50,12 @@ func (s *site) untilRestarted(lb, name string, times int) {
 
 func newPair(t *testing.T) (s *site, active string) {
 	s = newSite(t)
+	return s, s.pair()
+}
+
+// pair starts two balancers and two apps, and returns the active when all know each other.
+func (s *site) pair() (active string) {
+	s.t.Helper()
 	s.startLB("lb1", "lb2")
 	s.startApp("web1", "web2")
 	s.untilServedBy("web1", "web2")
@@ -67,7 +73,7 @@ func newPair(t *testing.T) (s *site, active string) {
 		}
 		return st.Groups[0].Active == active && up == 2, fmt.Sprintf("%+v", st)
 	})
-	return s, active
+	return active
 }
 
 func TestADeadControlProcessMovesNothing(t *testing.T) {

@@ -191,9 +191,18 @@ func (s *site) untilServedBy(apps ...string) {
 
 // status is what 'tandem status --json' prints in a host, as far as the tests look at it.
 type status struct {
+	Authenticated bool
+	Adverts       struct {
+		Sent, Heard uint64
+		Refused     map[string]uint64
+	}
 	Groups []struct {
-		State, Active string
-		Epoch         uint64
+		State, Active, Reason string
+		Epoch                 uint64
+		Peers                 []struct {
+			Node     string
+			HeardAgo time.Duration `json:"heard_ago"`
+		}
 	}
 	Processes []struct {
 		Name     string
