@@ -42,7 +42,7 @@ type Release struct{ Token uint64 }
 // quick: the shell sends on the spot and does not wait. Whoever gets a Question answers at once, by the path
 // by which it came, with an advert whose Echo is the nonce; Answered brings the answer here.
 type Query struct {
-	Round int        // counts the rounds of one silence from 1; 0: adverts come, this one only measures an answer's time
+	Round int        // counts the rounds of one silence from 1; 0: no silence, but an answer's time is measured (E7), or its way (E6)
 	Nonce uint64     // never used twice, not even by another boot
 	Node  string     // who is asked; "" for all known balancers
 	Addr  netip.Addr // its own address; not valid when all are asked

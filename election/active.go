@@ -42,7 +42,7 @@ func (m *Machine) considerYield() {
 		return
 	}
 	switch {
-	case !m.cfg.Preempt || p == nil || p.rank().compareMerit(m.rank()) <= 0:
+	case !m.cfg.Preempt || p == nil || p.useless || p.rank().compareMerit(m.rank()) <= 0:
 		m.betterSince = time.Time{}
 	case m.betterSince.IsZero():
 		m.betterSince = m.now

@@ -14,7 +14,7 @@ func (m *Machine) settle() {
 func (m *Machine) heardInBackup(p *peer, was peer) {
 	switch {
 	case p.holds():
-		m.relievedAt = time.Time{}
+		m.relievedAt, m.voluntary, m.useless = time.Time{}, false, false
 		if !m.settled { // whoever hears the cluster need not look for it
 			m.settle()
 		}
@@ -28,6 +28,9 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 	case was.holds() && was.until.After(m.now):
 		// It yields, or came back from a restart: there is nothing to wait for but better candidates (E7).
 		m.floor, m.relievedAt = m.now, m.now
+		m.voluntary = p.Boot == was.Boot && p.Group.State == Backup && p.Group.Fitness > 0
+		m.useless = p.Group.Wire == WireSilent
+		p.useless = m.useless
 		if !was.claiming() {
 			m.lost = Reason{Why: WhyYielded, Node: p.Node}
 		}

@@ -25,6 +25,7 @@ func (m *Machine) become(to State, why Reason) {
 	m.forgetRequest()
 	m.settleBy, m.retryAt, m.yieldBy, m.betterSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	m.verifyBy, m.relievedAt = time.Time{}, time.Time{}
+	m.voluntary, m.useless = m.voluntary && to == Active, false
 }
 
 // becomeBackup waits for the active to be lost. Whatever came before, it does so for a full active-down

@@ -57,7 +57,7 @@ func (m *Machine) lookAround() {
 
 // heldUntil returns until when this active makes no voluntary move: a hold-down after the last one (E9).
 func (m *Machine) heldUntil() time.Time {
-	if m.reason.Why != WhyYielded {
+	if !m.voluntary || m.state != Active {
 		return time.Time{}
 	}
 	return m.since.Add(m.cfg.HoldDown)

@@ -21,7 +21,7 @@
 //	}
 //
 // Action says in what order do does what. A zero Deadline after Changed{To: Init} is the end. A shell that
-// never says Answered, Received, Stations, Isolated, Gone or Paused has an election by adverts alone.
+// never says Answered, Received, Stations, Hearing, Isolated, Gone or Paused has an election by adverts alone.
 //
 // # What it promises
 //
@@ -63,6 +63,14 @@
 //   - E5, proof of reception: with the first question goes one to the stations on the VIP's segment. No frame
 //     of theirs, no claim, and Fault one interval later. A bare pair has nobody to ask; who was asked to take
 //     over need not.
+//   - E6, useful and not only alive: a backup asks the active on the VIP's segment, too, four times in u =
+//     UsefulAfter (1 s, or 10i if that is more), and twenty times in it once an answer is missing. When none has
+//     come for u, while stations there have answered this node and it hears more than the active says of
+//     itself, it complains, by every path. The active asks the stations, too, for u/4, before it believes a
+//     complaint; then it yields. "More" is the gateway, or more than twice as many stations: so a node that
+//     can only hear, or only send, has no say, and two nodes that cannot hear each other but everybody else
+//     stay as they are. Who yields for this says so, and then hearing comes before rank. Nothing is forwarded
+//     to a node that is out of reach, so it releases the VIP, and clients learn that their connections are gone.
 //   - E7, fast signals. Yields: the VIP goes off first, then the yield is sent, three times, then the best peer
 //     claims at once and the others wait for their skew. The restart of the last active is a yield, too. Gone
 //     shortens the wait to one round of questions, twice as long as any answer of that node took; where none
@@ -72,7 +80,8 @@
 //     stays and announces again, and once more when the other has let go; that one is mute at once, then
 //     releases. When claims meet, the lower withdraws.
 //   - E9, one rank: fitness bucket, priority, address. With Preempt the active yields to a peer that has been
-//     better by fitness or priority for the hold-down; never for its address alone, which no client feels.
+//     better by fitness or priority for the hold-down; never for its address alone, which no client feels. Who
+//     has the VIP by a voluntary move (that, or E6) makes none for the hold-down.
 //   - E10, fitness: 0 to 255, compared in quarters.
 //   - E11, cold start: Backup; the active-down interval begins when the seeds have been tried. Before a first
 //     claim the wire is asked; a foreign owner means Fault, tried again. An active of ours once heard makes
@@ -92,5 +101,7 @@
 // priority 0, so nobody claims in between. A node that has just heard a peer for the first time has no history
 // of its own with it: what the peer says of its lateness covers its past, and the own lateness ours.
 //
-// E6 (a backup with better hearing asks the active to yield) and E15 (votes) are not here.
+// A node that was never told of a Hearing asks nobody on the segment and complains of nobody: so it is where
+// the VIP is on no segment at all. Where it is, but questions there are never answered (a firewall), complaints
+// come to nothing, since the active hears as much. E15 (votes) is not here.
 package election

@@ -64,6 +64,8 @@ type Machine struct {
 	pardoned bool      // Backup: has discarded the silence of its own sleep once
 
 	relievedAt time.Time // Backup: when an active in order asked to be relieved; zero for not
+	voluntary  bool      // Backup: it need not have yielded; Active: this node has the VIP by such a move (E9)
+	useless    bool      // Backup: it yielded since nobody on the segment is answered by it (E6)
 	verifyBy   time.Time // Active: a pause has been verified then at the latest; zero: there was none
 
 	betterSince time.Time // Active: since when a clearly better peer is there; zero for none

@@ -22,6 +22,7 @@ type peer struct {
 	awaited  bool          // this node's verification waits for its answer (E14)
 	wire     wireWatch     // how it answers on the VIP's segment (E6)
 	plaint   plaint        // what it holds against this node (E6)
+	useless  bool          // it yielded since it was out of its clients' reach, and does not say that this is over (E6)
 
 	rival     bool      // it may have held the VIP while we did: announce once more when it has let go
 	contested time.Time // when we last told it so
@@ -34,7 +35,7 @@ type peer struct {
 func (m *Machine) record(p *peer, h Heard, via Path) {
 	if h.Boot != p.Boot {
 		p.gaps, p.rtt, p.path, p.advertAt = recent{}, 0, 0, time.Time{}
-		p.wire, p.plaint = wireWatch{}, plaint{}
+		p.wire, p.plaint, p.useless = wireWatch{}, plaint{}, false
 	}
 	switch missed := m.now.Sub(p.advertAt) > questionsAfter(p.patience); {
 	case via == 0:
@@ -43,6 +44,7 @@ func (m *Machine) record(p *peer, h Heard, via Path) {
 		p.path = via
 	}
 	p.Heard, p.at = h, m.now
+	p.useless = p.useless && h.Group.Wire != WireAnswers && !p.active()
 	p.lateness = min(max(h.Late, p.gaps.longest(m.now), m.late.longest(m.now)), longestJitter(h.Interval))
 	p.patience = patience(h.Interval, p.lateness)
 	p.from, p.until = m.now.Add(questionsAfter(p.patience)), m.now.Add(p.patience)
@@ -138,11 +140,15 @@ func (m *Machine) successor() *peer {
 	return best
 }
 
-// rankAt returns how many candidates alive at t are better than this node: 0 claims first.
+// rankAt returns how many candidates alive at t are better than this node: 0 claims first. In place of one that
+// was out of the clients' reach, hearing comes before rank: else the next one may be where that was (E6).
 func (m *Machine) rankAt(t time.Time) int {
 	n, own := 0, m.rank()
 	for _, p := range m.peers {
-		if p.candidate() && p.until.After(t) && p.rank().compare(own) > 0 {
+		switch {
+		case !p.candidate() || !p.until.After(t):
+		case m.useless && m.hearing.beats(p.Group.Hearing):
+		case p.rank().compare(own) > 0, m.useless && p.Group.Hearing.beats(m.hearing):
 			n++
 		}
 	}

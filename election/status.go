@@ -23,6 +23,9 @@ type Status struct {
 	// PathDegraded is the path by which the active answers though its adverts do not come; 0 when they do.
 	PathDegraded Path
 	PreemptAt    time.Time // when this active yields to a better peer; zero when none is there
+	HeldUntil    time.Time // no voluntary move before, since this active has the VIP by one (E9); zero for none
+	Hearing      Hearing   // as last told
+	Wire         Wire      // Backup: how the active answers on the VIP's segment (E6)
 	Peers        []Peer    // sorted by name, at most MaxPeers
 }
 
@@ -41,6 +44,9 @@ type Peer struct {
 	Patience time.Duration // how long its silence is borne (E13)
 	Path     Path          // by which it answers though its adverts do not come; 0 when they do
 	Silent   bool          // not heard for its active-down interval
+	Hearing  Hearing
+	Wire     Wire // how the active answers it on the VIP's segment; of one that yielded: WireSilent says why
+	Useless  bool // it yielded since it was out of its clients' reach, and does not say that this is over (E6)
 }
 
 // Status returns a snapshot as of the last Step or Tick.
@@ -50,18 +56,22 @@ func (m *Machine) Status() Status {
 		State: m.state, Since: m.since, Reason: m.reason,
 		Epoch: m.epoch, Transitions: m.transitions,
 		Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Serving: m.serving, NotServing: m.notServing,
-		Foreign: m.foreign, PreemptAt: m.preemptAt(), Fenced: m.fenced && (m.state == Active || m.state == Draining || m.held || m.kept),
+		Foreign: m.foreign, PreemptAt: m.preemptAt(), HeldUntil: m.heldUntil(), Hearing: m.hearing, Fenced: m.fenced && (m.state == Active || m.state == Draining || m.held || m.kept),
 	}
 	if m.state == Active {
 		s.Active = m.cfg.Node
 	} else if p := m.activePeer(); p != nil {
 		s.Active, s.PathDegraded = p.Node, p.path
 	}
+	if m.state == Backup {
+		s.Wire = m.wire()
+	}
 	for _, p := range m.peers {
 		s.Peers = append(s.Peers, Peer{
 			Node: p.Node, Boot: p.Boot, Addr: p.Addr, State: p.Group.State, Claiming: p.Group.Claiming,
 			Priority: p.Group.Priority, Fitness: p.Group.Fitness, Epoch: p.Group.Epoch,
 			Interval: p.Interval, Heard: p.at, Patience: p.patience, Path: p.path, Silent: !p.until.After(m.now),
+			Hearing: p.Group.Hearing, Wire: p.Group.Wire, Useless: p.useless,
 		})
 	}
 	return s
@@ -90,6 +100,9 @@ func (m *Machine) Advert() GroupAdvert {
 	}
 	if m.yielding {
 		g.Priority = 0
+		if m.reason.Why == WhyNotUseful {
+			g.Wire = WireSilent // of itself: let whoever hears more on the segment take over
+		}
 	}
 	return g
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ import (
 //
 //	new node=a [addr= priority= interval= preempt settle= answer= retry= holddown=]
 //	new … active           the same, and then the cold start of a lone node up to Active, unprinted
-//	hear NODE STATE [epoch= priority= fitness= boot= addr= interval= late= seq= claiming]
+//	hear NODE STATE [epoch= priority= fitness= boot= addr= interval= late= seq= claiming gateway stations= wire=]
 //	keep NODE STATE …      the same, and again every interval during run, until silence NODE
 //	run FOR                time passes; Tick at each Deadline
 //	sleep FOR              time passes without a Tick, then Tick
@@ -32,7 +33,9 @@ import (
 //	seeds | probed [owner= err=] | claimed [err=] | released [err=] | fitness N | serving yes|no
 //	conflict MAC | gone NODE (PeerGone) | ended NODE [boot=] (Gone) | shutdown
 //	answered NODE STATE … [path= nonce=] | received | stations yes|no | isolated yes|no | paused FOR
+//	hearing [gateway] [stations=] | complained NODE [seq= for= boot= gateway stations=]
 //	status | advert | rounds (print each query round from now on, not only the first of a silence)
+//	keep-answering PATH (whoever is asked answers at once, by that path, what it said last) | stop-answering
 //
 // Answers carry the token of the last request unless told token=. The adverts of each interval are left out
 // when they only repeat what was said before.
@@ -58,7 +61,10 @@ type transcript struct {
 	kept  map[string]*keptPeer
 	out   strings.Builder
 
-	allRounds bool // print each query round, not only the first of a silence
+	allRounds  bool // print each query round, not only the first of a silence
+	asked      []Query
+	answering  Path   // by which questions are answered at once; 0: they are not
+	complaints uint64 // that were handed in
 }
 
 // keptPeer is heard again every interval.
@@ -89,6 +95,10 @@ func (tr *transcript) command(t *testing.T, d *datadriven.TestData) string {
 		delete(tr.kept, d.CmdArgs[0].Key)
 	case "rounds":
 		tr.allRounds = true
+	case "keep-answering":
+		tr.answering = pathOf(d.CmdArgs[0].Key)
+	case "stop-answering":
+		tr.answering = 0
 	case "status":
 		tr.status()
 	case "advert":
@@ -169,6 +179,13 @@ func (tr *transcript) event(t *testing.T, d *datadriven.TestData) Event {
 		return Stations{Third: d.CmdArgs[0].Key == "yes"}
 	case "isolated":
 		return Isolated{Yes: d.CmdArgs[0].Key == "yes"}
+	case "hearing":
+		return hearingOf(t, d)
+	case "complained":
+		return Complained{
+			Node: d.CmdArgs[0].Key, Boot: number(t, d, "boot", 1),
+			Complaint: Complaint{Group: "vip", Seq: tr.plaints(t, d), For: duration(t, arg(t, d, "for", "750ms")), Hearing: hearingOf(t, d)},
+		}
 	case "ended":
 		return Gone{Node: d.CmdArgs[0].Key, Boot: number(t, d, "boot", 1)}
 	case "paused":
@@ -176,6 +193,24 @@ func (tr *transcript) event(t *testing.T, d *datadriven.TestData) Event {
 	}
 	d.Fatalf(t, "unknown command %q", d.Cmd)
 	return nil
+}
+
+func hearingOf(t *testing.T, d *datadriven.TestData) Hearing {
+	return Hearing{Gateway: d.HasArg("gateway"), Peer: d.HasArg("peer"), Stations: uint8(number(t, d, "stations", 0))}
+}
+
+// plaints counts the complaints, as those who complain do.
+func (tr *transcript) plaints(t *testing.T, d *datadriven.TestData) uint64 {
+	tr.complaints++
+	return number(t, d, "seq", tr.complaints)
+}
+
+func hearingText(h Hearing) string {
+	s := fmt.Sprint("hears ", h.Stations)
+	if h.Gateway {
+		s += " and the gateway"
+	}
+	return s
 }
 
 func pathOf(word string) Path {
@@ -196,8 +231,10 @@ func heardOf(t *testing.T, d *datadriven.TestData) Heard {
 		Group: GroupAdvert{
 			Name: "vip", Claiming: d.HasArg("claiming"), Epoch: number(t, d, "epoch", 0),
 			Priority: uint8(number(t, d, "priority", DefaultPriority)), Fitness: uint8(number(t, d, "fitness", 255)),
+			Hearing: hearingOf(t, d),
 		},
 	}
+	h.Group.Wire = Wire(slices.Index(wireNames[:], arg(t, d, "wire", "unknown")))
 	for s, name := range stateNames {
 		if name == d.CmdArgs[1].Key {
 			h.Group.State = State(s)
@@ -229,8 +266,20 @@ func (tr *transcript) run(end time.Time) {
 		} else {
 			tr.print(tr.m.Tick(tr.now))
 		}
+		tr.answer()
 	}
 	fmt.Fprintln(&tr.out, "the deadline does not move on")
+}
+
+// answer answers what has been asked, as keep-answering says.
+func (tr *transcript) answer() {
+	questions := tr.asked
+	tr.asked = nil
+	for _, q := range questions {
+		if k := tr.kept[q.Node]; k != nil && q.Via&tr.answering != 0 {
+			tr.step(Answered{Heard: k.heard, Nonce: q.Nonce, Path: tr.answering})
+		}
+	}
 }
 
 // step hands the event in, and lets the Tick follow that it may make due.
@@ -271,12 +320,20 @@ func (tr *transcript) print(actions []Action) {
 			line = fmt.Sprintf("release #%d", a.Token)
 		case Query:
 			tr.nonce = a.Nonce
-			if (a.Round == 0 || a.Round > 1 && a.Via == AllPaths) && !tr.allRounds {
+			tr.asked = append(tr.asked, a)
+			complains := a.Complaint != Complaint{}
+			if (a.Round == 0 && !complains || a.Round > 1 && a.Via == AllPaths) && !tr.allRounds {
 				continue
 			}
 			line = fmt.Sprintf("query round %d to %s by %v", a.Round, cmp.Or(a.Node, "all"), a.Via)
+			if c := a.Complaint; complains {
+				line += fmt.Sprintf(", complaint %d: silent for %v; %s", c.Seq, c.For, hearingText(c.Hearing))
+			}
 		case Solicit:
 			line = "solicit"
+			if a.Silent != "" {
+				line += ", whatever " + a.Silent + " sends"
+			}
 		case Fence:
 			line = "fence"
 		case Unfence:
@@ -293,7 +350,14 @@ func advertText(g GroupAdvert) string {
 	if g.Claiming {
 		s += " claiming"
 	}
-	return fmt.Sprintf("“%s, epoch %d, priority %d, fitness %d”", s, g.Epoch, g.Priority, g.Fitness)
+	s = fmt.Sprintf("%s, epoch %d, priority %d, fitness %d", s, g.Epoch, g.Priority, g.Fitness)
+	if (g.Hearing != Hearing{}) {
+		s += ", " + hearingText(g.Hearing)
+	}
+	if g.Wire != WireUnknown {
+		s += ", wire " + g.Wire.String()
+	}
+	return "“" + s + "”"
 }
 
 func (tr *transcript) status() {
@@ -306,12 +370,18 @@ func (tr *transcript) status() {
 	if s.Fenced {
 		fmt.Fprintf(&tr.out, "fenced\n")
 	}
+	if s.Wire == WireSilent {
+		fmt.Fprintf(&tr.out, "the active is silent on the wire\n")
+	}
+	if !s.HeldUntil.IsZero() {
+		fmt.Fprintf(&tr.out, "no voluntary move until %v\n", s.HeldUntil.Sub(epochStart))
+	}
 	if s.PathDegraded != 0 {
 		fmt.Fprintf(&tr.out, "the active answers by %v only\n", s.PathDegraded)
 	}
 	for _, p := range s.Peers {
-		fmt.Fprintf(&tr.out, "  %s %v, epoch %d, priority %d, fitness %d, silent %v\n",
-			p.Node, p.State, p.Epoch, p.Priority, p.Fitness, p.Silent)
+		fmt.Fprintf(&tr.out, "  %s %v, epoch %d, priority %d, fitness %d, silent %v%s\n",
+			p.Node, p.State, p.Epoch, p.Priority, p.Fitness, p.Silent, map[bool]string{true: ", useless"}[p.Useless])
 	}
 }
 
