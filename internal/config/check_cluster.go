@@ -14,6 +14,7 @@ var host = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]
 
 func (c *checker) cluster(raw *rawCluster) Cluster {
 	cl := Cluster{AdvertPort: uint16(raw.AdvertPort.V), AdvertInterval: raw.AdvertInterval.V}
+	c.policy(raw.Policy)
 	for _, t := range raw.Join.V {
 		if !isSeed(t.V) {
 			c.add(t.At, fmt.Sprintf("%q is neither a host nor a host and port", t.V), seedRemedy(t.V))
@@ -36,6 +37,14 @@ func (c *checker) cluster(raw *rawCluster) Cluster {
 		c.add(at, fmt.Sprintf("gossip and adverts cannot share port %d", cl.AdvertPort), "change one of gossip and advert_port")
 	}
 	return cl
+}
+
+// policy: whoever asks for safety must not get availability in silence.
+func (c *checker) policy(t text) {
+	if t.V == "safety" {
+		c.add(t.At, `policy "safety" (a VIP is held with the votes of a majority only) does not exist yet`,
+			`write "availability", which lets both parts of a divided network hold the VIP`)
+	}
 }
 
 // isSeed tells whether s is an address or host name, with or without a port.

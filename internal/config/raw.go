@@ -30,6 +30,7 @@ type rawCluster struct {
 	BalancerKeyFile text   `toml:"balancer_key_file"`
 	AdvertPort      number `toml:"advert_port" default:"7947" min:"1" max:"65535"`
 	AdvertInterval  span   `toml:"advert_interval" default:"20ms" min:"5ms" max:"10s"`
+	Policy          text   `toml:"policy" default:"availability" oneof:"availability,safety"`
 }
 
 type rawVIP struct {
