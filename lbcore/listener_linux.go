@@ -53,6 +53,9 @@ func (l *listener) close() {
 	}
 	for !l.w.stopped && l.acceptSome() {
 	}
+	// Another descriptor of the same socket, here or in another process, would keep it in
+	// epoll after this one is closed, and a connection that waits wake the loop for ever.
+	l.w.Pause(l.token)
 	l.w.Close(l.token)
 	l.token = 0
 	l.w.listeners = slices.DeleteFunc(l.w.listeners, func(o *listener) bool { return o == l })

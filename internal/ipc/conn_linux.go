@@ -58,7 +58,12 @@ func New(f *os.File) (*Conn, error) {
 		c.Close()
 		return nil, fmt.Errorf("ipc: descriptor is a %T, not a unix socket", c)
 	}
-	return &Conn{sock: sock, queue: make(chan outgoing, queueLen)}, nil
+	return FromUnix(sock), nil
+}
+
+// FromUnix makes a Conn of a connected socket, which it takes over.
+func FromUnix(sock *net.UnixConn) *Conn {
+	return &Conn{sock: sock, queue: make(chan outgoing, queueLen)}
 }
 
 // Send queues m, and copies of the files' descriptors, for the other process. The caller

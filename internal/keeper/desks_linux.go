@@ -62,6 +62,7 @@ type proxyDesk struct {
 
 	ready      bool
 	up, total  int // backends
+	clients    ipc.Clients
 	lastReason string
 	lastShare  uint8
 }
@@ -69,6 +70,7 @@ type proxyDesk struct {
 func (d *proxyDesk) started(conn *ipc.Conn) {
 	d.conn = conn
 	d.send(&d.start, append([]*os.File{d.progress.file}, d.listeners...)...)
+	d.send(&ipc.Serve{})
 }
 
 func (d *proxyDesk) becomeReady(now time.Time) {

@@ -45,6 +45,8 @@ func (l *loop) childMessage(ev childMessage) {
 		}
 	case *ipc.ProxyState:
 		l.proxy.backends(m.Up, m.Total)
+	case *ipc.Clients:
+		l.proxy.clients = *m
 	case *ipc.Cluster:
 		l.cluster(m)
 	case *ipc.RelayAnswer:

@@ -1,8 +1,6 @@
 package proxy
 
 import (
-	"time"
-
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/lbcore"
 )
@@ -81,17 +79,3 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 	}
 	return out
 }
-
-// inFlight is the number of requests that wait for a backend's answer or are being
-// answered.
-func inFlight(s lbcore.Snapshot) (n int64) {
-	for _, p := range s.Pools {
-		for _, b := range p.Backends {
-			n += b.Counters.Current
-		}
-	}
-	return n
-}
-
-// reportInterval is how often state is sent when no backend changes.
-const reportInterval = time.Second

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -23,13 +25,23 @@ import (
 type Process struct {
 	log    *slog.Logger
 	level  *slog.LevelVar
-	keeper *ipc.Conn
 	orders chan order // from the keeper, to the goroutine of Run
+	gone   chan error // the keeper's socket has ended
+	boss   uint32     // the keeper's uid
+	began  time.Time
 
-	core *lbcore.Proxy
+	core     *lbcore.Proxy
+	start    *ipc.ProxyStart
+	files    []*os.File // those of start, for a new keeper; nil once the sockets are left to others
+	listed   atomic.Bool
+	draining atomic.Bool
+	drain    *time.Timer       // nil: none is ordered
+	meeting  *net.UnixListener // nil before Serve, and where there is none
+	visitors chan *net.UnixConn
 
 	mu      sync.Mutex // protects what follows
-	control *ipc.Conn  // nil while there is none
+	keeper  *ipc.Conn
+	control *ipc.Conn // nil while there is none
 }
 
 // order is a message of the keeper with its descriptors.
@@ -47,83 +59,79 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	p := &Process{log: log, level: level, keeper: conn, orders: make(chan order, 16)}
+	boss, err := conn.Peer()
+	if err != nil {
+		return err
+	}
+	p := &Process{
+		log: log, level: level, boss: boss.UID, began: time.Now(),
+		orders: make(chan order, 16), gone: make(chan error, 1), visitors: make(chan *net.UnixConn, 1),
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	gone := make(chan error, 1)
+	p.listen(ctx, conn)
+	return p.life(ctx)
+}
+
+// listen takes orders from a keeper, the first or a new one, until it is gone.
+func (p *Process) listen(ctx context.Context, conn *ipc.Conn) {
+	p.mu.Lock()
+	p.keeper = conn
+	p.mu.Unlock()
 	go func() {
-		gone <- conn.Run(ctx, func(m ipc.Message, files []*os.File) { p.orders <- order{m, files} })
+		p.gone <- conn.Run(ctx, func(m ipc.Message, files []*os.File) { p.orders <- order{m, files} })
 	}()
-	return p.life(ctx, gone)
 }
 
 // life is: start, serve, stop.
-func (p *Process) life(ctx context.Context, gone <-chan error) error {
+func (p *Process) life(ctx context.Context) error {
 	var first order
 	select {
 	case first = <-p.orders:
-	case err := <-gone:
+	case err := <-p.gone:
 		return fmt.Errorf("the keeper went before it gave orders: %w", err)
 	}
 	start, ok := first.m.(*ipc.ProxyStart)
 	if !ok {
 		return fmt.Errorf("the keeper began with %T instead of orders", first.m)
 	}
-	core, err := p.build(start, first.files)
-	if err != nil {
+	p.start, p.files = start, first.files
+	if err := p.build(); err != nil {
 		return err
 	}
-	p.core = core
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return core.Run(ctx) })
+	g.Go(func() error { return p.core.Run(ctx) })
 	g.Go(func() error { return p.report(ctx) })
 	g.Go(func() error {
 		defer stop()
-		return p.obey(ctx, g, gone, start.OrphanTime)
+		return p.obey(ctx, g)
 	})
 	return g.Wait()
 }
 
-// build makes lbcore from the first orders.
-func (p *Process) build(start *ipc.ProxyStart, files []*os.File) (*lbcore.Proxy, error) {
+// build makes lbcore from the first orders; it listens nowhere yet.
+func (p *Process) build() error {
+	start := p.start
 	p.level.Set(slog.Level(start.LogLevel))
-	if want := 1 + start.Loops*len(start.Frontends); len(files) != want {
-		return nil, fmt.Errorf("the keeper sent %d descriptors, want %d", len(files), want)
+	if want := 1 + start.Loops*len(start.Frontends); len(p.files) != want {
+		return fmt.Errorf("the keeper sent %d descriptors, want %d", len(p.files), want)
 	}
 	// A loop keeps its thread for good; one more is for everything else.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), start.Loops+1))
-	words, err := progressWords(files[0], start.Loops)
+	words, err := progressWords(p.files[0], start.Loops)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	listeners := make([]int, 0, len(files)-1)
-	for _, f := range files[1:] {
-		// lbcore owns its listeners; f's own descriptor goes with f.
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return nil, fmt.Errorf("listening socket: %w", err)
-		}
-		listeners = append(listeners, fd)
-		f.Close()
+	if p.core, err = lbcore.New(lbcore.Config{Loops: start.Loops, Progress: words, Log: p.log}); err != nil {
+		return err
 	}
-	core, err := lbcore.New(lbcore.Config{Loops: start.Loops, Progress: words, Log: p.log})
-	if err != nil {
-		return nil, err
-	}
-	if err := core.SetPools(poolConfigs(start.Pools)); err != nil {
-		return nil, err
-	}
-	if err := core.SetFrontends(frontendConfigs(start.Frontends, listeners, start.Loops)); err != nil {
-		return nil, err
-	}
-	return core, nil
+	return p.core.SetPools(poolConfigs(start.Pools))
 }
 
 // progressWords maps the memory that the keeper watches.
 func progressWords(f *os.File, loops int) ([]uint64, error) {
-	defer f.Close()
 	mem, err := unix.Mmap(int(f.Fd()), 0, 8*loops, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("progress memory: %w", err)
@@ -131,131 +139,52 @@ func progressWords(f *os.File, loops int) ([]uint64, error) {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(&mem[0])), loops), nil
 }
 
-// obey does what the keeper says until it says stop, or is gone for the orphan time.
-func (p *Process) obey(ctx context.Context, g *errgroup.Group, gone <-chan error, orphan time.Duration) error {
-	var orphaned <-chan time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case o := <-p.orders:
-			switch m := o.m.(type) {
-			case *ipc.Link:
-				p.link(ctx, g, o.files)
-			case *ipc.Recheck:
-				p.core.Recheck()
-			case *ipc.Stop:
-				p.drain(ctx, m.Grace)
-				return nil
-			}
-		case err := <-gone:
-			p.log.Warn("the keeper is gone; serving on", "orphan_time", orphan, "err", err)
-			orphaned, gone = time.After(orphan), nil
-		case <-orphaned:
-			p.log.Warn("no keeper came back; ending")
-			p.drain(ctx, orphan)
-			return nil
+// serve begins to read the listening sockets, and says so.
+func (p *Process) serve(files []*os.File) error {
+	listeners := make([]int, 0, len(p.files)-1)
+	for _, f := range p.files[1:] {
+		// lbcore owns its listeners; f stays, for a new keeper.
+		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("listening socket: %w", err)
 		}
+		listeners = append(listeners, fd)
 	}
-}
-
-// link speaks with a control process, new or for the first time, until it is gone.
-func (p *Process) link(ctx context.Context, g *errgroup.Group, files []*os.File) {
-	if len(files) != 1 {
-		p.log.Error("a link came without its socket", "descriptors", len(files))
-		return
-	}
-	conn, err := ipc.New(files[0])
-	if err != nil {
-		p.log.Error("link to control", "err", err)
-		return
-	}
-	p.setControl(conn)
-	g.Go(func() error {
-		err := conn.Run(ctx, func(m ipc.Message, _ []*os.File) {
-			if pools, ok := m.(*ipc.Pools); ok {
-				p.setBackends(pools)
-			}
-		})
-		p.log.Info("control is gone; keeping the backends known", "err", err)
-		return nil // the next control comes with the next link
-	})
-	p.sendState()
-}
-
-func (p *Process) setControl(conn *ipc.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.control != nil {
-		p.control.Close()
-	}
-	p.control = conn
-}
-
-// setBackends hands each pool its whole list.
-func (p *Process) setBackends(m *ipc.Pools) {
-	for _, set := range m.Pools {
-		pool := p.core.Pool(set.Name)
-		if pool == nil {
-			p.log.Error("control speaks of a pool that is not configured", "pool", set.Name)
-			continue
-		}
-		if err := pool.Set(backendConfigs(set.Backends)); err != nil {
-			p.log.Error("backends refused; the old ones stay", "pool", set.Name, "err", err)
-		}
-	}
-}
-
-// report says Ready once, then tells keeper and control the state of the backends whenever
-// one changes, and every second.
-func (p *Process) report(ctx context.Context) error {
-	if err := p.keeper.Send(&ipc.Ready{}); err != nil {
+	if err := p.core.SetFrontends(frontendConfigs(p.start.Frontends, listeners, p.start.Loops)); err != nil {
 		return err
 	}
-	tick := time.NewTicker(reportInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		case <-p.core.Changes():
+	if len(files) > 0 {
+		meeting, err := ipc.Attend(files[0])
+		if err != nil {
+			p.log.Warn("no later keeper can find this proxy", "err", err)
 		}
-		p.sendState()
+		p.meeting = meeting
 	}
+	return p.tell(&ipc.Ready{})
 }
 
-// sendState tells both, as far as they are there. Nobody who misses one is worse off after
-// the next.
-func (p *Process) sendState() {
-	s := state(p.core.Snapshot())
-	p.keeper.Send(&ipc.ProxyState{Up: s.Up, Total: s.Total})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.control != nil {
-		p.control.Send(s)
+// leaveSockets lets go of the listening sockets for good. What waits there is served by
+// this proxy, or left to whoever else has them.
+func (p *Process) leaveSockets(toAnother bool) {
+	if toAnother {
+		p.core.StopAccepting()
 	}
-}
-
-// drain takes no new connections and waits for the requests in flight, grace at most.
-func (p *Process) drain(ctx context.Context, grace time.Duration) {
 	if err := p.core.SetFrontends(nil); err != nil {
 		p.log.Error("closing the listening sockets", "err", err)
 	}
-	end := time.After(grace)
-	look := time.NewTicker(20 * time.Millisecond)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-end:
-			p.log.Warn("requests cut off", "left", inFlight(p.core.Snapshot()), "grace", grace)
-			return
-		case <-look.C:
-			if inFlight(p.core.Snapshot()) == 0 {
-				return
-			}
-		}
+	for _, f := range p.files {
+		f.Close()
 	}
+	p.files = nil
+	if p.meeting != nil {
+		p.meeting.Close()
+		p.meeting = nil
+	}
+}
+
+// tell queues a message for the keeper.
+func (p *Process) tell(m ipc.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.keeper.Send(m)
 }

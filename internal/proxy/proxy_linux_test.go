@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -27,10 +28,20 @@ type bench struct {
 	url     string
 	ended   chan error
 	dropped context.CancelFunc // ends the keeper's side
+	meeting string             // path of the meeting socket
+	socket  *os.File           // the meeting socket itself
 }
 
-// newBench starts a proxy with one frontend and the pool web.
+// newBench starts a proxy with one frontend and the pool web, and has it serve.
 func newBench(t *testing.T, orphan time.Duration) *bench {
+	t.Helper()
+	b := newHeldBench(t, orphan)
+	b.serve()
+	return b
+}
+
+// newHeldBench starts one that does not serve yet.
+func newHeldBench(t *testing.T, orphan time.Duration) *bench {
 	t.Helper()
 	mine, its, err := ipc.Pair()
 	if err != nil {
@@ -44,7 +55,11 @@ func newBench(t *testing.T, orphan time.Duration) *bench {
 	b.dropped = cancel
 	go b.keeper.Run(ctx, func(m ipc.Message, _ []*os.File) { b.heard <- m })
 	go func() { b.ended <- Run(its, new(slog.LevelVar), slog.New(slog.DiscardHandler)) }()
-	t.Cleanup(func() { cancel(); b.end() })
+	t.Cleanup(func() {
+		b.keeper.Send(&ipc.Stop{}) // one that has ended, or has no keeper, needs none
+		b.end()
+		cancel()
+	})
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,7 +71,7 @@ func newBench(t *testing.T, orphan time.Duration) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close()
+	t.Cleanup(func() { socket.Close() }) // as the keeper has it
 	memory := progressMemory(t)
 	defer memory.Close()
 	start := &ipc.ProxyStart{
@@ -67,7 +82,23 @@ func newBench(t *testing.T, orphan time.Duration) *bench {
 	if err := b.keeper.Send(start, memory, socket); err != nil {
 		t.Fatal(err)
 	}
+	b.meeting = filepath.Join(t.TempDir(), "meeting")
+	meeting, err := ipc.NewMeeting(b.meeting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.socket = meeting
+	t.Cleanup(func() { meeting.Close() })
 	return b
+}
+
+// serve has it read its sockets.
+func (b *bench) serve() {
+	b.t.Helper()
+	if err := b.keeper.Send(&ipc.Serve{}, b.socket); err != nil {
+		b.t.Fatal(err)
+	}
+	b.until("the proxy is ready", func(m ipc.Message) bool { _, ok := m.(*ipc.Ready); return ok })
 }
 
 // end waits for the process.
@@ -167,7 +198,6 @@ func isUp(m ipc.Message) bool {
 
 func TestOrdersMakeAProxyThatServesAndReports(t *testing.T) {
 	b := newBench(t, time.Minute)
-	b.until("the proxy is ready", func(m ipc.Message) bool { _, ok := m.(*ipc.Ready); return ok })
 	if code, _ := b.get(); code != http.StatusServiceUnavailable {
 		t.Errorf("a request before there is a backend is answered %d, want 503", code)
 	}
