@@ -39,7 +39,7 @@ func (x *exchange) readAnswer() bool {
 func (x *exchange) pass(data []byte) {
 	out := x.w.wbuf[:0]
 	for !x.started {
-		n, err := x.resp.Parse(data, &x.view.limits, x.headOnly)
+		n, err := x.resp.Parse(data, &x.view.limits, http1.Asked{Head: x.headOnly, Upgrade: x.upgrade})
 		if err != nil {
 			x.deliver(out)
 			x.failed(malformed, err)
@@ -50,8 +50,20 @@ func (x *exchange) pass(data []byte) {
 			x.deliver(out)
 			return
 		}
+		if x.resp.Upgrade != nil && (!x.reqDone || x.sent < len(x.send)) {
+			x.deliver(out)
+			x.failed(malformed, errEarlySwitch)
+			return
+		}
 		out = x.passHead(out)
 		data = data[n:]
+	}
+	if x.resp.Upgrade != nil {
+		x.deliver(append(out, data...))
+		x.w.put(x.rin)
+		x.rin = nil
+		x.openTunnel()
+		return
 	}
 	out, data, err := x.passBody(out, data)
 	if len(data) > 0 {

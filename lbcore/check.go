@@ -87,7 +87,7 @@ func (h HTTPCheck) ask(c net.Conn, addr netip.AddrPort) (int, error) {
 	var resp http1.Response
 	buf := make([]byte, 0, http1.DefaultHead)
 	for {
-		head, perr := resp.Parse(buf, nil, false)
+		head, perr := resp.Parse(buf, nil, http1.Asked{})
 		switch {
 		case perr != nil:
 			return 0, perr

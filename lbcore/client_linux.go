@@ -24,12 +24,13 @@ const (
 //
 //	head ──request──► busy ──answered──► head
 //	  │                 │──answered, last──► linger ──► closed
-//	  └──refused──► busy┘
+//	  └──refused──► busy┘──101──► tunnel ──both ended──► closed
 type phase uint8
 
 const (
 	phaseHead   phase = iota // idle (no exchange), or receiving a head
 	phaseBusy                // an exchange is under way
+	phaseTunnel              // the backend has switched protocols
 	phaseLinger              // answered and shut down; waits for the client's end
 	phaseClosed
 )
@@ -79,7 +80,11 @@ func (c *client) Ready(ev loop.Events) {
 	if ev&loop.HangUp != 0 {
 		c.eof = true
 	}
-	if ev&loop.Broken != 0 {
+	switch {
+	case ev&loop.Broken == 0:
+	case c.phase == phaseTunnel && !c.x.tunnel.clientDone:
+		c.readable, c.eof = true, true // it may have ended in order: reading tells
+	default:
 		c.broken = true
 	}
 	c.run()
@@ -94,6 +99,8 @@ func (c *client) run() {
 			more = c.readRequest()
 		case phaseBusy:
 			more = c.x.pump()
+		case phaseTunnel:
+			more = c.x.pumpTunnel()
 		case phaseLinger:
 			more = c.drain()
 		}
@@ -107,6 +114,8 @@ func (c *client) run() {
 		return
 	case c.phase == phaseBusy:
 		c.x.arm()
+	case c.phase == phaseTunnel:
+		c.w.Wheel.Set(&c.timer, c, c.x.tunnelDeadline())
 	}
 	if more {
 		c.w.Again(c.token)
@@ -280,8 +289,11 @@ func (c *client) abort() {
 	if c.phase == phaseClosed {
 		return
 	}
-	if c.phase == phaseBusy {
+	if c.phase == phaseBusy || c.phase == phaseTunnel {
 		c.count().aborted.Add(1)
+	}
+	if c.phase == phaseTunnel {
+		loop.Reset(int(c.x.up.fd))
 	}
 	c.close()
 }
@@ -310,6 +322,9 @@ func (c *client) close() {
 func (c *client) Expired() {
 	switch {
 	case c.phase == phaseLinger:
+		c.close()
+	case c.phase == phaseTunnel:
+		c.count().headerTime.Add(1)
 		c.close()
 	case c.phase == phaseBusy:
 		c.x.clientTimeout()

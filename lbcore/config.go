@@ -77,6 +77,9 @@ type FrontendTimeouts struct {
 	// HalfClose is how long a client that closed its sending side may still
 	// wait for its answer to begin (default 2 s).
 	HalfClose time.Duration
+	// Tunnel is how long nothing may move, in either direction, on a connection
+	// that was upgraded to another protocol (default 1 h); then it is closed.
+	Tunnel time.Duration
 }
 
 // PoolConfig is a named set of backends with one policy and one check.
@@ -201,7 +204,8 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	orDefault(&t.Idle, 60*time.Second)
 	orDefault(&t.Client, 30*time.Second)
 	orDefault(&t.HalfClose, 2*time.Second)
-	if min(t.Header, t.Idle, t.Client, t.HalfClose) < 0 {
+	orDefault(&t.Tunnel, time.Hour)
+	if min(t.Header, t.Idle, t.Client, t.HalfClose, t.Tunnel) < 0 {
 		bad("a timeout is negative: %+v", *t)
 	}
 	return c, errors.Join(errs...)

@@ -53,7 +53,10 @@
 //     take (TCP_USER_TIMEOUT); a check that gets no answer. Each moves what may
 //     be moved. A backend that answers its check with a bad status is given no
 //     new requests but keeps those it has: it may be about to stop.
-//   - Upgrade is not forwarded: the backend sees an ordinary request.
+//   - Upgrade is forwarded, but never to HTTP/2 (h2c): requests inside it would
+//     pass every rule by. A tunnel begins when the backend has the whole request
+//     and answers 101 with a protocol that was asked for; any other 101 is a 502.
+//     Each direction ends by itself; a reset on one side resets the other.
 //   - A client that closes its sending side while it waits is given
 //     [FrontendTimeouts].HalfClose to be answered (tools such as `nc` do
 //     that), then its request is taken as aborted and the backend's connection

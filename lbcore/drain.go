@@ -7,12 +7,14 @@ type ConnCounts struct {
 	// InFlight have a request under way: from the first byte of its head until
 	// the last of its answer is with the kernel.
 	InFlight int64
+	// Tunnels were upgraded to another protocol; they are not InFlight.
+	Tunnels int64
 }
 
 // Drain lets the client connections come to their end without breaking one:
 // from now on every final answer says Connection: close, and its connection is
 // closed behind it. Requests that a client has sent ahead (pipelining) are
-// answered first, the last of them so.
+// answered first, the last of them so. Tunnels run on.
 //
 // A kept connection that is idle is never closed, not even after
 // [FrontendTimeouts].Idle: a request may be on its way already, and would be

@@ -135,6 +135,7 @@ func (e *engine) connections() (n ConnCounts) {
 	for _, w := range e.workers {
 		n.Total += w.total.Load()
 		n.InFlight += w.inFlight.Load()
+		n.Tunnels += w.tunnels.Load()
 	}
 	return n
 }

@@ -28,6 +28,7 @@ type exchange struct {
 	// What must be remembered of the request after its head's bytes are gone.
 	headOnly, idempotent, chunked, wantsKeep bool
 	minor                                    int
+	upgrade                                  []byte // the protocols it asks for
 
 	// To the backend. send[sent:] waits to be sent; while replayable, send is
 	// everything taken from the client so far.
@@ -48,6 +49,8 @@ type exchange struct {
 	answered bool // a byte of an answer came
 	started  bool // the head of the final answer was passed on
 	respDone bool // the answer has been read to its end, or is our own
+
+	tunnel tunnel
 
 	// To the client. out[taken:] waits to be sent.
 	framing http1.BodyKind
@@ -70,6 +73,11 @@ func (x *exchange) reset() {
 	x.w.put(x.send)
 	x.w.put(x.rin)
 	x.w.put(x.out)
+	if x.tunnel.open {
+		x.countTunnelEnd()
+	}
+	x.tunnel = tunnel{}
+	x.upgrade = x.upgrade[:0]
 	x.view = nil
 	x.unparsed, x.reqDone = false, false
 	x.send, x.sent, x.replayable, x.hasBody = nil, 0, false, false

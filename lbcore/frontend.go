@@ -26,7 +26,7 @@ type frontendView struct {
 type frontendSlot struct {
 	accepted, requests, retries, bytesIn, bytesOut atomic.Uint64
 	responses                                      [6]atomic.Uint64
-	current                                        atomic.Int64
+	current, tunnels                               atomic.Int64
 
 	badRequest, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
 
@@ -60,6 +60,7 @@ func (f *frontend) snapshot() FrontendSnapshot {
 func (c *FrontendCounters) add(n *frontendSlot) {
 	c.Accepted += n.accepted.Load()
 	c.Current += n.current.Load()
+	c.Tunnels += n.tunnels.Load()
 	c.Requests += n.requests.Load()
 	c.Retries += n.retries.Load()
 	c.BytesIn += n.bytesIn.Load()

@@ -16,6 +16,7 @@ func (x *exchange) begin(buf []byte, n int) {
 	x.minor, x.wantsKeep = r.Minor, r.KeepAlive
 	x.headOnly, x.idempotent = classify(r.Method)
 	x.chunked = r.Body.Kind == http1.Chunked
+	x.upgrade = append(x.upgrade[:0], r.Upgrade...)
 	x.hasBody = x.chunked || r.Body.Length > 0
 	x.reqBody.Reset(r.Body, x.view.limits.Body, false)
 	x.replayable = true
@@ -53,6 +54,7 @@ func (x *exchange) appendHead(dst []byte) []byte {
 		Proto:     protoHTTP,
 		Host:      x.host(),
 		Expect100: true,
+		Upgrade:   true,
 		KeepAlive: true,
 	})
 }

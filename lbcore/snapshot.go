@@ -60,6 +60,7 @@ type BackendSnapshot struct {
 type FrontendCounters struct {
 	Accepted uint64 // connections
 	Current  int64  // current: connections
+	Tunnels  int64  // current: those of them that were upgraded to another protocol
 	Requests uint64
 	// Responses by class: [1] is 1xx … [5] is 5xx, our own errors included.
 	Responses [6]uint64

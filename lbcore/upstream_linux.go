@@ -161,6 +161,9 @@ func (u *upstream) Ready(ev loop.Events) {
 		u.eof = true
 	}
 	x := u.x
+	if x != nil && ev&loop.Broken != 0 && x.tunnel.backendDone && !x.tunnel.clientDone {
+		x.tunnel.backendGone = true
+	}
 	switch {
 	case x == nil:
 		if u.readable { // a kept connection has nothing to say but goodbye

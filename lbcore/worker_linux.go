@@ -32,8 +32,8 @@ type worker struct {
 	listeners []*listener
 	pause     loop.Timer
 
-	draining        *atomic.Bool // the proxy's
-	total, inFlight atomic.Int64 // client connections: see ConnCounts
+	draining                 *atomic.Bool // the proxy's
+	total, inFlight, tunnels atomic.Int64 // client connections: see ConnCounts
 
 	rbuf, wbuf []byte
 	small, big [][]byte

@@ -45,7 +45,7 @@ func BenchmarkResponse(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(buf)))
 	for b.Loop() {
-		if n, err := r.Parse(buf, nil, false); n != len(buf) || err != nil {
+		if n, err := r.Parse(buf, nil, Asked{}); n != len(buf) || err != nil {
 			b.Fatal(n, err)
 		}
 		dst = AppendResponse(dst[:0], &r, p)
@@ -73,7 +73,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 		if _, err := r.Parse(bad, nil); err == nil {
 			t.Error("accepted")
 		}
-		if n, err := p.Parse(answer, nil, false); n == 0 || err != nil {
+		if n, err := p.Parse(answer, nil, Asked{}); n == 0 || err != nil {
 			t.Error(n, err)
 		}
 		dst = AppendResponse(dst[:0], &p, &Reply{Minor: 0, KeepAlive: true})

@@ -42,8 +42,8 @@
 //
 // # Not here
 //
-// CONNECT is 501. Upgrade is reported to the caller, but its fields are dropped and the request goes on as plain
-// HTTP, so that a backend never answers 101, which is an error; h2c is not even reported. Max-Forwards is passed on
-// unchanged. Limits on interim responses, timeouts and the closing of connections are the caller's:
+// CONNECT is 501. Upgrade is reported to the caller, who says whether it goes on; a request in which it stands in
+// several lines, or names HTTP/2 (h2c), goes on as plain HTTP. What follows a 101 is the caller's, and that it comes
+// after the whole request. Max-Forwards is passed on unchanged. Limits on interim responses, timeouts and the closing of connections are the caller's:
 // after any error, after a response framed [UntilClose], and after a body that was not read to its end.
 package http1

@@ -58,7 +58,7 @@ func responseSnapshot(r *Response, n int, err *Error) snapshot {
 	}
 	return snapshot{
 		N: n, Minor: r.Minor, Status: r.Status, StatusReason: string(r.Reason), Body: r.Body, KeepAlive: r.KeepAlive,
-		ContentLength: r.ContentLength, Interim: r.Interim(), Fields: fieldsOf(&r.head),
+		ContentLength: r.ContentLength, Interim: r.Interim(), Upgrade: string(r.Upgrade), Fields: fieldsOf(&r.head),
 		Sent:              string(AppendResponse(nil, r, &Reply{Minor: 1, KeepAlive: true})),
 		ReplyMinor0Length: len(AppendResponse(nil, r, &Reply{Minor: 0, KeepAlive: true})),
 	}
@@ -105,15 +105,21 @@ func parseRequest(t testing.TB, in string, lim *Limits) snapshot {
 	return whole
 }
 
+// askedFor is what the tests' responses answer.
+func askedFor(headOnly bool) Asked {
+	return Asked{Head: headOnly, Upgrade: []byte("WebSocket, foo/2")}
+}
+
 // parseResponse does the same for a response.
 func parseResponse(t testing.TB, in string, lim *Limits, headOnly bool) snapshot {
 	t.Helper()
+	asked := askedFor(headOnly)
 	var r Response
-	n, err := r.Parse([]byte(in), lim, headOnly)
+	n, err := r.Parse([]byte(in), lim, asked)
 	whole := responseSnapshot(&r, n, err)
 	for _, step := range steps(in) {
 		r.Reset()
-		n, err := inSteps([]byte(in), step, func(b []byte) (int, *Error) { return r.Parse(b, lim, headOnly) })
+		n, err := inSteps([]byte(in), step, func(b []byte) (int, *Error) { return r.Parse(b, lim, asked) })
 		if got := responseSnapshot(&r, n, err); !sameSnapshot(got, whole) {
 			t.Fatalf("%q\nin steps of %d: %+v\nwhole:         %+v", in, step, got, whole)
 		}

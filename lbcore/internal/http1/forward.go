@@ -16,6 +16,7 @@ type Forward struct {
 	Host      []byte // the Host to send when the client (HTTP/1.0) gave none
 	Via       []byte // our pseudonym, appended as "Via: 1.1 <pseudonym>" (RFC 9110, 7.6.3); empty: left out
 	Expect100 bool   // pass the client's Expect: 100-continue on; false if the caller answers it itself
+	Upgrade   bool   // ask for the protocols of Request.Upgrade, if there are any
 	KeepAlive bool   // false adds Connection: close
 }
 
@@ -50,6 +51,9 @@ func AppendRequest(dst []byte, r *Request, f *Forward) []byte {
 		dst = append(dst, "Expect: 100-continue\r\n"...)
 	}
 	dst = appendFraming(dst, r.Body)
+	if f.Upgrade && len(r.Upgrade) > 0 {
+		dst = appendUpgrade(dst, r.Upgrade)
+	}
 	if !f.KeepAlive {
 		dst = append(dst, "Connection: close\r\n"...)
 	}

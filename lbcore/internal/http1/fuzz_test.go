@@ -30,12 +30,15 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		forward := *plainForward
-		forward.Trusted, forward.Expect100 = trusted, true
+		forward.Trusted, forward.Expect100, forward.Upgrade = trusted, true, trusted
 		sent := AppendRequest(nil, &r, &forward)
 
 		second := parseRequest(t, string(sent), &Limits{Head: MaxHead, Fields: MaxFields})
 		if second.Reason != "" || second.N != len(sent) {
 			t.Fatalf("%q is refused as %q: %q (%v)", in, sent, second.Reason, err)
+		}
+		if trusted && second.Upgrade != first.Upgrade {
+			t.Fatalf("%q asks for %q, want %q", sent, second.Upgrade, first.Upgrade)
 		}
 		wantTarget, wantHost := first.Target, first.Host
 		if strings.HasPrefix(wantTarget, "?") {
@@ -70,6 +73,13 @@ func compareWithNetHTTP(t *testing.T, sent []byte, want snapshot) {
 		got.ContentLength != length || got.ProtoMinor != 1 || len(got.TransferEncoding) > 0 != (length < 0) {
 		t.Fatalf("net/http reads %q as %+v, not as %+v", sent, got, want)
 	}
+	if want.Upgrade != "" {
+		if u, c := got.Header["Upgrade"], got.Header["Connection"]; len(u) != 1 || u[0] != want.Upgrade || len(c) != 1 || c[0] != "upgrade" {
+			t.Fatalf("%q: Upgrade %q, Connection %q, want %q", sent, u, c, want.Upgrade)
+		}
+		got.Header.Del("Upgrade")
+		got.Header.Del("Connection")
+	}
 	for _, name := range []string{"Connection", "Upgrade", "Keep-Alive", "Te", "Trailer", "Proxy", "Http2-Settings"} {
 		if _, there := got.Header[name]; there {
 			t.Fatalf("%s goes on: %q", name, sent)
@@ -91,10 +101,11 @@ func FuzzResponse(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: a, close\r\nA: b\r\n\r\n"), false, false)
 	f.Add([]byte("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"), false, false)
 	f.Add([]byte("HTTP/1.1 204 No Content\r\n\r\n"), false, true)
+	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"), false, false)
 	f.Fuzz(func(t *testing.T, in []byte, headOnly, old bool) {
 		first := parseResponse(t, string(in), nil, headOnly)
 		var r Response
-		if n, _ := r.Parse(in, nil, headOnly); n == 0 {
+		if n, _ := r.Parse(in, nil, askedFor(headOnly)); n == 0 {
 			return
 		}
 		p := &Reply{Minor: 1, KeepAlive: true}
@@ -108,7 +119,7 @@ func FuzzResponse(f *testing.F) {
 		body := p.Framing(&r)
 		second := parseResponse(t, string(sent), &Limits{Head: MaxHead, Fields: MaxFields}, headOnly)
 		if second.Reason != "" || second.N != len(sent) || second.Status != first.Status || second.Body != body ||
-			second.StatusReason != first.StatusReason || second.KeepAlive == (body.Kind == UntilClose) {
+			second.Upgrade != first.Upgrade || second.StatusReason != first.StatusReason || second.KeepAlive == (body.Kind == UntilClose) {
 			t.Fatalf("%q\nfirst  %+v\nsecond %+v", in, first, second)
 		}
 		compareResponseWithNetHTTP(t, sent, second, headOnly)

@@ -43,7 +43,7 @@ func sentRequest(t *testing.T, d *datadriven.TestData, in string) string {
 	}
 	out := AppendRequest(nil, &r, &Forward{
 		Client: arg(d, "client"), Port: arg(d, "port"), Proto: arg(d, "proto"), Trusted: d.HasArg("trusted"),
-		Host: arg(d, "host"), Via: arg(d, "via"), Expect100: d.HasArg("expect"), KeepAlive: !d.HasArg("close"),
+		Host: arg(d, "host"), Via: arg(d, "via"), Expect100: d.HasArg("expect"), Upgrade: d.HasArg("upgrade"), KeepAlive: !d.HasArg("close"),
 	})
 	if again := parseRequest(t, string(out), nil); again.Body != r.Body {
 		t.Errorf("%q has body %+v, want %+v", out, again.Body, r.Body)
@@ -58,7 +58,7 @@ func sentResponse(t *testing.T, d *datadriven.TestData, in string) string {
 	}
 	parseResponse(t, in, nil, head)
 	var r Response
-	n, err := r.Parse([]byte(in), nil, head)
+	n, err := r.Parse([]byte(in), nil, askedFor(head))
 	if err != nil {
 		return fmt.Sprintf("%d %s\n", err.Status, err.Reason)
 	}

@@ -36,7 +36,11 @@ func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
 	dst = append(dst, r.Reason...)
 	dst = append(dst, "\r\n"...)
 	dst = r.appendFields(dst, hopByHop|1<<fieldContentLength)
-	if r.Interim() {
+	switch {
+	case r.Upgrade != nil:
+		dst = appendUpgrade(dst, r.Upgrade)
+		fallthrough
+	case r.Interim():
 		return append(dst, "\r\n"...)
 	}
 	if len(p.Date) > 0 && !r.seen.has(fieldDate) {

@@ -15,7 +15,7 @@ type Request struct {
 	Body      Body   // None, Length or Chunked
 	KeepAlive bool   // the client wishes to go on using the connection (RFC 9112, 9.3)
 	Expect100 bool   // the client waits for 100 (Continue) before it sends the body (RFC 9110, 10.1.1)
-	Upgrade   []byte // value of Upgrade, if rightly asked for and not h2c; nil otherwise
+	Upgrade   []byte // protocols asked for in Upgrade, rightly and none of them HTTP; nil otherwise
 
 	method, target, host span
 }
@@ -207,21 +207,10 @@ func (r *Request) finish(maxBody int64) code {
 		}
 		r.Expect100 = r.Minor == 1 && (body.Kind == Chunked || body.Length > 0)
 	}
-	if r.upgrade && r.Minor == 1 && r.seen.has(fieldUpgrade) && !r.upgradesToH2C() {
-		r.Upgrade = r.last(fieldUpgrade)
+	if r.Minor == 1 {
+		r.Upgrade = r.protocols()
 	}
 	return ok
-}
-
-func (r *Request) upgradesToH2C() bool {
-	for i := range r.fields {
-		if r.fields[i].id == fieldUpgrade {
-			if _, v := r.Field(i); listHas(v, "h2c") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // chooseHost wants exactly one valid Host in HTTP/1.1 (RFC 9112, 3.2); the authority of an absolute-form replaces it
@@ -257,17 +246,5 @@ func (r *Request) setSlices() {
 	}
 	if r.Upgrade != nil {
 		r.Upgrade = r.last(fieldUpgrade)
-	}
-}
-
-func listHas(v []byte, lower string) bool {
-	for l := (list{v}); ; {
-		item, more := l.next()
-		if !more {
-			return false
-		}
-		if equalFold(item, lower) {
-			return true
-		}
 	}
 }

@@ -63,6 +63,17 @@ var accepted = []struct {
 	{"9110 7.8 upgrade not in Connection", get("Upgrade: websocket\r\n"), want{}},
 	{"9110 7.8 upgrade without a protocol", get("Connection: upgrade\r\n"), want{}},
 	{"9110 7.8 upgrade in HTTP/1.0", "GET / HTTP/1.0\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", want{minor: 10, close: true}},
+	{"9110 7.8 several", get("Connection: upgrade\r\nUpgrade: websocket, SPDY/3.1\r\n"), want{upgrade: "websocket, SPDY/3.1"}},
+	{"9110 7.8 several lines", get("Connection: upgrade\r\nUpgrade: a\r\nUpgrade: b\r\n"), want{}},
+	{"9110 7.8 nothing but commas", get("Connection: upgrade\r\nUpgrade: ,,\r\n"), want{}},
+	{"9110 7.8 no token", get("Connection: upgrade\r\nUpgrade: web socket\r\n"), want{}},
+	{"9110 7.8 no name", get("Connection: upgrade\r\nUpgrade: /1\r\n"), want{}},
+	{"9110 7.8 no version", get("Connection: upgrade\r\nUpgrade: a/\r\n"), want{}},
+	{"9110 7.8 two versions", get("Connection: upgrade\r\nUpgrade: a/1/2\r\n"), want{}},
+	{"9110 7.8 too long", get("Connection: upgrade\r\nUpgrade: " + strings.Repeat("a", maxUpgrade+1) + "\r\n"), want{}},
+	{"9113 3.1 h2c with a version", get("Connection: Upgrade\r\nUpgrade: h2c/1\r\n"), want{}},
+	{"9113 3.1 h2c last", get("Connection: Upgrade\r\nUpgrade: websocket,H2C\r\n"), want{}},
+	{"9110 7.8 HTTP itself", get("Connection: Upgrade\r\nUpgrade: HTTP/2.0\r\n"), want{}},
 	{"9113 3.1 h2c", get("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"), want{}},
 	{"9113 3.1 h2c among others", get("Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: foo, H2C\r\n"), want{}},
 }
@@ -133,7 +144,7 @@ func TestRebaseFollowsAMovedHead(t *testing.T) {
 
 	var p Response
 	in = []byte("HTTP/1.1 200 Fine\r\nX: y\r\nContent-Length: 3\r\n\r\n")
-	n, err = p.Parse(in, nil, false)
+	n, err = p.Parse(in, nil, Asked{})
 	if err != nil {
 		t.Fatal(err)
 	}

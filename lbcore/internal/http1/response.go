@@ -10,18 +10,24 @@ type Response struct {
 	Body          Body   // what follows on the wire: None for 1xx, 204, 304 and answers to HEAD
 	ContentLength int64  // value of Content-Length, -1 if absent; says something even where Body is None
 	KeepAlive     bool   // the backend's connection may be used again once this, the final response, has been read
+	Upgrade       []byte // what a 101 switches to: from behind this head on the connection is no longer HTTP; else nil
 
 	reason span
 }
 
-// Parse reads the head of a response at the start of buf, as Request.Parse does; headOnly says that it
-// answers a HEAD. Every error has Status 502. Interim responses (1xx) are reported like others: see Interim.
-// 101 is an error, as this package never forwards Upgrade.
-func (r *Response) Parse(buf []byte, lim *Limits, headOnly bool) (n int, err *Error) {
+// Asked is what must be known of the request to read its response.
+type Asked struct {
+	Head    bool   // its method is HEAD
+	Upgrade []byte // the protocols of Request.Upgrade that were forwarded; empty if none
+}
+
+// Parse reads the head of a response at the start of buf, as Request.Parse does. Every error has Status 502. Interim
+// responses (1xx) are reported like others: see Interim. A 101 is an error unless it switches to what was asked for.
+func (r *Response) Parse(buf []byte, lim *Limits, asked Asked) (n int, err *Error) {
 	if r.state == stateStart || r.state == stateEnd {
 		r.Reset()
 	}
-	done, c := r.parse(buf, lim.resolved(), headOnly)
+	done, c := r.parse(buf, lim.resolved(), asked)
 	switch {
 	case c != ok:
 		r.state = stateEnd
@@ -33,8 +39,8 @@ func (r *Response) Parse(buf []byte, lim *Limits, headOnly bool) (n int, err *Er
 	return r.at, nil
 }
 
-// Interim says that another response to the same request follows (1xx).
-func (r *Response) Interim() bool { return r.Status < 200 }
+// Interim says that another response to the same request follows: 1xx, but not 101.
+func (r *Response) Interim() bool { return r.Status < 200 && r.Status != 101 }
 
 // Reset abandons a half-parsed message.
 func (r *Response) Reset() {
@@ -47,9 +53,12 @@ func (r *Response) Reset() {
 func (r *Response) Rebase(buf []byte) {
 	r.buf = buf
 	r.Reason = buf[r.reason.start:r.reason.end]
+	if r.Upgrade != nil {
+		r.Upgrade = r.last(fieldUpgrade)
+	}
 }
 
-func (r *Response) parse(buf []byte, lim Limits, headOnly bool) (done bool, c code) {
+func (r *Response) parse(buf []byte, lim Limits, asked Asked) (done bool, c code) {
 	r.buf = buf[:min(len(buf), lim.Head)]
 	if r.state < stateField {
 		line, full := r.startLine(lim)
@@ -63,7 +72,7 @@ func (r *Response) parse(buf []byte, lim Limits, headOnly bool) (done bool, c co
 	if done, c = r.scanFields(lim); !done {
 		return false, c
 	}
-	return true, r.finish(headOnly)
+	return true, r.finish(asked)
 }
 
 const statusStart = "HTTP/1.1 200"
@@ -107,17 +116,21 @@ func (r *Response) statusLine(b []byte) (done bool, c code) {
 	return true, ok
 }
 
-func (r *Response) finish(headOnly bool) code {
+func (r *Response) finish(asked Asked) code {
 	r.Reason = r.buf[r.reason.start:r.reason.end]
-	if r.Status == 101 {
-		return switching
-	}
 	body, c := r.framing(r.Minor)
 	if c != ok {
 		return c
 	}
 	if c := r.connectionOptions(); c != ok {
 		return c
+	}
+	if r.Status == 101 {
+		r.Upgrade = r.protocols()
+		framed := body.Kind == Chunked || body.Length > 0
+		if r.Minor == 0 || framed || len(r.Upgrade) == 0 || !among(r.Upgrade, asked.Upgrade) {
+			return switching
+		}
 	}
 	r.ContentLength = -1
 	if body.Kind == Length {
@@ -128,7 +141,7 @@ func (r *Response) finish(headOnly bool) code {
 	case r.noContent():
 		// RFC 9110, 8.6: such a response must not announce content. If it does, some may follow.
 		r.KeepAlive = r.KeepAlive && body.Kind != Chunked && body.Length == 0
-	case headOnly || r.Status == 304:
+	case asked.Head || r.Status == 304:
 	case body.Kind == None:
 		r.Body, r.KeepAlive = Body{Kind: UntilClose}, false
 	default:

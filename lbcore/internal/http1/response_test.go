@@ -34,6 +34,14 @@ var badResponses = []struct{ section, in, reason string }{
 	{"9110 15", "HTTP/1.1 099 OK\r\n\r\n", "status-code"},
 	{"9110 15", "HTTP/1.1 000 OK\r\n\r\n", "status-code"},
 	{"9110 15.2.2", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", "switching-protocols"},
+	{"9110 15.2.2 not in Connection", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "switching-protocols"},
+	{"9110 15.2.2 no protocol", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n", "switching-protocols"},
+	{"9110 15.2.2 not asked for", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket, bar\r\n\r\n", "switching-protocols"},
+	{"9110 15.2.2 other version", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: foo/1\r\n\r\n", "switching-protocols"},
+	{"9110 15.2.2 two lines", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nUpgrade: websocket\r\n\r\n", "switching-protocols"},
+	{"9110 7.8 HTTP/1.0", "HTTP/1.0 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", "switching-protocols"},
+	{"9110 8.6 101 with content", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\n", "switching-protocols"},
+	{"6.1 101 chunked", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n", "switching-protocols"},
 	{"4", "<html>\r\n", "status-line"},
 	{"5.1", answer("A : b\r\n"), "space-before-colon"},
 	{"5.1", answer("Content-Length : 5\r\n"), "space-before-colon"},
@@ -111,6 +119,18 @@ func TestResponsesThatMustBeUnderstood(t *testing.T) {
 				t.Errorf("%q: got %+v", c.in, got)
 			}
 		})
+	}
+}
+
+func TestA101SwitchesToWhatWasAskedFor(t *testing.T) {
+	const in = "HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+	got := parseResponse(t, in, nil, false)
+	if got.Reason != "" || got.N != len(in) || got.Upgrade != "websocket" || got.Interim || got.Body != (Body{}) {
+		t.Errorf("got %+v", got)
+	}
+	var r Response
+	if _, err := r.Parse([]byte(in), nil, Asked{}); err == nil || err.Status != 502 {
+		t.Errorf("not asked for: %v, want a 502", err)
 	}
 }
 

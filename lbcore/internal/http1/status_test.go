@@ -12,7 +12,7 @@ func TestErrorsAreWholeResponses(t *testing.T) {
 			for _, head := range []bool{false, true} {
 				out := AppendError(nil, status, closeConn, head)
 				var r Response
-				n, err := r.Parse(out, nil, head)
+				n, err := r.Parse(out, nil, Asked{Head: head})
 				if err != nil || r.Status != status || r.KeepAlive == closeConn || len(r.Reason) == 0 {
 					t.Fatalf("%q: %v", out, err)
 				}

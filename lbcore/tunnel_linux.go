@@ -1,0 +1,145 @@
+package lbcore
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/loop"
+)
+
+var errEarlySwitch = errors.New("switched protocols before it had the whole request")
+
+// tunnel is what an exchange becomes when the backend has switched protocols
+// (RFC 9110, 7.8): bytes go both ways as they are. Each way ends by itself; who
+// is cut off is not told an orderly end.
+type tunnel struct {
+	open        bool
+	clientDone  bool // has sent its last byte, and the backend was told
+	backendDone bool // has sent its last byte
+	clientShut  bool // was told so
+	backendGone bool // was reset after that
+}
+
+// openTunnel turns the exchange into a tunnel. Bytes that the client has sent
+// behind its request are its first ones.
+func (x *exchange) openTunnel() {
+	x.w.put(x.send)
+	x.send, x.sent, x.replayable = nil, 0, false
+	if x.unparsed {
+		x.send, x.in, x.unparsed = x.in, nil, false
+	}
+	x.tunnel = tunnel{open: true}
+	x.c.phase = phaseTunnel
+	x.w.inFlight.Add(-1)
+	x.w.tunnels.Add(1)
+	x.c.count().tunnels.Add(1)
+	x.w.Wheel.Stop(&x.up.timer)
+	x.up.setPatience(x.view.cfg.Timeouts.Tunnel)
+}
+
+// countTunnelEnd is called once for each openTunnel.
+func (x *exchange) countTunnelEnd() {
+	x.w.inFlight.Add(1)
+	x.w.tunnels.Add(-1)
+	x.c.count().tunnels.Add(-1)
+}
+
+// pumpTunnel moves what can be moved, in both directions. It reports whether
+// there may be more to do.
+func (x *exchange) pumpTunnel() bool {
+	more, ok := x.tunnelUp()
+	ok = ok && !x.tunnel.backendGone
+	if ok && !x.c.broken {
+		var down bool
+		down, ok = x.tunnelDown()
+		more = more || down
+	}
+	switch {
+	case x.c.broken: // the caller ends it
+	case !ok:
+		x.c.count().cut.Add(1)
+		loop.Reset(int(x.c.fd))
+		x.c.close()
+	case x.tunnel.clientShut && x.tunnel.clientDone:
+		x.c.close()
+	default:
+		return more
+	}
+	return false
+}
+
+// tunnelUp moves bytes from the client to the backend; ok is false if the
+// backend's connection is gone.
+func (x *exchange) tunnelUp() (more, ok bool) {
+	c, u := x.c, x.up
+	switch {
+	case x.sent < len(x.send):
+		if !u.writable {
+			return false, true
+		}
+		n, ok := u.write(x.send[x.sent:])
+		if x.sent += n; x.sent == len(x.send) {
+			x.w.put(x.send)
+			x.send, x.sent = nil, 0
+			return true, ok
+		}
+		return false, ok
+	case x.tunnel.clientDone:
+		return false, true
+	case c.eof && !c.readable:
+		loop.CloseWrite(int(u.fd))
+		x.tunnel.clientDone = true
+		return false, true
+	case !c.readable:
+		return false, true
+	}
+	n, got := c.read(x.w.rbuf)
+	if !got {
+		return c.eof && !c.readable, true
+	}
+	k := 0
+	if u.writable {
+		if k, ok = u.write(x.w.rbuf[:n]); !ok {
+			return false, false
+		}
+	}
+	if k < n {
+		x.send = append(x.w.get(n-k), x.w.rbuf[k:n]...)
+	}
+	return true, true
+}
+
+// tunnelDown moves bytes from the backend to the client; ok is false if the
+// backend's connection is gone.
+func (x *exchange) tunnelDown() (more, ok bool) {
+	u, t := x.up, &x.tunnel
+	switch {
+	case len(x.out) > x.taken:
+		return x.flush(), true
+	case t.clientShut:
+		return false, true
+	case t.backendDone:
+		loop.CloseWrite(int(x.c.fd))
+		t.clientShut = true
+		return false, true
+	case !u.readable:
+		return false, true
+	}
+	n, got, errno := u.read(x.w.rbuf)
+	switch {
+	case !got:
+		return false, true
+	case errno != 0:
+		return false, false
+	case n == 0:
+		t.backendDone = true
+		return true, true
+	}
+	x.deliver(x.w.rbuf[:n])
+	return true, true
+}
+
+// tunnelDeadline is when a tunnel in which nothing moves is closed.
+func (x *exchange) tunnelDeadline() time.Duration {
+	return max(x.c.last, x.up.last) + x.view.cfg.Timeouts.Tunnel
+}
