@@ -4,19 +4,23 @@
 //	go run ./internal/bench failover                       # every fault, 10 times, Tandem alone
 //	go run ./internal/bench failover --peer keepalived     # the same, beside keepalived and HAProxy
 //	go run ./internal/bench failover --json -n 3 --fault power-loss,node-freeze --interval 20ms,5ms
-//	go run ./internal/bench overload --minutes 10 --interval 5ms
+//	go run ./internal/bench failover --check -n 1          # fails when Tandem breaks a promise; CI's form
+//	go run ./internal/bench table RUN.json                 # a saved --json as the table of deploy/docs/measured.md
+//	go run ./internal/bench overload --minutes 10 --interval 5ms --quota 0.5
 //
 // Results go to standard output, a table or with --json one object (of overload, a list)
-// and nothing else; a line per repetition goes to standard error, and with --logs what every
-// daemon said goes to files. It runs as root or as an ordinary user. Exit code 0 means that
-// every repetition could be carried out, whatever it measured. ^C ends it with what it has.
+// and nothing else; a line per repetition goes to standard error, with the time at which the
+// run will be over, and with --logs what every daemon said goes to files. It runs as root or
+// as an ordinary user. Exit code 0 means that every repetition could be carried out, whatever
+// it measured; with --check also that Tandem kept what it promises at any speed (check.go).
+// ^C ends it with what it has, and so does the end of --within, between two repetitions.
 //
 // # What is measured
 //
 // A client asks the VIP on a new connection every 2 ms (internal/lab/client), and a watcher
 // sees who owns the VIP (internal/lab/owners). Neither asks a daemon anything. A repetition
-// is: build a fresh site, wait until it serves calmly, inject the fault, hold it, undo it,
-// and wait until the site serves calmly again.
+// is: build a fresh site, wait until it serves calmly, inject the fault (faults.go), hold it,
+// undo it, and wait until the site serves calmly again.
 //
 //	outage       longest gap between two good answers that overlaps the time from the
 //	             fault until it is undone
@@ -25,6 +29,18 @@
 //	failed       requests without a good answer, of those due from the fault to the end
 //	two owners   how long more than one host owned the VIP, over the same time
 //	none         the longest time in which nobody owned it
+//	wrong cache  how long the client's ARP cache pointed at a host that did not own it, to
+//	             15 ms; a host that lost its keeper may serve on meanwhile
+//
+// A fault lasts as long as it is said to, or else as long as the stack needs to notice what
+// it notices at all: 2 s, and 4.5 s for adverts every second. It is over when the site has
+// served calmly for 1.5 s without a break, and the stack is back where it always ends
+// (keepalived preempts) or its time for that has passed: that of noticing and half a second;
+// after a minute at most. So the sum of failed requests depends on these times, and the
+// outages do not, where they are shorter.
+//
+// A thread is stopped as debuggers do it (ptrace). Which of a proxy's threads is a loop shows
+// in the processor time that it has used; the keeper's sender has a name.
 //
 // Sites are fresh each time, so that no repetition stands on what the one before left
 // behind, and only one lab exists at a time. Repetitions of different stacks are
@@ -41,16 +57,21 @@
 // real-time priority. HAProxy is started again 100 ms after its end, as Debian's unit does.
 // Killed VIP daemons are started again at the fault's end, on both sides. A stack is stopped
 // in the order that is kindest: keepalived, which hands the VIP over, and then HAProxy.
+// Unless faults are named, the two faster settings go through those only in which the
+// interval of adverts matters most, and faults of Tandem's own parts are Tandem's alone.
 //
 // overload keeps every processor busy four times over while the client asks, with nothing
-// broken: each change of the owner is a false alarm.
+// broken: each change of the owner is a false alarm. --quota limits each balancer as well,
+// by cgroups.
 //
 // # Parts
 //
-// Pure and portable: stats.go, report.go, plan.go, peer_conf.go, options.go. For Linux: site (the
-// network and its observers), node and service (a host, its daemons), stack (what runs
-// there), proc (whose process is whose), faults, trial (one repetition), failover, overload.
+// Pure and portable: faults.go (which there are), check, forecast, stats, report, markdown,
+// plan, peer_conf, options. For Linux: site (the network and its observers), neighbour (the
+// client's cache), node and service (a host, its daemons), stack (what runs there), proc
+// (whose process is whose), hang (a thread stands still), faults_linux.go (how they are
+// done), trial (one repetition), failover, overload, quota.
 // The outer process builds the binary and makes the folder that it removes at the end; all
 // else happens inside the lab, and ends with it. One goroutine, that of main, does everything
-// but observe and restart HAProxy.
+// but observe, restart HAProxy, and hold threads.
 package main

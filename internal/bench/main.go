@@ -21,6 +21,13 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == spinArg {
 		spin()
 	}
+	if len(os.Args) > 1 && os.Args[1] == "table" {
+		if err := printTables(os.Args[2:], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(exitFailed)
+		}
+		return
+	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/tandem-lb/tandem/internal/lab"
 )
@@ -42,6 +44,30 @@ func (n *node) stop() error {
 		errs = append(errs, s.stop())
 	}
 	return errors.Join(errs...)
+}
+
+// nftPath is where Debian has it; nftMax is how long it may take.
+const (
+	nftPath = "/usr/sbin/nft"
+	nftMax  = 10 * time.Second
+)
+
+// nft changes the host's firewall, as its administrator would.
+func (n *node) nft(command string) error {
+	var said tail
+	p, err := n.host.Start(lab.Command{Path: nftPath, Args: []string{command}, Stdout: &said, Stderr: &said})
+	if err != nil {
+		return fmt.Errorf("nft in %s (apt-get install nftables): %w", n.name, err)
+	}
+	select {
+	case <-p.Done():
+	case <-time.After(nftMax):
+		return fmt.Errorf("nft in %s: no end within %v", n.name, nftMax)
+	}
+	if err := p.Wait(); err != nil {
+		return fmt.Errorf("nft %s in %s: %w: %s", command, n.name, err, &said)
+	}
+	return nil
 }
 
 // powerOff takes the power.

@@ -11,8 +11,9 @@ import (
 )
 
 const usage = `usage:
-  go run ./internal/bench failover [--json] [-n N] [--fault F,…] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
-  go run ./internal/bench overload [--json] [--minutes M] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
+  go run ./internal/bench failover [--json|--table] [-n N] [--fault F,…] [--interval 20ms,5ms] [--peer keepalived] [--within 1h] [--logs DIR]
+  go run ./internal/bench table FILE…                   (of failover --json)
+  go run ./internal/bench overload [--json] [--minutes M] [--busy 4] [--quota 0.5] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
 `
 
 // options are what the command line asks for.
@@ -26,7 +27,13 @@ type options struct {
 	adverts []time.Duration // of Tandem, which is run once with each; 0: its own
 	logs    string          // folder for the daemons' logs of every repetition; empty: none
 	warm    time.Duration   // how long a site serves calmly before the fault
-	watch   time.Duration   // how long it is watched, at least, after the fault is undone
+	watch   time.Duration   // how long it serves calmly, at least, after the fault is undone
+	within  time.Duration   // after which no more repetition is begun; 0: never
+	table   bool            // print measured.md's table
+	named   bool            // faults were named
+	check   bool            // fail when Tandem breaks a promise
+	busy    int             // overload's busy loops per processor
+	quota   float64         // of processor time for each balancer; 0: none
 	tandem  string          // binary; empty: built from this source tree
 }
 
@@ -45,15 +52,20 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	f.StringVar(&peers, "peer", "", "whom to run beside Tandem: keepalived, or some of "+strings.Join(settingNames(), ","))
 	f.StringVar(&o.logs, "logs", "", "`folder` for the daemons' logs of every repetition")
-	f.DurationVar(&o.warm, "warm", 3*time.Second, "how long a site serves calmly before it is harmed")
+	f.DurationVar(&o.warm, "warm", time.Second, "how long a site serves calmly before it is harmed")
 	f.StringVar(&o.tandem, "tandem", "", "`binary` to measure (default: built from this source tree)")
 	f.StringVar(&adverts, "interval", "", "Tandem's advert interval; of several, each is run (default: its own)")
 	if o.command == "failover" {
 		f.IntVar(&o.n, "n", 10, "repetitions of every fault")
-		f.DurationVar(&o.watch, "watch", 5*time.Second, "how long it is watched, at least, after a fault is undone: heals cost something late")
-		f.StringVar(&faults, "fault", "", "some of "+strings.Join(faultNames, ",")+" (default all)")
+		f.DurationVar(&o.watch, "watch", 1500*time.Millisecond, "how long it serves calmly, at least, after a fault is undone")
+		f.DurationVar(&o.within, "within", 0, "begin no more repetition after this time")
+		f.BoolVar(&o.check, "check", false, "fail if Tandem breaks a promise that holds at any speed: one owner, service comes back")
+		f.BoolVar(&o.table, "table", false, "print the table of deploy/docs/measured.md")
+		f.StringVar(&faults, "fault", "", "some of "+strings.Join(faultNames(), ",")+" (default all; of peers then only those where they differ)")
 	} else {
 		f.Float64Var(&o.minutes, "minutes", 1, "how long")
+		f.IntVar(&o.busy, "busy", 4, "busy loops per processor")
+		f.Float64Var(&o.quota, "quota", 0, "processors that each balancer may use, 0.5 say; 0: no limit. It needs cgroups")
 	}
 	err := f.Parse(args[1:])
 	if err == nil {
@@ -73,13 +85,16 @@ func (o *options) fill(rest []string, faults, peers, adverts string) error {
 	if o.command == "failover" && o.n < 1 || o.command == "overload" && o.minutes <= 0 {
 		return errors.New("nothing to do: -n and --minutes begin above 0")
 	}
-	o.faults = faultNames
+	if o.busy < 0 || o.quota < 0 {
+		return errors.New("--busy and --quota are 0 or more")
+	}
+	o.faults, o.named = faultNames(), faults != ""
 	if faults != "" {
 		o.faults = strings.Split(faults, ",")
 	}
 	for _, name := range o.faults {
-		if !slices.Contains(faultNames, name) {
-			return fmt.Errorf("no fault is called %q; there are %s", name, strings.Join(faultNames, ", "))
+		if !slices.Contains(faultNames(), name) {
+			return fmt.Errorf("no fault is called %q; there are %s", name, strings.Join(faultNames(), ", "))
 		}
 	}
 	if err := o.fillAdverts(adverts); err != nil {
@@ -126,11 +141,4 @@ func settingNames() []string {
 		out = append(out, s.name)
 	}
 	return out
-}
-
-// faultNames are all faults, in the order in which they are run.
-var faultNames = []string{
-	"nothing", "power-loss", "proxy-kill", "proxy-freeze", "keeper-kill", "control-kill", "node-freeze", "stop",
-	"advert-path-cut", "deaf-backup", "deaf-active", "mute-active", "isolate-active",
-	"link-blip", "link-down-up", "restart-both",
 }

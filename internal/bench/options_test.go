@@ -12,10 +12,10 @@ func TestTheCommandLineIsUnderstood(t *testing.T) {
 		line, faults, peers string
 		n                   int
 	}{
-		{"failover", strings.Join(faultNames, ","), "", 10},
+		{"failover", strings.Join(faultNames(), ","), "", 10},
 		{"failover -n 3 --fault stop,power-loss --json", "stop,power-loss", "", 3},
-		{"failover --peer keepalived", strings.Join(faultNames, ","), "keepalived-1s,keepalived-0.1s,keepalived-0.01s-rt", 10},
-		{"overload --peer keepalived-1s --minutes 0.5", strings.Join(faultNames, ","), "keepalived-1s", 0},
+		{"failover --peer keepalived", strings.Join(faultNames(), ","), "keepalived-1s,keepalived-0.1s,keepalived-0.01s-rt", 10},
+		{"overload --peer keepalived-1s --minutes 0.5", strings.Join(faultNames(), ","), "keepalived-1s", 0},
 	} {
 		var said strings.Builder
 		o, err := parseOptions(strings.Fields(tc.line), &said)

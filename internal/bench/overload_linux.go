@@ -18,13 +18,11 @@ import (
 	"github.com/tandem-lb/tandem/internal/lab/owners"
 )
 
-// overloadFactor is how many busy loops run per processor.
-const overloadFactor = 4
-
 // An Overload is what a busy machine did to a stack, and the form of overload's --json.
 type Overload struct {
 	Stack     string  `json:"stack"`
 	Loops     int     `json:"busy_loops"`
+	Quota     float64 `json:"quota"` // processors that each balancer may use; 0: no limit
 	CPUs      int     `json:"cpus"`
 	Minutes   float64 `json:"minutes"`
 	Takeovers int     `json:"takeovers"` // times that a balancer got the VIP, by the kernels' news
@@ -73,7 +71,8 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 	if err != nil {
 		return x, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	limits := &quotas{}
+	defer func() { err = errors.Join(err, s.close(), limits.remove()) }()
 	busy, err := s.lab.Host("busy", busyAddr)
 	if err != nil {
 		return x, err
@@ -81,7 +80,14 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 	if err := s.serve(ctx, max(o.warm, lateSpan)); err != nil {
 		return x, err
 	}
-	x = Overload{Stack: st.name, CPUs: runtime.NumCPU(), Loops: overloadFactor * runtime.NumCPU(), Minutes: o.minutes, Claims: -1, WorstMS: -1}
+	x = Overload{Stack: st.name, CPUs: runtime.NumCPU(), Loops: o.busy * runtime.NumCPU(), Quota: o.quota, Minutes: o.minutes, Claims: -1, WorstMS: -1}
+	if o.quota > 0 {
+		for _, n := range s.lbs {
+			if err := limits.limit(n, o.quota); err != nil {
+				return x, err
+			}
+		}
+	}
 	before := s.epoch()
 	for range x.Loops {
 		if _, err := busy.Start(lab.Command{Args: []string{spinArg}}); err != nil {
@@ -97,7 +103,7 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 		x.Claims = after - before
 	}
 	if o.logs != "" {
-		err = s.writeLogs(logFile(o, "overload", st, 0), Trial{Calm: s.calm()}, nil)
+		err = s.writeLogs(logFile(o, repetition{"overload", st.name, 0}), Trial{Calm: s.calm()}, nil)
 	}
 	return x, err
 }

@@ -3,20 +3,26 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A setting is how keepalived is configured for a run.
 type setting struct {
 	name     string
-	advert   string // advert_int, seconds
-	realTime bool   // SCHED_FIFO and locked memory: root only
+	advert   string        // advert_int, seconds
+	realTime bool          // SCHED_FIFO and locked memory: root only
+	notice   time.Duration // within which it acts on what it notices at all
+	start    time.Duration // after which a fault does not meet what the start still announces
 }
+
+// What became MASTER announces itself again 5 s later (garp_master_delay), which must not
+// come after the other's takeover: with adverts every second that takes 3.6 s itself.
 
 // settings are keepalived's default, what cautious people choose, and the fastest that it can.
 var settings = []setting{
-	{name: "keepalived-1s", advert: "1"},
-	{name: "keepalived-0.1s", advert: "0.1"},
-	{name: "keepalived-0.01s-rt", advert: "0.01", realTime: true},
+	{name: "keepalived-1s", advert: "1", notice: 4500 * time.Millisecond, start: 2 * time.Second},
+	{name: "keepalived-0.1s", advert: "0.1", notice: 2 * time.Second, start: 5500 * time.Millisecond},
+	{name: "keepalived-0.01s-rt", advert: "0.01", realTime: true, notice: 2 * time.Second, start: 5500 * time.Millisecond},
 }
 
 // Where the peers' programs are in Debian.

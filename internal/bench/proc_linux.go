@@ -95,7 +95,11 @@ func stopped(pid int) bool {
 
 // status is a line of /proc/PID/status, empty when the process has ended.
 func status(pid int, key string) string {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return statusLine(fmt.Sprintf("/proc/%d/status", pid), key)
+}
+
+func statusLine(file, key string) string {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return ""
 	}

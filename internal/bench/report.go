@@ -14,10 +14,17 @@ import (
 type Report struct {
 	Began   time.Time `json:"began"`
 	Took    float64   `json:"took_s"`
-	CPUs    int       `json:"cpus"`
-	Kernel  string    `json:"kernel"`
-	Load    string    `json:"load"` // the machine's load averages when it was over
-	Results []Result  `json:"results"`
+	Command string    `json:"command"`
+	Commit  string    `json:"commit"` // of the source tree; with a "+" if that had changes of its own
+	// Versions of the peers that took part, by name.
+	Versions map[string]string `json:"versions"`
+	CPUs     int               `json:"cpus"`
+	CPU      string            `json:"cpu"`
+	Kernel   string            `json:"kernel"`
+	Go       string            `json:"go"`
+	Root     bool              `json:"root"` // false: an ordinary user's lab, where nothing has real-time priority
+	Load     string            `json:"load"` // the machine's load averages when it was over
+	Results  []Result          `json:"results"`
 }
 
 // A Result is what a fault did to a stack.
@@ -33,6 +40,7 @@ type Result struct {
 	Failed    int     `json:"failed"`
 	TwoMS     Spread  `json:"two_owners_ms"`
 	NoneMS    Spread  `json:"none_ms"`
+	WrongMS   Spread  `json:"wrong_cache_ms"`
 	MaxOwners int     `json:"max_owners"` // at once
 	Uncalm    int     `json:"uncalm"`     // repetitions after which the site did not serve calmly within a minute
 	Trials    []Trial `json:"trials"`
@@ -40,6 +48,8 @@ type Result struct {
 
 // A Trial is one repetition.
 type Trial struct {
+	At        float64        `json:"at_s"`   // when it began, since the run did: the order of all
+	TookS     float64        `json:"took_s"` // with the site's making and removal
 	OutageMS  float64        `json:"outage_ms"`
 	ReturnMS  float64        `json:"return_ms"`
 	Requests  int            `json:"requests"`
@@ -49,6 +59,7 @@ type Trial struct {
 	Skipped   int            `json:"skipped"` // not among these: the busy machine did not let the client send them
 	TwoMS     float64        `json:"two_owners_ms"`
 	NoneMS    float64        `json:"none_ms"`
+	WrongMS   float64        `json:"wrong_cache_ms"` // how long the client's ARP cache pointed at a host that did not own the VIP
 	MaxOwners int            `json:"max_owners"`
 	Before    string         `json:"active_before"`
 	Held      string         `json:"active_held"`  // when the fault was undone; empty: not exactly one
@@ -56,8 +67,6 @@ type Trial struct {
 	HeldMS    float64        `json:"held_ms"`      // from the fault to its undoing
 	Calm      bool           `json:"calm"`         // at the end
 	Error     string         `json:"error,omitempty"`
-
-	outage, back, two, none time.Duration
 }
 
 // add takes in one repetition.
@@ -76,12 +85,6 @@ func (r *Result) add(t Trial) {
 	}
 }
 
-// times sets the four durations, for people and for the sums.
-func (t *Trial) times(outage, back, two, none time.Duration) {
-	t.outage, t.back, t.two, t.none = outage, back, two, none
-	t.OutageMS, t.ReturnMS, t.TwoMS, t.NoneMS = millis(outage), millis(back), millis(two), millis(none)
-}
-
 // line is what a person reads of a repetition while it goes on.
 func (t Trial) line() string {
 	if t.Error != "" {
@@ -98,8 +101,8 @@ func (t Trial) line() string {
 		kinds = append(kinds, fmt.Sprint(n, " ", kind))
 	}
 	slices.Sort(kinds)
-	line := fmt.Sprintf("outage %.0f ms, on return %.0f ms, failed %d of %d (%s), two owners %.0f ms, none %.0f ms, active %s, %s, %s",
-		t.OutageMS, t.ReturnMS, t.Failed, t.Requests, strings.Join(kinds, ", "), t.TwoMS, t.NoneMS,
+	line := fmt.Sprintf("outage %.0f ms, on return %.0f ms, failed %d of %d (%s), two owners %.0f ms, none %.0f ms, wrong cache %.0f ms, active %s, %s, %s",
+		t.OutageMS, t.ReturnMS, t.Failed, t.Requests, strings.Join(kinds, ", "), t.TwoMS, t.NoneMS, t.WrongMS,
 		shown(t.Before), shown(t.Held), shown(t.After))
 	if t.Late+t.Skipped > 0 {
 		line += fmt.Sprintf("; a busy machine: %d late, %d skipped", t.Late, t.Skipped)
@@ -112,14 +115,20 @@ func (t Trial) line() string {
 
 // sum fills in the spreads.
 func (r *Result) sum() {
-	var outage, back, two, none []time.Duration
-	for _, t := range r.Trials {
-		if t.Error == "" {
-			outage, back = append(outage, t.outage), append(back, t.back)
-			two, none = append(two, t.two), append(none, t.none)
+	of := func(measure func(Trial) float64) Spread {
+		var set []float64
+		for _, t := range r.Trials {
+			if t.Error == "" {
+				set = append(set, measure(t))
+			}
 		}
+		return spreadOf(set)
 	}
-	r.OutageMS, r.ReturnMS, r.TwoMS, r.NoneMS = spreadOf(outage), spreadOf(back), spreadOf(two), spreadOf(none)
+	r.OutageMS = of(func(t Trial) float64 { return t.OutageMS })
+	r.ReturnMS = of(func(t Trial) float64 { return t.ReturnMS })
+	r.TwoMS = of(func(t Trial) float64 { return t.TwoMS })
+	r.NoneMS = of(func(t Trial) float64 { return t.NoneMS })
+	r.WrongMS = of(func(t Trial) float64 { return t.WrongMS })
 }
 
 // writeJSON prints anything as one object.
@@ -132,17 +141,18 @@ func writeJSON(w io.Writer, v any) error {
 // cells are the numbers of a row; dashes where nothing could be measured.
 func (r Result) cells() string {
 	if r.N == 0 {
-		return strings.Repeat("-\t", 12)
+		return strings.Repeat("-\t", 14)
 	}
-	return fmt.Sprintf("%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t",
+	return fmt.Sprintf("%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%d\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t",
 		r.OutageMS.Min, r.OutageMS.Median, r.OutageMS.P95, r.OutageMS.Max, r.ReturnMS.Median, r.ReturnMS.Max,
-		r.Failed, r.Requests, r.TwoMS.Median, r.TwoMS.Max, r.NoneMS.Median, r.NoneMS.Max)
+		r.Failed, r.Requests, r.TwoMS.Median, r.TwoMS.Max, r.NoneMS.Median, r.NoneMS.Max,
+		r.WrongMS.Median, r.WrongMS.Max)
 }
 
 // writeTable prints the report for people.
 func (r Report) writeTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "fault\tstack\tn\toutage ms: min\tmedian\tp95\tmax\ton return: median\tmax\tfailed\tof\ttwo owners: median\tmax\tnone: median\tmax\t")
+	fmt.Fprintln(t, "fault\tstack\tn\toutage ms: min\tmedian\tp95\tmax\ton return: median\tmax\tfailed\tof\ttwo owners: median\tmax\tnone: median\tmax\twrong cache: median\tmax\t")
 	last := ""
 	for _, x := range r.Results {
 		name := x.Fault

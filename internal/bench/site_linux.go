@@ -28,6 +28,7 @@ type site struct {
 	load   *client.Load
 	log    *client.Log
 	owners *owners.Watch
+	cache  *cache
 
 	ctx    context.Context // of everything that runs in the background
 	cancel context.CancelFunc
@@ -93,6 +94,9 @@ func (s *site) populate() (err error) {
 	if err != nil {
 		return err
 	}
+	if s.cache, err = s.newCache(); err != nil {
+		return err
+	}
 	s.load, err = client.New(client.Config{Target: netip.AddrPortFrom(vip, sitePort), Enter: s.client.Do}, s.log)
 	return err
 }
@@ -109,6 +113,7 @@ func (s *site) host(p place) (*node, error) {
 func (s *site) observe() {
 	s.tasks.Go(func() error { return s.owners.Run(s.ctx) })
 	s.tasks.Go(func() error { return s.load.Run(s.ctx) })
+	s.tasks.Go(func() error { return s.cache.run(s.ctx) })
 	for _, n := range slices.Concat(s.lbs, s.apps) {
 		n.watch()
 	}

@@ -18,6 +18,8 @@ const (
 	roleKeeper  role = "keeper" // holds the VIP
 	roleProxy   role = "proxy"
 	roleControl role = "control" // Tandem only
+	roleChannel role = "channel" // of TCP between the balancers; Tandem only, and no process
+	roleRules   role = "rules"   // of nftables; likewise
 	roleOther   role = ""
 )
 
@@ -25,6 +27,11 @@ const (
 type stack struct {
 	name     string
 	roles    []role                              // that its balancers have
+	peer     bool                                // it is not ours
+	notice   time.Duration                       // within which it notices a fault that it notices at all, and has acted
+	after    time.Duration                       // within which it begins whatever the return from a fault costs
+	home     string                              // the balancer that it moves back to when all is well; empty: none
+	start    time.Duration                       // after which a start has no more to announce
 	setUp    func(n *node) error                 // prepares a balancer's fresh host
 	balancer func(i int) (units []unit, e error) // of balancer number i, in the order in which they start
 	app      func(p place) unit
@@ -33,6 +40,12 @@ type stack struct {
 
 // has tells whether the stack's balancers have a process of that role.
 func (s *stack) has(r role) bool { return r == roleOther || slices.Contains(s.roles, r) }
+
+// joins tells whether the stack goes through a fault that nobody has named.
+func (s *stack) joins(fault string) bool {
+	h, _ := harmOf(fault)
+	return !s.peer || h.beside == withAll || h.beside == withDefault && s.name == settings[0].name
+}
 
 // stacksFor returns Tandem and the peers that were asked for, of those that can run here.
 func stacksFor(o options, errOut io.Writer) []*stack {
@@ -69,8 +82,11 @@ func tandem(advert time.Duration) *stack {
 	}
 	return &stack{
 		name:  name,
-		roles: []role{roleKeeper, roleProxy, roleControl},
-		setUp: func(*node) error { return nil },
+		roles: []role{roleKeeper, roleProxy, roleControl, roleChannel, roleRules},
+		// A stuck proxy is noticed after 1 s, and that an active is deaf after 1.2 s.
+		notice: 2 * time.Second,
+		after:  1500 * time.Millisecond,
+		setUp:  func(*node) error { return nil },
 		balancer: func(int) ([]unit, error) {
 			args := []string{"lb", "--vip", vip.String(), "--join", join, "--listen", fmt.Sprint(":", sitePort), "--pool", "web"}
 			if advert > 0 {
@@ -98,7 +114,13 @@ func keepalived(s setting) *stack {
 	return &stack{
 		name:  s.name,
 		roles: []role{roleKeeper, roleProxy},
-		setUp: nonlocalBind,
+		peer:  true,
+		// Three adverts and the skew, or the script's interval of 1 s and the skew.
+		notice: s.notice,
+		after:  s.notice + 500*time.Millisecond,
+		home:   balancers[0].name,
+		start:  s.start,
+		setUp:  nonlocalBind,
 		balancer: func(i int) ([]unit, error) {
 			dir := filepath.Join(os.Getenv(workVar), s.name, balancers[i].name)
 			va, ha := filepath.Join(dir, "keepalived.conf"), filepath.Join(dir, "haproxy.cfg")

@@ -15,7 +15,7 @@ type Spread struct {
 }
 
 // spreadOf returns the spread of a set, all zero of an empty one.
-func spreadOf(set []time.Duration) Spread {
+func spreadOf(set []float64) Spread {
 	if len(set) == 0 {
 		return Spread{}
 	}
@@ -23,10 +23,10 @@ func spreadOf(set []time.Duration) Spread {
 	n := len(s)
 	rank := int(math.Ceil(0.95 * float64(n)))
 	return Spread{
-		Min:    millis(s[0]),
-		Median: millis((s[(n-1)/2] + s[n/2]) / 2),
-		P95:    millis(s[rank-1]),
-		Max:    millis(s[n-1]),
+		Min:    s[0],
+		Median: math.Round((s[(n-1)/2]+s[n/2])*5) / 10,
+		P95:    s[rank-1],
+		Max:    s[n-1],
 	}
 }
 
@@ -34,3 +34,6 @@ func spreadOf(set []time.Duration) Spread {
 func millis(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(100*time.Microsecond)) / 10
 }
+
+// seconds is a duration in seconds, to the tenth.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*10) / 10 }

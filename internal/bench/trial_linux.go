@@ -44,15 +44,20 @@ func trial(ctx context.Context, o options, st *stack, name string, logTo string)
 // suffer is a repetition, on a site that has just been started.
 func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, moments []moment, err error) {
 	f := faults[name]
+	h, _ := harmOf(name)
 	now := func(what string) time.Duration {
 		m := moment{what, s.log.Now(), time.Now()}
 		moments = append(moments, m)
 		return m.at
 	}
-	if err := s.serve(ctx, o.warm); err != nil {
+	warm := o.warm
+	if h.late {
+		warm = max(warm, s.stack.start)
+	}
+	if err := s.serve(ctx, warm); err != nil {
 		return t, moments, err
 	}
-	v := victim{site: s, active: s.active()}
+	v := victim{site: s, active: s.active(), held: new(held)}
 	if v.active == nil {
 		return t, moments, errors.New("nobody is active any more")
 	}
@@ -64,11 +69,8 @@ func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, mom
 		return t, moments, err
 	}
 	now("injected")
-	most := f.hold
-	if f.calm {
-		most = max(most, holdMax)
-	}
-	if _, err := s.wait(ctx, f.hold, most, s.calm); err != nil {
+	least, most := h.lasts(s.stack)
+	if _, err := s.wait(ctx, least, most, s.calm); err != nil {
 		return t, moments, err
 	}
 	t.Held = s.activeName()
@@ -79,7 +81,7 @@ func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, mom
 		}
 		now("undone")
 	}
-	if t.Calm, err = s.wait(ctx, o.watch, settleMax, s.calm); err != nil {
+	if t.Calm, err = s.settle(ctx, o.watch); err != nil {
 		return t, moments, err
 	}
 	end := now("end")
@@ -91,12 +93,41 @@ func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, mom
 	return t, moments, nil
 }
 
+// lasts is how long a fault is kept up on a stack, at least and at most.
+func (h harm) lasts(st *stack) (least, most time.Duration) {
+	least = h.hold
+	if least == 0 {
+		least = st.notice
+	}
+	if h.calm {
+		return least, max(least, holdMax)
+	}
+	return least, least
+}
+
+// settle waits until the site has been calm for the time of watching, without a break, and
+// what the return from a fault costs this stack has begun if ever it does: its time for that
+// has passed, or it is back where it always ends. false: not within settleMax.
+func (s *site) settle(ctx context.Context, watch time.Duration) (bool, error) {
+	begun := s.log.Now()
+	since := begun
+	return s.wait(ctx, watch, settleMax, func() bool {
+		now := s.log.Now()
+		if !s.calm() {
+			since = now
+		}
+		over := now-begun >= s.stack.after || s.stack.home != "" && s.activeName() == s.stack.home
+		return over && now-since >= watch
+	})
+}
+
 // measure reads off what happened from the fault over its undoing to the end.
 func (s *site) measure(t *Trial, from, undo, end time.Duration) {
 	reqs := s.log.Requests()
 	gap := client.Outage(reqs, client.Window{From: from, To: undo}, end)
 	own := s.owners.Report(owners.Window{From: from, To: end})
-	t.times(gap.Length(), returnGap(reqs, undo, end), own.Two, own.None)
+	t.OutageMS, t.ReturnMS = millis(gap.Length()), millis(returnGap(reqs, undo, end))
+	t.TwoMS, t.NoneMS, t.WrongMS = millis(own.Two), millis(own.None), millis(s.cache.wrong(from, end, s.owners.Owned))
 	t.MaxOwners = own.Max
 	count := client.Count(reqs, client.Window{From: from, To: end})
 	t.Requests, t.Failed, t.Late, t.Skipped = count.Requests, count.Failed, count.Late, count.Skipped

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -80,7 +81,8 @@ func (s *sender) flush(bound time.Duration) {
 // run sends until ctx ends. SCHED_FIFO is taken where it is granted: one thread that
 // sleeps nearly always, at the lowest real-time priority.
 func (s *sender) run(ctx context.Context) error {
-	runtime.LockOSThread() // for good: the thread's scheduling class ends with it
+	runtime.LockOSThread()                                                                           // for good: the thread's scheduling class ends with it
+	unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData("adverts\x00"))), 0, 0, 0) // as top -H shows it
 	unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
 	stop := context.AfterFunc(ctx, s.kick)
 	defer stop()

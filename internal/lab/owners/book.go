@@ -174,6 +174,20 @@ func (b *Book) Sole(w Window) (host string, ok bool) {
 	return host, ok
 }
 
+// Owned reports whether a host answered as an owner any request that was sent in w, and
+// whether one was sent at all.
+func (b *Book) Owned(host string, w Window) (owner, asked bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	probes := b.within(w)
+	for _, p := range probes {
+		for _, a := range p.answers {
+			owner = owner || a.host == host && b.owning(p, a)
+		}
+	}
+	return owner, len(probes) > 0
+}
+
 // within returns the requests sent in w.
 func (b *Book) within(w Window) []probe {
 	at := func(t time.Duration) int {

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// SIGSTOP stops whole processes. A single thread is stopped as a debugger does it: it is
+// seized, interrupted, and let go again later. Meanwhile the others of its process run.
+
+// A grip holds threads still, until it is released.
+type grip struct {
+	tids    []int
+	open    chan struct{} // closed to let go
+	stopped chan error    // one answer: all stand still, or why not
+	done    chan struct{} // closed when all were let go, or are dead
+}
+
+// gripMax is how long it may take until all threads stand still.
+const gripMax = time.Second
+
+// grab stops these threads. An error means that none of them is held.
+func grab(tids []int) (*grip, error) {
+	g := &grip{tids: tids, open: make(chan struct{}), stopped: make(chan error, 1), done: make(chan struct{})}
+	go g.hold()
+	if err := <-g.stopped; err != nil {
+		<-g.done
+		return nil, err
+	}
+	return g, nil
+}
+
+// release lets all threads run again, and returns when they do.
+func (g *grip) release() {
+	close(g.open)
+	<-g.done
+}
+
+// hold is the debugger: one thread, for the kernel wants it so. It never unlocks the thread,
+// which therefore ends here, and with it whatever it may still hold.
+func (g *grip) hold() {
+	defer close(g.done)
+	runtime.LockOSThread()
+	if err := g.stop(); err != nil {
+		g.stopped <- err
+		return
+	}
+	g.stopped <- nil
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for {
+		select {
+		case <-g.open:
+			for _, tid := range g.tids {
+				unix.PtraceDetach(tid) // an error means that it is dead
+			}
+			return
+		case <-poll.C:
+			g.bury()
+		}
+	}
+}
+
+func (g *grip) stop() error {
+	for _, tid := range g.tids {
+		if err := unix.PtraceSeize(tid); err != nil {
+			return fmt.Errorf("seize thread %d: %w", tid, err)
+		}
+	}
+	for _, tid := range g.tids {
+		if err := unix.PtraceInterrupt(tid); err != nil {
+			return fmt.Errorf("stop thread %d: %w", tid, err)
+		}
+	}
+	moving := slices.Clone(g.tids)
+	for end := time.Now().Add(gripMax); time.Now().Before(end); time.Sleep(50 * time.Microsecond) {
+		moving = slices.DeleteFunc(moving, func(tid int) bool {
+			var status unix.WaitStatus
+			n, err := unix.Wait4(tid, &status, unix.WALL|unix.WNOHANG, nil)
+			return err == nil && n == tid && status.Stopped()
+		})
+		if len(moving) == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("threads %v do not stand still within %v", moving, gripMax)
+}
+
+// bury waits for threads that have been killed: until their debugger has, their process
+// does not end for its parent either.
+func (g *grip) bury() {
+	g.tids = slices.DeleteFunc(g.tids, func(tid int) bool {
+		var status unix.WaitStatus
+		n, err := unix.Wait4(tid, &status, unix.WALL|unix.WNOHANG, nil)
+		return err != nil || n == tid && (status.Exited() || status.Signaled())
+	})
+}
+
+// A thread is one of a process's.
+type thread struct {
+	tid   int
+	name  string
+	ticks int // of processor time
+	naps  int // times that it went to sleep by itself
+}
+
+// threads are all those of a process.
+func threads(pid int) ([]thread, error) {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil, err
+	}
+	var out []thread
+	for _, e := range entries {
+		tid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // it has ended meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		t, err := parseThread(string(stat))
+		if err != nil {
+			return nil, err
+		}
+		t.tid = tid
+		t.naps, _ = strconv.Atoi(statusLine(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid), "voluntary_ctxt_switches:"))
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// parseThread reads a line of stat, see proc_pid_stat(5). The name is in parentheses, and
+// may have some itself.
+func parseThread(stat string) (t thread, err error) {
+	begin, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
+	if begin < 0 || end < begin {
+		return t, fmt.Errorf("no name in %q", stat)
+	}
+	t.name = stat[begin+1 : end]
+	const utime, stime = 11, 12 // fields 14 and 15, of those after the name
+	f := strings.Fields(stat[end+1:])
+	if len(f) <= stime {
+		return t, fmt.Errorf("too short: %q", stat)
+	}
+	user, uerr := strconv.Atoi(f[utime])
+	system, serr := strconv.Atoi(f[stime])
+	t.ticks = user + system
+	return t, errors.Join(uerr, serr)
+}
+
+// busiest is the thread that has used most processor time.
+func busiest(list []thread) thread {
+	return slices.MaxFunc(list, func(a, b thread) int { return a.ticks - b.ticks })
+}
