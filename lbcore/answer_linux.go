@@ -1,9 +1,15 @@
 package lbcore
 
 import (
+	"errors"
 	"syscall"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
+)
+
+var (
+	errManyInterim = errors.New("too many interim answers")
+	errEarlySwitch = errors.New("switched protocols before it had the whole request")
 )
 
 // readAnswer takes bytes from the backend and passes on what they hold of the
@@ -50,9 +56,9 @@ func (x *exchange) pass(data []byte) {
 			x.deliver(out)
 			return
 		}
-		if x.resp.Upgrade != nil && (!x.reqDone || x.sent < len(x.send)) {
+		if err := x.unacceptable(); err != nil {
 			x.deliver(out)
-			x.failed(malformed, errEarlySwitch)
+			x.failed(malformed, err)
 			return
 		}
 		out = x.passHead(out)
@@ -75,6 +81,19 @@ func (x *exchange) pass(data []byte) {
 	if err != nil {
 		x.failed(malformed, err)
 	}
+}
+
+// unacceptable says what is wrong with the head in x.resp, which is well-formed.
+func (x *exchange) unacceptable() error {
+	switch {
+	case x.resp.Interim():
+		if x.interim++; x.interim > maxInterim {
+			return errManyInterim
+		}
+	case x.resp.Upgrade != nil && (!x.reqDone || x.sent < len(x.send)):
+		return errEarlySwitch
+	}
+	return nil
 }
 
 // keepHead stores an incomplete head, which may lie in x.rin.
@@ -152,7 +171,7 @@ func (x *exchange) deliver(out []byte) {
 	}
 	n := 0
 	if x.c.writable {
-		n = x.c.write(out)
+		n = x.c.write(out, x.respDone && !x.keep)
 	}
 	if n < len(out) {
 		x.out = append(x.w.get(len(out)-n), out[n:]...)

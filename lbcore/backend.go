@@ -102,6 +102,14 @@ func (b *Backend) State() State {
 	return StateUp
 }
 
+// inFlight is the number of its requests under way, on all loops.
+func (b *Backend) inFlight() (n int64) {
+	for i := range b.slots {
+		n += b.slots[i].count.current.Load()
+	}
+	return n
+}
+
 // available says whether it is given new requests.
 func (b *Backend) available() bool { return b.State() == StateUp }
 

@@ -148,9 +148,14 @@ func (c *client) read(buf []byte) (n int, ok bool) {
 	return n, true
 }
 
-// write sends as much of buf as the client takes now.
-func (c *client) write(buf []byte) int {
-	n, errno := loop.Write(int(c.fd), buf)
+// write sends as much of buf as the client takes now. last says that the
+// connection ends behind it.
+func (c *client) write(buf []byte, last bool) int {
+	send := loop.Write
+	if last {
+		send = loop.WriteLast
+	}
+	n, errno := send(int(c.fd), buf)
 	switch {
 	case errno == unix.EAGAIN:
 		c.writable = false

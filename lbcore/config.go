@@ -86,7 +86,7 @@ type FrontendTimeouts struct {
 type PoolConfig struct {
 	// Name identifies the pool across SetPools.
 	Name string
-	// Policy is "roundrobin" (smooth weighted; the default).
+	// Policy is "roundrobin" (smooth weighted; the default) or "leastconn".
 	Policy   string
 	Check    CheckConfig
 	Timeouts PoolTimeouts
@@ -222,8 +222,8 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 	if c.Policy == "" {
 		c.Policy = "roundrobin"
 	}
-	if c.Policy != "roundrobin" {
-		bad("policy %q: want \"roundrobin\"", c.Policy)
+	if c.Policy != "roundrobin" && c.Policy != "leastconn" {
+		bad("policy %q: want \"roundrobin\" or \"leastconn\"", c.Policy)
 	}
 	if c.Retries == nil {
 		n := DefaultRetries

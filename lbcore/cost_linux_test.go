@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tandem-lb/tandem/lbcore"
 )
 
@@ -62,6 +64,30 @@ func TestRequestsInSteadyStateAllocateNothing(t *testing.T) {
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	if n := lbcore.IdleConnSize; n > 208 {
 		t.Errorf("an idle client connection holds %d bytes", n)
+	}
+}
+
+// The end of the stream goes in the packet of the last answer: the client
+// receives SYN, an acknowledgement and that one.
+func TestTheLastAnswerTakesTheEndOfTheStreamWithIt(t *testing.T) {
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))))
+	least := uint32(1 << 30)
+	for range 10 {
+		c := l.dial()
+		c.say("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		if _, err := io.ReadAll(c.r); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := c.SyscallConn()
+		must(t, err)
+		must(t, raw.Control(func(fd uintptr) {
+			info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+			must(t, err)
+			least = min(least, info.Segs_in)
+		}))
+	}
+	if least > 3 {
+		t.Errorf("the client received %d packets, want 3", least)
 	}
 }
 

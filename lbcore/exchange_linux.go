@@ -10,6 +10,10 @@ import (
 // maxTried is the greatest number of backends one request can have failed on.
 const maxTried = 11
 
+// maxInterim is the greatest number of 1xx answers to one request: each renews
+// the backend's time, so that without a bound a request could last for ever.
+const maxInterim = 100
+
 // exchange is one request and its answer, from the first byte of the one to the
 // last of the other. Its fields are grouped by the direction they serve.
 type exchange struct {
@@ -44,6 +48,7 @@ type exchange struct {
 
 	// From the backend. rin holds part of an answer's head.
 	rin      []byte
+	interim  int // 1xx answers so far
 	resp     http1.Response
 	respBody http1.BodyReader
 	answered bool // a byte of an answer came
@@ -83,7 +88,7 @@ func (x *exchange) reset() {
 	x.send, x.sent, x.replayable, x.hasBody = nil, 0, false, false
 	x.attempt = attempt{}
 	clear(x.tried[:x.attempts])
-	x.attempts, x.repeated = 0, false
+	x.attempts, x.repeated, x.interim = 0, false, 0
 	if len(x.rin) > 0 {
 		x.resp.Reset()
 	}
@@ -122,7 +127,7 @@ func (x *exchange) flush() bool {
 	if !x.c.writable {
 		return false
 	}
-	n := x.c.write(x.out[x.taken:])
+	n := x.c.write(x.out[x.taken:], x.respDone && !x.keep)
 	x.taken += n
 	if x.taken == len(x.out) {
 		x.w.put(x.out)

@@ -31,3 +31,48 @@ func (r RoundRobin) Pick(avail []*Backend, _ uint64) *Backend {
 	best.slots[r.slot].credit -= total
 	return best
 }
+
+// LeastConn picks the backend with the fewest requests in flight, on all loops
+// together and in proportion to its weight; tunnels count. Those that are equal
+// take turns as in RoundRobin. It costs a read of every backend's count in every
+// slot, so it is for requests that last.
+type LeastConn struct{ slot int }
+
+var _ Policy = LeastConn{}
+
+// Pick implements Policy.
+func (l LeastConn) Pick(avail []*Backend, _ uint64) *Backend {
+	if len(avail) == 1 {
+		return avail[0]
+	}
+	least := avail[0]
+	n, w := least.inFlight(), int64(least.weight.Load())
+	for _, b := range avail[1:] {
+		if m, v := b.inFlight(), int64(b.weight.Load()); m*w < n*v {
+			least, n, w = b, m, v
+		}
+	}
+	var best *Backend
+	total := 0
+	for _, b := range avail {
+		v := int(b.weight.Load())
+		if b != least && b.inFlight()*w != n*int64(v) {
+			continue
+		}
+		total += v
+		b.slots[l.slot].credit += v
+		if best == nil || b.slots[l.slot].credit > best.slots[l.slot].credit {
+			best = b
+		}
+	}
+	best.slots[l.slot].credit -= total
+	return best
+}
+
+// newPolicy makes the policy of that name, which PoolConfig has checked.
+func newPolicy(name string, slot int) Policy {
+	if name == "leastconn" {
+		return LeastConn{slot}
+	}
+	return RoundRobin{slot}
+}

@@ -86,3 +86,39 @@ func TestLoopsPickIndependently(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+func TestLeastConnPicksTheLeastBusyOfItsWeight(t *testing.T) {
+	for _, tc := range []struct {
+		weights []int
+		busy    []int64 // on another loop
+		want    string
+	}{
+		{[]int{1, 1, 1}, []int64{0, 0, 0}, "abcabc"},
+		{[]int{1, 1, 1}, []int64{2, 0, 1}, "bbb"},
+		{[]int{1, 1, 1}, []int64{1, 0, 0}, "bcbc"},
+		{[]int{2, 1}, []int64{2, 1}, "abaaba"}, // equal: in turns of their weights
+		{[]int{2, 1}, []int64{3, 1}, "bb"},
+		{[]int{3, 1}, []int64{2, 1}, "aa"},
+		{[]int{1}, []int64{9}, "aa"},
+	} {
+		list := backends(tc.weights...)
+		for i, n := range tc.busy {
+			list[i].slots[1].count.current.Store(n)
+		}
+		if got := picks(LeastConn{}, list, len(tc.want)); got != tc.want {
+			t.Errorf("weights %v, busy %v: %s, want %s", tc.weights, tc.busy, got, tc.want)
+		}
+	}
+}
+
+func TestLeastConnSpreadsWhatStays(t *testing.T) {
+	list := backends(4, 2, 1)
+	for range 70 {
+		LeastConn{}.Pick(list, 0).slots[0].count.current.Add(1)
+	}
+	for i, want := range []int64{40, 20, 10} {
+		if got := list[i].inFlight(); got != want {
+			t.Errorf("%s has %d, want %d", list[i].ID(), got, want)
+		}
+	}
+}

@@ -35,11 +35,18 @@ type poolView struct {
 
 func newPool(p *Proxy, cfg PoolConfig) *Pool {
 	pool := &Pool{name: cfg.Name, proxy: p, cfg: &cfg}
-	for slot := range p.slots() {
-		pool.policies = append(pool.policies, RoundRobin{slot})
-	}
+	pool.choosePolicies()
 	pool.publish()
 	return pool
+}
+
+// choosePolicies is called with p.mu held, or before the pool is shared. Views
+// keep the slice they have.
+func (p *Pool) choosePolicies() {
+	p.policies = make([]Policy, p.proxy.slots())
+	for slot := range p.policies {
+		p.policies[slot] = newPolicy(p.cfg.Policy, slot)
+	}
 }
 
 // Name returns the name given to SetPools.
@@ -128,6 +135,7 @@ func (p *Pool) reconfigure(cfg PoolConfig) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cfg = &cfg
+	p.choosePolicies()
 	p.publish()
 }
 

@@ -142,6 +142,28 @@ func TestBadAnswersAre502(t *testing.T) {
 	}
 }
 
+func TestInterimAnswersAreBounded(t *testing.T) {
+	for n, want := range map[int]int{100: 200, 101: 502} {
+		l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+			if _, err := c.request(); err == nil {
+				c.say(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", n) + okAnswer)
+			}
+		})), longChecks)
+		c := l.dial()
+		for range 2 { // the count begins anew with each request
+			c.say(get)
+			for range 100 {
+				if resp, _ := c.answer(t, "GET"); resp.StatusCode != 102 {
+					t.Fatalf("status %d", resp.StatusCode)
+				}
+			}
+			if resp, _ := c.answer(t, "GET"); resp.StatusCode != want {
+				t.Errorf("after %d interim answers: status %d, want %d", n, resp.StatusCode, want)
+			}
+		}
+	}
+}
+
 func TestCutAnswersAreSeenAsCut(t *testing.T) {
 	for name, answer := range map[string]string{
 		"length":    "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345",

@@ -95,6 +95,34 @@ func TestIPv6OnBothSides(t *testing.T) {
 	}
 }
 
+// A listener on "::" takes IPv4 too, and says ::ffff:127.0.0.1 of it.
+func TestIPv4ClientOfADualStackListenerIsNamedAsSuch(t *testing.T) {
+	probe, err := net.Listen("tcp6", "[::]:0")
+	if err != nil {
+		skip(t, "no IPv6 here: %v; enable it with `sysctl net.ipv6.conf.all.disable_ipv6=0`", err)
+	}
+	must(t, probe.Close())
+	heads := make(chan http.Header, 2)
+	hosts := make(chan string, 2)
+	l := newBed(t, one(httpBackend(t, "s1", func(_ http.ResponseWriter, r *http.Request) {
+		heads <- r.Header.Clone()
+		hosts <- r.Host
+	})))
+	fds, addr := listenAt(t, "[::]:0", 2)
+	l.fe.Listeners = fds
+	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
+	_, port, err := net.SplitHostPort(addr)
+	must(t, err)
+	l.addr = "127.0.0.1:" + port
+	c := l.dial()
+	c.say("GET / HTTP/1.0\r\n\r\n")
+	c.answer(t, "GET")
+	h := <-heads
+	if from, host := h.Get("X-Forwarded-For"), <-hosts; from != "127.0.0.1" || h.Get("X-Forwarded-Port") != port || host != l.addr {
+		t.Errorf("X-Forwarded-For %q, port %q, host %q", from, h.Get("X-Forwarded-Port"), host)
+	}
+}
+
 func TestBadListenersAreRefusedAndNothingIsChanged(t *testing.T) {
 	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))))
 	fds, _ := listenAt(t, "127.0.0.1:0", 1)
@@ -117,6 +145,36 @@ func TestBadListenersAreRefusedAndNothingIsChanged(t *testing.T) {
 	}
 	l.fe.Listeners = fds // still ours to give
 	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
+}
+
+func TestThePolicyOfAPoolMayChange(t *testing.T) {
+	came, release := make(chan string, 10), make(chan bool)
+	slow := func(name string) lbcore.BackendConfig {
+		return httpBackend(t, name, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/slow" {
+				came <- name
+				<-release
+			}
+			_, _ = io.WriteString(w, name)
+		})
+	}
+	l := newBed(t, []lbcore.BackendConfig{slow("s1"), slow("s2")}, longChecks)
+	waiting := l.dial()
+	waiting.say("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+	busy := <-came
+	cfg := l.pool
+	cfg.Policy = "leastconn"
+	must(t, l.SetPools([]lbcore.PoolConfig{cfg}))
+	c := l.dial()
+	for range 6 {
+		c.say(get)
+		if _, body := c.answer(t, "GET"); body == busy {
+			t.Errorf("%s was picked, which is busy", body)
+		}
+		eventually(t, "the last is done", func() bool { return l.Connections().InFlight == 1 })
+	}
+	close(release)
+	waiting.answer(t, "GET")
 }
 
 func TestWeightsShareTheRequests(t *testing.T) {

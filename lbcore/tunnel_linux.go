@@ -1,13 +1,10 @@
 package lbcore
 
 import (
-	"errors"
 	"time"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
-
-var errEarlySwitch = errors.New("switched protocols before it had the whole request")
 
 // tunnel is what an exchange becomes when the backend has switched protocols
 // (RFC 9110, 7.8): bytes go both ways as they are. Each way ends by itself; who

@@ -64,7 +64,7 @@ type Frontend struct {
 // Pool is a named set of backends with a policy and a check.
 type Pool struct {
 	Name           string
-	Policy         string // "roundrobin"
+	Policy         string // "roundrobin" or "leastconn"
 	Check          Check
 	Backends       []netip.AddrPort // static ones; those announced by gossip stand beside them
 	ConnectTimeout time.Duration    // for a connection to a backend

@@ -53,7 +53,7 @@ type rawFrontend struct {
 
 type rawPool struct {
 	table
-	Policy         text     `toml:"policy" default:"roundrobin" oneof:"roundrobin"`
+	Policy         text     `toml:"policy" default:"roundrobin" oneof:"roundrobin,leastconn"`
 	Backends       list     `toml:"backends" max:"1000"`
 	ConnectTimeout span     `toml:"connect_timeout" default:"1s" min:"10ms" max:"1m"`
 	ServerTimeout  span     `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`

@@ -26,8 +26,19 @@ func Read(fd int, buf []byte) (n int, errno syscall.Errno) {
 
 // Write sends as much of buf as the socket takes, without SIGPIPE.
 func Write(fd int, buf []byte) (n int, errno syscall.Errno) {
+	return send(fd, buf, 0)
+}
+
+// WriteLast is Write for the last bytes before CloseWrite or Close, which must
+// follow soon: the end of the stream then goes with them in one packet, where
+// it would need one of its own.
+func WriteLast(fd int, buf []byte) (n int, errno syscall.Errno) {
+	return send(fd, buf, unix.MSG_MORE)
+}
+
+func send(fd int, buf []byte, flags uintptr) (n int, errno syscall.Errno) {
 	for {
-		r, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		r, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)), flags|unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		if e == 0 {
 			return int(r), 0
 		}
