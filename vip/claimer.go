@@ -121,7 +121,13 @@ func (c *Claimer) claim(ctx context.Context) error {
 	if err := c.addAll(ctx); err != nil {
 		return err
 	}
-	return c.announceAll(ctx)
+	if c.cfg.Mover == nil {
+		return c.announceAll(ctx)
+	}
+	if !c.pass(time.Time{}) {
+		return fmt.Errorf("having the addresses routed here: %w", ErrGateShut)
+	}
+	return c.cfg.Mover.Claim(ctx)
 }
 
 // claimable reports whether a Claim can be whole. Without carrier the kernel would
@@ -143,7 +149,11 @@ func (c *Claimer) claimable(ctx context.Context) error {
 func (c *Claimer) takeBack(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	if c.becomeIdle() {
-		return c.delAll(ctx)
+		err := c.delAll(ctx)
+		if c.cfg.Mover != nil {
+			err = errors.Join(err, c.cfg.Mover.Release(ctx))
+		}
+		return err
 	}
 	if st, err := c.link.State(ctx); err == nil {
 		if ours, _ := c.leftovers(st); len(ours) == 0 {
@@ -156,7 +166,7 @@ func (c *Claimer) takeBack(ctx context.Context) error {
 // Release takes every address off the interface and stops the announcements, at
 // once and whatever the state. Since it is what a dying process does last, it
 // ignores that ctx was cancelled; the kernel bounds it, to about a second for each
-// address at worst. Releasing what is not held is no error, and removes what an
+// address at worst, and a Mover itself. Releasing what is not held is no error, and removes what an
 // earlier run left.
 func (c *Claimer) Release(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
@@ -194,8 +204,12 @@ func (c *Claimer) Announce(ctx context.Context) error {
 
 // Probe asks the segment who else has the addresses of the group, all at the same
 // time. It returns the hardware address of one owner, or nil when nobody answered
-// for any of them within [ProbeTime]. It needs Run to run, and waits for it.
+// for any of them within [ProbeTime]. It needs Run to run, and waits for it. With a Mover
+// it asks nobody.
 func (c *Claimer) Probe(ctx context.Context) (owner net.HardwareAddr, err error) {
+	if c.cfg.Mover != nil {
+		return nil, nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
@@ -269,8 +283,11 @@ func (c *Claimer) delAll(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// announceAll tries each address and counts.
+// announceAll tries each address and counts. Where a Mover has them routed there is nobody to tell.
 func (c *Claimer) announceAll(ctx context.Context) error {
+	if c.cfg.Mover != nil {
+		return nil
+	}
 	var errs []error
 	for _, a := range c.cfg.Addrs {
 		errs = append(errs, c.announce(ctx, a, time.Time{}))

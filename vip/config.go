@@ -1,6 +1,7 @@
 package vip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -30,8 +31,13 @@ type Config struct {
 	// in force before anything else; the caller closes it.
 	Muter Muter
 
+	// Mover, if it is given, moves the addresses in place of ARP and NDP: nothing is
+	// announced, answered for, probed or defended. The addresses stand on the interface
+	// all the same, while they are held.
+	Mover Mover
+
 	// Gate is asked immediately before each frame that speaks for the addresses is
-	// sent: answers, announcements, defences. triggered is when the kernel received the
+	// sent: answers, announcements, defences; and before the Mover claims. triggered is when the kernel received the
 	// frame that caused it, zero when a schedule or a caller did. Nil is always open.
 	// It must not block, nor call the Claimer. [Gate] has one.
 	Gate func(triggered time.Time) bool
@@ -49,6 +55,18 @@ type Config struct {
 	// announced before Claim is called, nor answered for where the kernel is mute.
 	// Without it Run removes them.
 	Adopt bool
+}
+
+// Mover is told where the addresses are to be by whoever routes them: it is for networks
+// that do not heed ARP, such as a cloud's, whose API assigns floating addresses. One call
+// is made at a time. Each must end when its context does, and bound itself in time.
+type Mover interface {
+	// Claim moves the addresses here, from wherever they are. Twice is no error. After an
+	// error they may be here all the same; whoever claims them next moves them again.
+	Claim(ctx context.Context) error
+	// Release takes them from here; from elsewhere, if another node has claimed them
+	// meanwhile, it must not. Twice is no error.
+	Release(ctx context.Context) error
 }
 
 // withDefaults returns the checked configuration, or every mistake at once.

@@ -200,7 +200,7 @@ func (k *keeping) announceAnew(ctx context.Context) {
 // most once in DEFEND_INTERVAL, defends the address: RFC 5227, 2.4 (c).
 func (k *keeping) heard(ctx context.Context, f Frame) {
 	since, ours := k.speaksSince()
-	if !ours || f.At.Before(since) || !slices.Contains(k.cfg.Addrs, f.Owner) {
+	if !ours || k.cfg.Mover != nil || f.At.Before(since) || !slices.Contains(k.cfg.Addrs, f.Owner) {
 		return
 	}
 	peer := k.isPeer(f.MAC)

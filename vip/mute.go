@@ -62,6 +62,8 @@ const (
 	ModeLease
 	// ModeKeeper: the kernel is mute and the Claimer answers; a dead owner lets go at once.
 	ModeKeeper
+	// ModeHook: nobody answers; Config.Mover has the addresses routed here.
+	ModeHook
 )
 
 // String returns the mode's word for status and logs.
@@ -71,6 +73,8 @@ func (m Mode) String() string {
 		return "lease-only"
 	case ModeKeeper:
 		return "keeper"
+	case ModeHook:
+		return "hook"
 	}
 	return "none"
 }

@@ -39,6 +39,9 @@ func (c *Claimer) muteKernel(ctx context.Context) error {
 		if state.of(a).InForce {
 			family.Mode = ModeKeeper
 		}
+		if c.cfg.Mover != nil {
+			family.Mode = ModeHook
+		}
 	}
 	return nil
 }
@@ -57,8 +60,8 @@ func (c *Claimer) muting() MuteState {
 // they stay on the interface with their lease renewed, and connections to them go on.
 // After it has returned nothing more is said, and who else claims them is no Conflict. It
 // is for a node that drains, or is cut off. It returns [ErrNotClaimed] unless the group is
-// held, and [ErrLeaseOnly] where the kernel answers: then only Release makes this node
-// silent. Twice is no error.
+// held, and [ErrLeaseOnly] where the kernel answers, or [ErrMover]: then only Release makes
+// this node silent. Twice is no error.
 func (c *Claimer) Mute(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("vip: mute: %w", err)
@@ -66,6 +69,9 @@ func (c *Claimer) Mute(ctx context.Context) error {
 	defer c.end()
 	if !c.holds(time.Now()) {
 		return fmt.Errorf("vip: mute: %w", ErrNotClaimed)
+	}
+	if c.cfg.Mover != nil {
+		return fmt.Errorf("vip: mute: %w", ErrMover)
 	}
 	c.mu.Lock()
 	mute := c.muteLocked()

@@ -25,6 +25,8 @@ var (
 	ErrGateShut = errors.New("the gate is shut")
 	// ErrLeaseOnly: the kernel itself answers for the addresses, so this cannot be done.
 	ErrLeaseOnly = errors.New("the kernel answers for the addresses here (lease only)")
+	// ErrMover: Config.Mover has the addresses routed here, so only Release makes this node silent.
+	ErrMover = errors.New("a program has the addresses routed here")
 )
 
 // Interface is where VIPs are held: one Ethernet interface of this node. [Find] fills it.

@@ -24,7 +24,7 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 		Path:    path,
 		Nodes:   map[string]Node{},
 		Cluster: c.cluster(&raw.Cluster),
-		Control: Control{Socket: c.socket(raw.Control.Socket)},
+		Control: Control{Socket: c.socket(raw.Control.Socket), StateDir: c.directory(raw.Control.StateDir)},
 		Proxy:   Proxy{Loops: raw.Proxy.Loops.V, OrphanTime: raw.Proxy.OrphanTime.V, Timeout: raw.Proxy.Timeout.V, DrainTime: raw.Proxy.DrainTime.V},
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw.Node)) {
@@ -165,6 +165,14 @@ func listenRemedy(s string) string {
 		return fmt.Sprintf("write %q for all addresses", ":"+rest)
 	}
 	return `for example ":80" for all addresses, "192.168.42.42:80", "[2001:db8::42]:80"; ports are 1 to 65535`
+}
+
+// directory checks the path of a directory, which need not be there yet.
+func (c *checker) directory(t text) string {
+	if t.Set && !t.Bad && !filepath.IsAbs(t.V) && !strings.HasPrefix(t.V, "/") {
+		c.add(t.At, fmt.Sprintf("the directory's path %q is not absolute", t.V), "begin it with /")
+	}
+	return t.V
 }
 
 // socket checks the path of a unix socket: sun_path holds 107 bytes and a

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"strings"
+	"time"
 )
 
 // maxGroup is how many addresses can move as one.
@@ -12,7 +14,10 @@ func (c *checker) vips(raws []*rawVIP) []VIP {
 	var vips []VIP
 	addresses, groups, sizes := map[netip.Addr]place{}, map[string]*rawVIP{}, map[string]int{}
 	for _, raw := range raws {
-		v := VIP{Interface: c.device(raw.Interface), Group: raw.Group.V, Preempt: raw.Preempt.V}
+		v := VIP{
+			Interface: c.device(raw.Interface), Group: raw.Group.V, Preempt: raw.Preempt.V,
+			Hook: c.hook(raw), HookTimeout: raw.HookTimeout.V,
+		}
 		if raw.Address.Set && !raw.Address.Bad {
 			if a, ok := c.unicast(raw.Address); ok {
 				v.Address = a
@@ -23,6 +28,9 @@ func (c *checker) vips(raws []*rawVIP) []VIP {
 		if first, ok := groups[raw.Group.V]; ok {
 			agree(c, "preempt", raw.Preempt, first.Preempt, raw.Group.V)
 			agree(c, "interface", raw.Interface, first.Interface, raw.Group.V)
+			agree(c, "claim", raw.Claim, first.Claim, raw.Group.V)
+			agree(c, "hook", joined(raw.Hook), joined(first.Hook), raw.Group.V)
+			agree(c, "hook_timeout", raw.HookTimeout, first.HookTimeout, raw.Group.V)
 		} else {
 			groups[raw.Group.V] = raw
 		}
@@ -32,6 +40,34 @@ func (c *checker) vips(raws []*rawVIP) []VIP {
 		vips = append(vips, v)
 	}
 	return vips
+}
+
+// hook returns the program that moves a VIP, nil if none is to.
+func (c *checker) hook(raw *rawVIP) []string {
+	var words []string
+	for _, t := range raw.Hook.V {
+		words = append(words, t.V)
+	}
+	switch wanted := raw.Claim.V == "hook"; {
+	case raw.Claim.Bad || raw.Hook.Bad:
+	case wanted && len(words) == 0:
+		c.add(raw.Claim.At, `claim = "hook" needs a program`, `add hook = ["/path/of/program", "argument"]`)
+	case wanted && !strings.HasPrefix(words[0], "/"):
+		c.add(raw.Hook.V[0].At, fmt.Sprintf("the hook %q is not an absolute path", words[0]), "write the whole path: hooks are not looked for in PATH")
+	case !wanted && len(words) > 0:
+		c.add(raw.Hook.At, "a hook is given, but the VIP is claimed without one", `add claim = "hook", or leave hook out`)
+		return nil
+	}
+	return words
+}
+
+// joined makes one text of a list, which agree can compare.
+func joined(l list) text {
+	words := make([]string, 0, len(l.V))
+	for _, t := range l.V {
+		words = append(words, t.V)
+	}
+	return text{V: strings.Join(words, " "), Set: l.Set, Bad: l.Bad, At: l.At}
 }
 
 // once reports a value that stood in an earlier place already.
@@ -55,11 +91,11 @@ func agree[T comparable](c *checker, key string, v, first leaf[T], group string)
 	if v.V == first.V || v.Bad || first.Bad {
 		return
 	}
-	at, own, other := v.At, v.V, first
+	at, own, other := v.At, shown(v.V), first
 	if !v.Set {
-		at, own, other = first.At, first.V, v
+		at, own, other = first.At, shown(first.V), v
 	}
-	c.add(at, fmt.Sprintf("%s is %#v here, but %s for another VIP of the group %q", key, own, said(other), group),
+	c.add(at, fmt.Sprintf("%s is %s here, but %s for another VIP of the group %q", key, own, said(other), group),
 		"VIPs of one group move together: give all of them the same, or groups of their own")
 }
 
@@ -69,8 +105,16 @@ func said[T any](l leaf[T]) string {
 	case !l.Set:
 		return "not given"
 	case l.At.line > 0:
-		return fmt.Sprintf("%#v on line %d", l.V, l.At.line)
+		return fmt.Sprintf("%s on line %d", shown(l.V), l.At.line)
 	default:
-		return fmt.Sprintf("%#v", l.V)
+		return shown(l.V)
 	}
+}
+
+// shown is a value in the form that a file has it.
+func shown(v any) string {
+	if d, ok := v.(time.Duration); ok {
+		v = d.String()
+	}
+	return fmt.Sprintf("%#v", v)
 }

@@ -48,6 +48,12 @@ type VIP struct {
 	Interface string     // empty: the node's, or found from the subnet; the same for all VIPs of a group
 	Group     string     // VIPs of one group move together; default "default"
 	Preempt   bool       // the same for all VIPs of a group
+
+	// Hook is the program, an absolute path, and its arguments, that has the address
+	// routed to a node in place of ARP and NDP; nil: none. HookTimeout bounds a claim or a
+	// release by it, repeated attempts included. The same for all VIPs of a group.
+	Hook        []string
+	HookTimeout time.Duration
 }
 
 // Frontend accepts clients on one address and port and sends their requests
@@ -97,7 +103,8 @@ type Check struct {
 
 // Control is the control process: the operator's side.
 type Control struct {
-	Socket string // unix socket of the admin API; an absolute path
+	Socket   string // unix socket of the admin API; an absolute path
+	StateDir string // where a balancer remembers members; an absolute path; empty: $STATE_DIRECTORY, or nowhere
 }
 
 // Proxy is the proxy process.

@@ -43,7 +43,7 @@ func smallConfig() *Config {
 			Gossip:     netip.AddrPortFrom(netip.Addr{}, 7946),
 			AdvertPort: 7947, AdvertInterval: 20 * time.Millisecond,
 		},
-		VIPs: []VIP{{Address: netip.MustParseAddr("192.168.42.42"), Group: "default"}},
+		VIPs: []VIP{{Address: netip.MustParseAddr("192.168.42.42"), Group: "default", HookTimeout: 10 * time.Second}},
 		Frontends: []Frontend{{
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

@@ -35,6 +35,7 @@ type Flags struct {
 	AdvertPort      string   // --advert-port
 	AdvertInterval  string   // --advert-interval
 	Socket          string   // --socket
+	StateDir        string   // --state
 	Overrides
 }
 
@@ -115,6 +116,7 @@ func (f *Flags) tree() *node {
 	cluster.flag("advert_port", "--advert-port", kindNumber, f.AdvertPort)
 	cluster.flag("advert_interval", "--advert-interval", kindText, f.AdvertInterval)
 	control.flag("socket", "--socket", kindText, f.Socket)
+	control.flag("state_dir", "--state", kindText, f.StateDir)
 
 	vips := &node{kind: kindList, headers: true, key: at, at: at}
 	for _, address := range f.VIPs {

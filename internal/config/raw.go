@@ -39,6 +39,10 @@ type rawVIP struct {
 	Interface text   `toml:"interface"`
 	Group     text   `toml:"group" default:"default"`
 	Preempt   toggle `toml:"preempt" default:"false"`
+
+	Claim       text `toml:"claim" default:"announce" oneof:"announce,hook"`
+	Hook        list `toml:"hook" max:"32"`
+	HookTimeout span `toml:"hook_timeout" default:"10s" min:"100ms" max:"45s"`
 }
 
 type rawFrontend struct {
@@ -77,6 +81,8 @@ type rawCheck struct {
 type rawControl struct {
 	table
 	Socket text `toml:"socket" default:"/run/tandem/control.sock"`
+
+	StateDir text `toml:"state_dir"`
 }
 
 type rawProxy struct {
