@@ -50,6 +50,11 @@
 // [Expired]. With ModeKeeper for the whole group the lease is only a broom for what a
 // crash left: 60 s, renewed every 10 s. A group in both modes has the short lease.
 //
+// [ModeHook] is chosen, not found: Config.Mover has somebody else, such as a cloud's API,
+// route the addresses here, and nothing is said on the segment. The kernel is muted if it can
+// be; the addresses stand on the interface while they are held. A dead owner keeps them
+// routed to itself until the next one claims them.
+//
 // # How it works
 //
 // The Muter's nftables tables (arp and ip6, tandem_GROUP; the rules stand above arpRules

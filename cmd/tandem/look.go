@@ -136,7 +136,11 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 	if g.Answers.Note != "" {
 		note = " (" + g.Answers.Note + ")"
 	}
-	fmt.Fprintf(w, "  answered for by: %s%s; %d answers, %d withheld\n", who, note, g.Answers.Given, g.Answers.Refused)
+	if who == "hook" {
+		fmt.Fprintln(w, "  moved by: hook")
+	} else {
+		fmt.Fprintf(w, "  answered for by: %s%s; %d answers, %d withheld\n", who, note, g.Answers.Given, g.Answers.Refused)
+	}
 	if g.Fenced {
 		fmt.Fprintln(w, "  fenced: this node was paused or hears nobody, and says nothing about the VIP until it knows more")
 	}

@@ -49,7 +49,8 @@ type Group struct {
 
 // Answers says who answers ARP and NDP for a group's VIPs: "keeper" where the kernel is
 // mute, so that a dead or frozen keeper stops owning them at once; "lease-only" where the
-// kernel answers until the lease ends; "none" for a family without a VIP.
+// kernel answers until the lease ends; "hook" where nobody does, since a program has the VIPs
+// routed here; "none" for a family without a VIP.
 type Answers struct {
 	IPv4    string `json:"ipv4"`
 	IPv6    string `json:"ipv6"`

@@ -198,6 +198,7 @@ type status struct {
 	}
 	Groups []struct {
 		State, Active, Reason string
+		Answers               struct{ IPv4, IPv6 string }
 		Epoch                 uint64
 		Peers                 []struct {
 			Node     string

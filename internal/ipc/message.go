@@ -189,7 +189,8 @@ type GroupState struct {
 }
 
 // Answers says who answers ARP and NDP for a group's VIPs: "keeper" where the kernel is
-// mute, "lease-only" where it cannot be, "none" for a family without a VIP.
+// mute, "lease-only" where it cannot be, "hook" where a program moves the VIPs, "none" for a
+// family without a VIP.
 type Answers struct {
 	IPv4    string `json:"ipv4"`
 	IPv6    string `json:"ipv6"`

@@ -32,6 +32,9 @@ type groupConfig struct {
 	iface    string
 	vip      vip.Config
 	election election.Config
+
+	hook        []string      // the program that moves its VIPs; nil: none
+	hookTimeout time.Duration // of a claim or release by it
 }
 
 func groupConfigs(c *config.Config) []groupConfig {
@@ -49,6 +52,7 @@ func groupConfigs(c *config.Config) []groupConfig {
 			out = append(out, groupConfig{
 				name:  v.Group,
 				iface: iface,
+				hook:  v.Hook, hookTimeout: v.HookTimeout,
 				election: election.Config{
 					Group: v.Group, Node: c.Node.Name, Priority: c.Node.Priority,
 					AdvertInterval: c.Cluster.AdvertInterval, Preempt: v.Preempt,

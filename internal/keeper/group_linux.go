@@ -43,6 +43,7 @@ type group struct {
 	segment segment
 	log     *slog.Logger
 
+	bound     time.Duration                    // of one action
 	work      chan func(context.Context) event // slow actions, in order; nil event: no answer
 	ended     bool                             // the machine has ended
 	downAt    time.Time                        // since when the interface has no carrier; zero: it has one
@@ -64,7 +65,8 @@ type (
 // openGroup finds the interface, opens its sockets and makes machine and claimer.
 func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*group, error) {
 	g := &group{
-		name: cfg.name, log: log.With("group", cfg.name), work: make(chan func(context.Context) event, workQueue),
+		bound: actionTimeout,
+		name:  cfg.name, log: log.With("group", cfg.name), work: make(chan func(context.Context) event, workQueue),
 		segment: segment{asked: make(map[netip.Addr]time.Time), macs: make(map[netip.Addr]net.HardwareAddr)},
 	}
 	var err error
@@ -77,10 +79,17 @@ func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*
 	if g.wire, err = vip.OpenWire(g.ifi); err != nil {
 		return nil, errors.Join(err, g.link.Close())
 	}
+	if cfg.hook != nil {
+		g.bound += cfg.hookTimeout
+		cfg.vip.Mover = newMover(cfg, g.ifi, g.log)
+	}
 	if err := g.openClaimer(cfg); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
 	cfg.election.Boot, cfg.election.Addr = boot, g.ifi.Addr.Addr()
+	if cfg.hook != nil {
+		cfg.election.AnswerTimeout = g.bound + time.Second
+	}
 	if g.machine, err = election.New(cfg.election, now); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
@@ -131,7 +140,7 @@ func (g *group) hands(ctx context.Context, emit func(event)) error {
 		case <-ctx.Done():
 			return nil
 		case action := <-g.work:
-			bound, cancel := context.WithTimeout(ctx, actionTimeout)
+			bound, cancel := context.WithTimeout(ctx, g.bound)
 			ev := action(bound)
 			cancel()
 			if ev != nil {
@@ -202,7 +211,7 @@ func (g *group) act(a election.Action) func(context.Context) event {
 func (g *group) close() error {
 	var errs []error
 	if g.claimer != nil {
-		bound, cancel := context.WithTimeout(context.Background(), actionTimeout)
+		bound, cancel := context.WithTimeout(context.Background(), g.bound)
 		defer cancel()
 		errs = append(errs, g.claimer.Release(bound), g.claimer.Unmute(bound))
 	}

@@ -93,13 +93,13 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 			l.catchUp() // what has arrived comes before what the clock says (E13)
 			l.tick(time.Now())
 		case <-asked:
-			asked, bound = nil, time.After(endTimeout)
+			asked, bound = nil, time.After(l.endBound())
 			l.stepAll(election.Shutdown{})
 		case <-force:
 			l.stepAll(election.Shutdown{})
 			return nil
 		case <-bound:
-			l.log.Warn("the election did not end in time", "bound", endTimeout)
+			l.log.Warn("the election did not end in time", "bound", l.endBound())
 			return nil
 		}
 		l.settle(time.Now())
@@ -336,6 +336,15 @@ func (l *loop) leaseEnd() time.Time {
 		}
 	}
 	return end
+}
+
+// endBound bounds the orderly end of all machines. A program that moves VIPs takes its time.
+func (l *loop) endBound() time.Duration {
+	bound := endTimeout
+	for _, g := range l.groups {
+		bound = max(bound, endTimeout+g.bound-actionTimeout)
+	}
+	return bound
 }
 
 func (l *loop) allEnded() bool {

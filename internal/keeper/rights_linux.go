@@ -3,6 +3,7 @@ package keeper
 import (
 	"bufio"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"os/user"
@@ -73,7 +74,7 @@ func parseID(s string, fallback uint32) uint32 {
 }
 
 // startWithoutRights starts cmd with no capability in any set, none to be gained by a
-// later exec, and as who says.
+// later exec, with no descriptor but its own, and as who says.
 //
 // Rights belong to threads, and a forked child has those of the thread that forked. So the
 // rights are given up on a thread made for this, which then forks and is never used again
@@ -81,6 +82,9 @@ func parseID(s string, fallback uint32) uint32 {
 // keeps its own. It works the same with and without cgo, where syscall.AllThreadsSyscall
 // in the child would not.
 func startWithoutRights(cmd *exec.Cmd, who identity) (err error) {
+	// Go marks what it opens, but whoever started this process may have left it something.
+	// Linux before 5.11 does not know the call; there that is all.
+	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	onThrowawayThread(func() {
 		if err = dropThreadRights(who.cred != nil); err == nil {
 			cmd.SysProcAttr.Credential = who.cred
