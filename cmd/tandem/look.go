@@ -104,7 +104,11 @@ func printStatus(w io.Writer, s api.Status) error {
 		if p.UserNote != "" {
 			uid += " (" + p.UserNote + ")"
 		}
-		t.row(p.Name, fmt.Sprint(p.PID), ago(s.At, p.Since), fmt.Sprint(p.Restarts), either(p.Ready, "yes", "no"),
+		name := p.Name
+		if p.Doing != "" && p.Doing != "serving" {
+			name = fmt.Sprintf("%s, %s, %d clients", p.Name, p.Doing, p.Clients)
+		}
+		t.row(name, fmt.Sprint(p.PID), ago(s.At, p.Since), fmt.Sprint(p.Restarts), either(p.Ready, "yes", "no"),
 			uid, capabilities(p.CapEff), either(p.NoNewPriv, "yes", "no"), fmt.Sprintf("%.1f MiB", float64(p.RSSBytes)/(1<<20)))
 	}
 	if err := t.flush(); err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	clientTimeout = 10 * time.Second
+	clientTimeout = orderTimeout + 5*time.Second // questions are answered at once, orders may take a while
 	maxAnswer     = 64 << 20
 )
 
@@ -53,8 +53,19 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 	return m, c.get(ctx, "/v1/members", &m)
 }
 
+// ReplaceProxy has a new proxy process take the place of the one that serves. It returns
+// when the new one does; the old one may go on with its connections for long.
+func (c *Client) ReplaceProxy(ctx context.Context) (Done, error) {
+	var d Done
+	return d, c.call(ctx, http.MethodPost, "/v1/proxy/replace", &d)
+}
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://tandem"+path, nil)
+	return c.call(ctx, http.MethodGet, path, into)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://tandem"+path, nil)
 	if err != nil {
 		return err
 	}
@@ -70,12 +81,12 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 	if resp.StatusCode != http.StatusOK {
 		e := new(Error)
 		if json.Unmarshal(body, e) != nil || e.Message == "" {
-			e.Message = fmt.Sprintf("%s answered %s to GET %s", c.socket, resp.Status, path)
+			e.Message = fmt.Sprintf("%s answered %s to %s %s", c.socket, resp.Status, method, path)
 		}
 		return e
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("the answer of %s to GET %s is not what this version of tandem expects: %w", c.socket, path, err)
+		return fmt.Errorf("the answer of %s to %s %s is not what this version of tandem expects: %w", c.socket, method, path, err)
 	}
 	return nil
 }

@@ -10,9 +10,15 @@ import (
 	"time"
 )
 
-// Server answers the API. Status must be safe for use by many goroutines.
+// orderTimeout bounds an order; a client waits a little longer.
+const orderTimeout = 30 * time.Second
+
+// Server answers the API. Its functions must be safe for use by many goroutines.
 type Server struct {
 	Status func() Status
+	// ReplaceProxy puts a new proxy process in the place of the one that serves, and returns
+	// when it serves. An *Error is passed on to the operator as it is.
+	ReplaceProxy func(context.Context) (Done, error)
 }
 
 // Serve answers on l until ctx ends, then closes it and returns nil once every request
@@ -49,13 +55,32 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, s.Status().Members)
 	})
+	mux.HandleFunc("POST /v1/proxy/replace", func(w http.ResponseWriter, r *http.Request) {
+		replyTo(w, r, s.ReplaceProxy)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status and GET /v1/members; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members and POST /v1/proxy/replace; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux
+}
+
+// replyTo carries out an order, and says 409 when it was refused or failed.
+func replyTo(w http.ResponseWriter, r *http.Request, order func(context.Context) (Done, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), orderTimeout)
+	defer cancel()
+	done, err := order(ctx)
+	if err == nil {
+		reply(w, http.StatusOK, done)
+		return
+	}
+	e := new(Error)
+	if !errors.As(err, &e) {
+		e.Message = err.Error()
+	}
+	reply(w, http.StatusConflict, e)
 }
 
 func reply(w http.ResponseWriter, status int, v any) {

@@ -141,6 +141,11 @@ type Member struct {
 	Drain  bool           `json:"drain,omitempty"`
 }
 
+// Done is the answer to an order that was carried out.
+type Done struct {
+	Message string `json:"message"` // what was done, as a sentence
+}
+
 // Error is the body of every answer that is not 200.
 type Error struct {
 	Message string `json:"error"`

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -43,10 +44,18 @@ type Process struct {
 	began   time.Time
 	nudge   chan struct{} // a proxy has reported for the first time: it waits for its lists
 
-	mu    sync.Mutex // protects what follows
-	pic   picture
-	proxy *ipc.Conn  // nil while there is none, or it has not reported yet
-	pools *ipc.Pools // what it was told last; nil: nothing yet
+	mu      sync.Mutex // protects what follows
+	pic     picture
+	proxies []*proxyLink                 // the proxies, in the order in which they first reported
+	asked   map[uint64]chan *ipc.Outcome // orders that the keeper has not answered yet
+	order   uint64                       // ID of the last of them
+}
+
+// proxyLink is one proxy process. There is more than one while the keeper replaces it.
+type proxyLink struct {
+	conn  *ipc.Conn
+	state *ipc.ProxyState // what it reported last
+	pools *ipc.Pools      // what it was told last; nil: nothing yet
 }
 
 type startOrder struct {
@@ -68,7 +77,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
 		queries: make(chan *ipc.RelayQuery, maxQueries),
-		began:   time.Now(), nudge: make(chan struct{}, 1),
+		began:   time.Now(), nudge: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -105,6 +114,8 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 		case p.queries <- m:
 		default: // lost, as any datagram may be
 		}
+	case *ipc.Outcome:
+		p.outcome(m)
 	case *ipc.KeeperState:
 		p.mu.Lock()
 		p.pic.keeper, p.pic.keeperAt = m, time.Now()
@@ -135,7 +146,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.cluster.Run(ctx) })
-	g.Go(func() error { return (&api.Server{Status: p.status}).Serve(ctx, admin) })
+	g.Go(func() error { return (&api.Server{Status: p.status, ReplaceProxy: p.replaceProxy}).Serve(ctx, admin) })
 	g.Go(func() error { return p.follow(ctx) })
 	g.Go(func() error { return p.linkProxies(ctx) })
 	g.Go(func() error { return p.relay(ctx) })
@@ -236,15 +247,16 @@ func (p *Process) refresh(seedsTried bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pic.members = members
-	if p.proxy == nil {
-		return
-	}
 	if time.Since(p.began) < inheritTime {
-		inherit(lists, p.pic.proxy.Pools, members)
+		for _, l := range p.proxies {
+			inherit(lists, l.state.Pools, members)
+		}
 	}
-	if !reflect.DeepEqual(p.pools, lists) {
-		p.pools = lists
-		p.proxy.Send(lists)
+	for _, l := range p.proxies {
+		if !reflect.DeepEqual(l.pools, lists) {
+			l.pools = lists
+			l.conn.Send(lists)
+		}
 	}
 }
 
@@ -265,6 +277,7 @@ func (p *Process) linkProxies(ctx context.Context) error {
 				g.Go(func() error {
 					// Its end is the proxy's; the keeper starts another.
 					conn.Run(ctx, func(m ipc.Message, files []*os.File) { p.fromProxy(conn, m, files) })
+					p.unlink(conn)
 					return nil
 				})
 			}
@@ -285,18 +298,29 @@ func (p *Process) fromProxy(conn *ipc.Conn, m ipc.Message, files []*os.File) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pic.proxy, p.pic.proxyAt = s, time.Now()
-	if p.proxy == conn {
+	i := slices.IndexFunc(p.proxies, func(l *proxyLink) bool { return l.conn == conn })
+	if i < 0 {
+		i = len(p.proxies)
+		p.proxies = append(p.proxies, &proxyLink{conn: conn})
+	}
+	p.proxies[i].state = s
+	if i == len(p.proxies)-1 { // the newest is the one that serves, or soon will
+		p.pic.proxy, p.pic.proxyAt = s, time.Now()
+	}
+	if p.proxies[i].pools != nil {
 		return
 	}
-	if p.proxy != nil {
-		p.proxy.Close()
-	}
-	p.proxy, p.pools = conn, nil
 	select {
 	case p.nudge <- struct{}{}:
 	default:
 	}
+}
+
+// unlink forgets a proxy that has ended.
+func (p *Process) unlink(conn *ipc.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.proxies = slices.DeleteFunc(p.proxies, func(l *proxyLink) bool { return l.conn == conn })
 }
 
 func (p *Process) status() api.Status {

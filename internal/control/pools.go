@@ -62,6 +62,9 @@ func inherit(lists *ipc.Pools, reported []ipc.PoolState, members []membership.Me
 	}
 	for i := range lists.Pools {
 		pool := &lists.Pools[i]
+		for _, b := range pool.Backends {
+			known[b.ID] = true // inherited already, from another proxy
+		}
 		for _, r := range reported {
 			if r.Name != pool.Name {
 				continue

@@ -208,6 +208,8 @@ type status struct {
 	Processes []struct {
 		Name     string
 		PID      int
+		Doing    string
+		Clients  int64
 		Restarts int
 		Ready    bool
 		OwnUser  bool   `json:"own_user"`

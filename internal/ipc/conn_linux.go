@@ -32,8 +32,33 @@ type Conn struct {
 }
 
 type outgoing struct {
-	m     Message
-	files []*os.File
+	m   Message
+	fds []int
+}
+
+func (o outgoing) close() {
+	for _, fd := range o.fds {
+		unix.Close(fd)
+	}
+}
+
+// Copy returns another descriptor of f, the caller's to close. Unlike File.Fd it leaves
+// alone whether f blocks, which is not the descriptor's but the socket's, so another
+// process's as well: there an event loop would hang in accept.
+func Copy(f *os.File) (int, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("ipc: copy descriptor: %w", err)
+	}
+	var (
+		fd     int
+		failed error
+	)
+	err = raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) })
+	if err = errors.Join(err, failed); err != nil {
+		return -1, fmt.Errorf("ipc: copy descriptor: %w", err)
+	}
+	return fd, nil
 }
 
 // Pair makes two connected ends, to be given to [New] in this process or, as a
@@ -71,18 +96,18 @@ func FromUnix(sock *net.UnixConn) *Conn {
 func (c *Conn) Send(m Message, files ...*os.File) error {
 	out := outgoing{m: m}
 	for _, f := range files {
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		fd, err := Copy(f)
 		if err != nil {
-			closeAll(out.files)
-			return fmt.Errorf("ipc: copy descriptor: %w", err)
+			out.close()
+			return err
 		}
-		out.files = append(out.files, os.NewFile(uintptr(fd), f.Name()))
+		out.fds = append(out.fds, fd)
 	}
 	select {
 	case c.queue <- out:
 		return nil
 	default:
-		closeAll(out.files)
+		out.close()
 		return ErrBacklog
 	}
 }
@@ -126,8 +151,8 @@ func (c *Conn) send(ctx context.Context) error {
 			return nil
 		case out := <-c.queue:
 			c.sock.SetWriteDeadline(time.Now().Add(sendTimeout))
-			err := writeFrame(c.sock, out.m, out.files)
-			closeAll(out.files)
+			err := writeFrame(c.sock, out.m, out.fds)
+			out.close()
 			if err != nil {
 				return err
 			}
@@ -140,7 +165,7 @@ func (c *Conn) dropQueue() {
 	for {
 		select {
 		case out := <-c.queue:
-			closeAll(out.files)
+			out.close()
 		default:
 			return
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func pair(t *testing.T) (*Conn, *Conn) {
@@ -116,6 +117,53 @@ func TestDescriptorsArriveWithTheirMessage(t *testing.T) {
 	if all, err := io.ReadAll(r); err != nil || string(all) != "xx" {
 		t.Fatalf("read %q, %v from the pipe, want xx: a descriptor is wrong or leaked", all, err)
 	}
+}
+
+// The flag is the socket's, not the descriptor's: if sending it made it block, the event
+// loop of the process that serves would hang in accept.
+func TestADescriptorStaysNonBlockingOnItsWay(t *testing.T) {
+	a, b := pair(t)
+	run(t, a)
+	got, _ := run(t, b)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	serving, err := Copy(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(serving)
+	blocks := func() bool {
+		flags, err := unix.FcntlInt(uintptr(serving), unix.F_GETFL, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return flags&unix.O_NONBLOCK == 0
+	}
+	if blocks() {
+		t.Fatal("it blocks before it is sent")
+	}
+	if err := a.Send(&Link{}, f); err != nil {
+		t.Fatal(err)
+	}
+	m := next(t, got)
+	if len(m.files) != 1 {
+		t.Fatalf("%d descriptors arrived, want 1", len(m.files))
+	}
+	if _, err := Copy(m.files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if blocks() {
+		t.Error("it blocks after it was sent")
+	}
+	m.files[0].Close()
 }
 
 func TestADeadProcessIsEOF(t *testing.T) {

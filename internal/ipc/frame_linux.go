@@ -32,26 +32,22 @@ var (
 
 // writeFrame sends one message. Descriptors ride on the first byte of the header, so that
 // the reader gets them with the header and can never attach them to another message.
-func writeFrame(c *net.UnixConn, m Message, files []*os.File) error {
+func writeFrame(c *net.UnixConn, m Message, fds []int) error {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("ipc: encode %T: %w", m, err)
 	}
-	if len(body) > MaxBody || len(files) > MaxFiles {
-		return fmt.Errorf("%w: %T of %d bytes and %d descriptors", ErrTooLarge, m, len(body), len(files))
+	if len(body) > MaxBody || len(fds) > MaxFiles {
+		return fmt.Errorf("%w: %T of %d bytes and %d descriptors", ErrTooLarge, m, len(body), len(fds))
 	}
 	frame := make([]byte, headerLen, headerLen+len(body))
 	binary.BigEndian.PutUint16(frame[0:], uint16(m.kind()))
-	binary.BigEndian.PutUint16(frame[2:], uint16(len(files)))
+	binary.BigEndian.PutUint16(frame[2:], uint16(len(fds)))
 	binary.BigEndian.PutUint32(frame[4:], uint32(len(body)))
 	frame = append(frame, body...)
 
 	var rights []byte
-	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, f := range files {
-			fds[i] = int(f.Fd())
-		}
+	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
 	n, _, err := c.WriteMsgUnix(frame, rights, nil)

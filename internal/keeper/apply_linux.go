@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/tandem-lb/tandem/election"
@@ -80,7 +81,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 	m := ipc.ProxyStart{Loops: loops, OrphanTime: c.Proxy.OrphanTime, LogLevel: level}
 	for _, f := range c.Frontends {
 		m.Frontends = append(m.Frontends, ipc.Frontend{
-			Name: f.Name, Pool: f.Pool, HeaderTimeout: f.HeaderTimeout, IdleTimeout: f.IdleTimeout,
+			Name: f.Name, Listen: listenText(f.Listen), Pool: f.Pool, HeaderTimeout: f.HeaderTimeout, IdleTimeout: f.IdleTimeout,
 			MaxHead: f.MaxHeaderBytes,
 		})
 	}
@@ -96,6 +97,14 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 		})
 	}
 	return m
+}
+
+// listenText is a frontend's address as in the configuration: ":80" for all addresses.
+func listenText(a netip.AddrPort) string {
+	if !a.Addr().IsValid() {
+		return ":" + strconv.Itoa(int(a.Port()))
+	}
+	return a.String()
 }
 
 // loopCount is the number of the proxy's loops: as configured, or one for each CPU.

@@ -24,12 +24,14 @@ const (
 	longestPause = 5 * time.Second
 )
 
-// child keeps one of the two other processes alive: it starts it, speaks with it, and
-// starts it again when it is gone.
+// child keeps one other process alive: it starts it, speaks with it, and starts it again
+// when it is gone, if the loop wants that.
 type child struct {
-	name string // also its hidden subcommand
-	who  identity
-	log  *slog.Logger
+	name    string // also its hidden subcommand
+	who     identity
+	log     *slog.Logger
+	found   *found    // its first life, if an earlier keeper began it (E11); nil after that
+	verdict chan bool // the loop's, after each childEnded: start it again or not
 
 	pid      atomic.Int64 // 0 while there is none
 	since    atomic.Int64 // unix nanoseconds of the start
@@ -37,7 +39,7 @@ type child struct {
 	ready    atomic.Bool
 }
 
-// Events of a child, in the order started, messages, ended.
+// Events of a child, in the order started, messages, ended; the first may be missing.
 type (
 	childStarted struct {
 		child *child
@@ -53,8 +55,9 @@ type (
 	}
 )
 
-// run keeps the process until ctx ends; then it asks it to stop, waits for grace at most
-// or until force is closed, and kills it. emit delivers to the keeper's loop.
+// run keeps the process until the loop wants it no more, or ctx ends; then it asks it to
+// stop, waits for grace at most or until force is closed, and kills it. emit delivers to
+// the keeper's loop.
 func (c *child) run(ctx context.Context, force <-chan struct{}, emit func(event), grace time.Duration) error {
 	pause := firstPause
 	for {
@@ -62,8 +65,13 @@ func (c *child) run(ctx context.Context, force <-chan struct{}, emit func(event)
 		err := c.once(ctx, force, emit, grace)
 		c.pid.Store(0)
 		c.ready.Store(false)
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil
+		case again := <-c.verdict:
+			if !again || ctx.Err() != nil {
+				return nil
+			}
 		}
 		c.restarts.Add(1)
 		wait := time.Duration(0)
@@ -81,11 +89,34 @@ func (c *child) run(ctx context.Context, force <-chan struct{}, emit func(event)
 	}
 }
 
-// once runs the process from its start to its end.
+// once runs the process from its start to its end, or from where it was found.
 func (c *child) once(ctx context.Context, force <-chan struct{}, emit func(event), grace time.Duration) error {
+	var (
+		conn *ipc.Conn
+		end  func() error // once its socket has ended it has itself, or is of no more use
+		err  error
+	)
+	if f := c.found; f != nil {
+		c.found = nil
+		c.pid.Store(int64(f.process.Pid))
+		c.since.Store(f.hello.Since.UnixNano())
+		c.ready.Store(true)
+		conn, end = f.conn, f.process.Kill // it is no child of this process: nothing to wait for
+	} else if conn, end, err = c.start(); err != nil {
+		emit(childEnded{c, err})
+		return err
+	}
+	emit(childStarted{c, conn})
+	err = c.converse(ctx, force, conn, emit, grace)
+	emit(childEnded{c, err})
+	return errors.Join(err, end())
+}
+
+// start starts the process.
+func (c *child) start() (conn *ipc.Conn, end func() error, err error) {
 	mine, its, err := ipc.Pair()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	cmd := exec.Command("/proc/self/exe", c.name)
 	cmd.Args[0] = "tandem"
@@ -98,21 +129,18 @@ func (c *child) once(ctx context.Context, force <-chan struct{}, emit func(event
 	its.Close()
 	if err != nil {
 		mine.Close()
-		return fmt.Errorf("start: %w", err)
+		return nil, nil, fmt.Errorf("start: %w", err)
+	}
+	end = func() error {
+		cmd.Process.Kill()
+		return cmd.Wait()
 	}
 	c.pid.Store(int64(cmd.Process.Pid))
 	c.since.Store(time.Now().UnixNano())
-	conn, err := ipc.New(mine)
-	if err != nil {
-		cmd.Process.Kill()
-		return errors.Join(err, cmd.Wait())
+	if conn, err = ipc.New(mine); err != nil {
+		return nil, nil, errors.Join(err, end())
 	}
-	emit(childStarted{c, conn})
-	err = c.converse(ctx, force, conn, emit, grace)
-	emit(childEnded{c, err})
-	// The socket has ended, so the process has, or is of no more use.
-	cmd.Process.Kill()
-	return errors.Join(err, cmd.Wait())
+	return conn, end, nil
 }
 
 // converse passes the child's messages to the loop until either side ends it.

@@ -37,6 +37,7 @@ type Keeper struct {
 	admin   *net.UnixListener
 	loop    *loop
 	channel *channel
+	found   *found // a living proxy of an earlier keeper; nil: there is none
 	closers []func() error
 }
 
@@ -53,6 +54,7 @@ func New(cfg *config.Config, version string, level slog.Level, log *slog.Logger)
 	if err := k.takeLock(); err != nil {
 		return nil, err
 	}
+	k.findProxy()
 	if err := k.listenAdmin(); err != nil {
 		return nil, err
 	}
@@ -73,6 +75,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 	}
 	k.loop = l
 	for _, gc := range groupConfigs(cfg) {
+		gc.vip.Adopt = k.found != nil // its connections need the address
 		g, err := openGroup(gc, l.set.boot, now, k.log)
 		if err != nil {
 			return err
@@ -122,32 +125,6 @@ func (k *Keeper) joinHello() error {
 	return nil
 }
 
-func (k *Keeper) buildProxy(level slog.Level) error {
-	loops := loopCount(k.cfg)
-	prog, err := newProgress(loops)
-	if err != nil {
-		return err
-	}
-	k.closers = append(k.closers, prog.file.Close)
-	d := &proxyDesk{
-		desk:     desk{child: k.newChild(proxyName, proxyUID), log: k.log},
-		start:    proxyStart(k.cfg, loops, int(level)),
-		progress: prog,
-		timeout:  k.cfg.Proxy.Timeout,
-	}
-	d.lastReason = "the proxy is starting"
-	for _, f := range k.cfg.Frontends {
-		files, err := listenFrontend(f.Listen, loops)
-		if err != nil {
-			return fmt.Errorf("frontend %s: %w", f.Name, err)
-		}
-		d.listeners = append(d.listeners, files...)
-		k.closers = append(k.closers, func() error { closeFiles(files); return nil })
-	}
-	k.loop.proxy = d
-	return nil
-}
-
 func (k *Keeper) buildControl(version string, level slog.Level) error {
 	admin, err := k.admin.File()
 	if err != nil {
@@ -163,7 +140,7 @@ func (k *Keeper) buildControl(version string, level slog.Level) error {
 }
 
 func (k *Keeper) newChild(name string, uid uint32) *child {
-	return &child{name: name, who: identityFor(name, uid), log: k.log}
+	return &child{name: name, who: identityFor(name, uid), log: k.log, verdict: make(chan bool, 1)}
 }
 
 // Run is the balancer's life. It ends when ctx does: the VIPs are released, the peer is
@@ -191,6 +168,9 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		})
 	}
 	l.follow = func(peers map[netip.AddrPort]string) { k.channel.follow(work, g, peers) }
+	l.proxy.run = func(c *child) {
+		g.Go(func() error { return c.run(work, force, emit, proxyGrace) })
+	}
 	l.begin()
 
 	g.Go(func() error { return l.adverts.run(work, emit) })
@@ -201,7 +181,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		g.Go(func() error { return gr.run(work, l.adverts, emit) })
 	}
 	g.Go(func() error { return l.control.child.run(work, force, emit, controlGrace) })
-	g.Go(func() error { return l.proxy.child.run(work, force, emit, proxyGrace) })
+	l.proxy.run(l.proxy.now.child)
 	g.Go(func() error {
 		defer stop()
 		err := l.run(ctx, force, work.Done())
@@ -213,6 +193,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		k.log.Warn("adverts are unauthenticated: whoever reaches their port can move the VIP; balancer_key_file ends that", "port", k.cfg.Cluster.AdvertPort)
 	}
 	err := g.Wait()
+	k.forgetMeeting()
 	k.log.Info("balancer ended", "node", l.set.node)
 	return err
 }

@@ -308,6 +308,7 @@ func (l *loop) settle(now time.Time) {
 		l.keepHeld(g, now)
 		l.lookAround(g, now)
 	}
+	l.lookAtProxies(now)
 	l.serving.setLease(l.leaseEnd())
 	if reason, changed := l.proxy.look(now); changed {
 		l.log.Info("serving changed", "serving", reason == "", "reason", reason)

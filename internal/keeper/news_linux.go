@@ -13,16 +13,20 @@ func (l *loop) childStarted(ev childStarted) {
 	l.changed = true
 	switch ev.child.name {
 	case proxyName:
-		l.proxy.started(ev.conn)
+		if p := l.proxy.started(ev, time.Now()); p != nil {
+			l.link(p)
+		}
 	case controlName:
 		l.control.started(ev.conn)
+		for _, p := range l.proxy.all() {
+			l.link(p)
+		}
 	}
-	l.link()
 }
 
-// link joins control and proxy by a fresh pair, whenever both are there and one is new.
-func (l *loop) link() {
-	if l.control.conn == nil || l.proxy.conn == nil {
+// link joins control and a proxy by a fresh pair, whenever both are there and one is new.
+func (l *loop) link(p *proxyEnd) {
+	if l.control.conn == nil || p.conn == nil {
 		return
 	}
 	a, b, err := ipc.Pair()
@@ -33,24 +37,42 @@ func (l *loop) link() {
 	defer a.Close()
 	defer b.Close()
 	l.control.send(&ipc.Link{}, a)
-	l.proxy.send(&ipc.Link{}, b)
+	p.send(&ipc.Link{}, b)
 }
 
 func (l *loop) childMessage(ev childMessage) {
+	if ev.child.name == proxyName {
+		if p := l.proxy.of(ev.child); p != nil {
+			l.proxyMessage(p, ev.m)
+		}
+		return
+	}
 	switch m := ev.m.(type) {
 	case *ipc.Ready:
 		l.changed = true
-		if ev.child.name == proxyName {
-			l.proxy.becomeReady(time.Now())
-		}
-	case *ipc.ProxyState:
-		l.proxy.backends(m.Up, m.Total)
-	case *ipc.Clients:
-		l.proxy.clients = *m
 	case *ipc.Cluster:
 		l.cluster(m)
+	case *ipc.ReplaceProxy:
+		l.replaceProxy(m.ID, time.Now())
 	case *ipc.RelayAnswer:
 		l.relayed(m)
+	}
+}
+
+func (l *loop) proxyMessage(p *proxyEnd, m ipc.Message) {
+	now := time.Now()
+	switch m := m.(type) {
+	case *ipc.Ready:
+		l.changed = true
+		if p == l.proxy.next {
+			l.promote(now)
+		} else {
+			l.proxy.becomeReady(p, now)
+		}
+	case *ipc.ProxyState:
+		p.up, p.total, p.listed = m.Up, m.Total, m.Listed
+	case *ipc.Clients:
+		l.proxy.count(p, *m, now)
 	}
 }
 
@@ -58,9 +80,10 @@ func (l *loop) childEnded(ev childEnded) {
 	l.changed = true
 	switch ev.child.name {
 	case proxyName:
-		l.proxy.ended()
+		l.proxyEnded(ev)
 	case controlName:
 		l.control.ended()
+		l.control.decide(true)
 	}
 }
 

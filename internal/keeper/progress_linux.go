@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -14,8 +15,9 @@ import (
 // processes share, at least every 100 ms, idle or not: so a loop that hangs, or a proxy
 // that is frozen, is told from one that has nothing to do, without asking it anything.
 type progress struct {
-	file  *os.File // the memory itself, passed to each new proxy
-	words []uint64
+	file   *os.File // the memory itself, passed to each new proxy
+	memory []byte
+	words  []uint64 // the same
 
 	last    []uint64 // what each loop's word was when it last moved
 	movedAt []time.Time
@@ -27,22 +29,32 @@ func newProgress(loops int) (*progress, error) {
 		return nil, fmt.Errorf("shared memory for the proxy's progress: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "progress")
-	size := loops * 8
-	if err := f.Truncate(int64(size)); err != nil {
+	if err := f.Truncate(int64(8 * loops)); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("shared memory for the proxy's progress: %w", err)
 	}
-	mem, err := unix.Mmap(fd, 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	return mapProgress(f, loops)
+}
+
+// mapProgress makes a progress of the memory that a proxy has. It takes f over.
+func mapProgress(f *os.File, loops int) (*progress, error) {
+	mem, err := unix.Mmap(int(f.Fd()), 0, 8*loops, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("shared memory for the proxy's progress: %w", err)
 	}
 	return &progress{
 		file:    f,
+		memory:  mem,
 		words:   unsafe.Slice((*uint64)(unsafe.Pointer(&mem[0])), loops),
 		last:    make([]uint64, loops),
 		movedAt: make([]time.Time, loops),
 	}, nil
+}
+
+func (p *progress) close() error {
+	p.words = nil
+	return errors.Join(unix.Munmap(p.memory), p.file.Close())
 }
 
 // restart begins anew with a proxy that is ready now.

@@ -22,12 +22,12 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 		Processes: []ipc.Process{
 			withRights(ipc.Process{
 				Name: "keeper", PID: os.Getpid(), Since: l.set.since, Ready: true,
-				OwnUser: l.control.child.who.cred != nil && l.proxy.child.who.cred != nil,
+				OwnUser: l.control.child.who.cred != nil && l.proxy.now.child.who.cred != nil,
 			}),
 			l.control.child.state(),
-			l.proxy.child.state(),
 		},
 	}
+	s.Processes = append(s.Processes, l.proxy.states()...)
 	for _, g := range l.groups {
 		s.Groups = append(s.Groups, g.state(now))
 	}

@@ -144,9 +144,9 @@ func (p *Process) serve(files []*os.File) error {
 	listeners := make([]int, 0, len(p.files)-1)
 	for _, f := range p.files[1:] {
 		// lbcore owns its listeners; f stays, for a new keeper.
-		fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		fd, err := ipc.Copy(f)
 		if err != nil {
-			return fmt.Errorf("listening socket: %w", err)
+			return err
 		}
 		listeners = append(listeners, fd)
 	}

@@ -1,0 +1,61 @@
+package control
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/ipc"
+)
+
+// maxOrders bounds the orders that wait for the keeper's answer.
+const maxOrders = 16
+
+// ask passes an order on to the keeper and waits for its outcome, or the end of ctx.
+func (p *Process) ask(ctx context.Context, order func(id uint64) ipc.Message) (*ipc.Outcome, error) {
+	answer := make(chan *ipc.Outcome, 1)
+	p.mu.Lock()
+	if len(p.asked) >= maxOrders {
+		p.mu.Unlock()
+		return nil, &api.Error{Message: "too many orders wait for the keeper", Remedy: "try again when they are done"}
+	}
+	p.order++
+	id := p.order
+	p.asked[id] = answer
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.asked, id)
+	}()
+	if err := p.keeper.Send(order(id)); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-answer:
+		if o.Error != "" {
+			return nil, &api.Error{Message: o.Error, Remedy: o.Remedy}
+		}
+		return o, nil
+	case <-ctx.Done():
+		return nil, errors.Join(&api.Error{Message: "the keeper did not say in time what became of it", Remedy: "look at 'tandem status' and the balancer's log"}, ctx.Err())
+	}
+}
+
+// outcome hands the keeper's answer to whoever waits for it.
+func (p *Process) outcome(o *ipc.Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if answer := p.asked[o.ID]; answer != nil {
+		answer <- o // there is room for one, and there is one
+		delete(p.asked, o.ID)
+	}
+}
+
+func (p *Process) replaceProxy(ctx context.Context) (api.Done, error) {
+	o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.ReplaceProxy{ID: id} })
+	if err != nil {
+		return api.Done{}, err
+	}
+	return api.Done{Message: o.Message}, nil
+}
