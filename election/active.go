@@ -64,8 +64,9 @@ func (m *Machine) tickActive() {
 		return
 	}
 	m.considerYield() // the better peer may have fallen silent meanwhile
-	if m.due(m.preemptAt()) {
-		m.becomeDraining(Reason{Why: WhyPreempted, Node: m.successor().Node}, Backup)
+	if m.state == Active && m.due(m.preemptAt()) {
+		m.betterSince = time.Time{} // whatever comes of it, the next one has to wait as long again
+		m.handOver(wish{why: WhyPreempted, then: Backup})
 	}
 }
 

@@ -28,7 +28,8 @@ type Advert struct {
 type GroupAdvert struct {
 	Name     string
 	State    State
-	Claiming bool   // Backup only: a claim is under way, with Epoch
+	Claiming bool   // Backup, or Draining and Standby: a claim is under way, with Epoch
+	Standby  bool   // Draining only: somebody else is active, only old connections are here, and it may claim again
 	Priority uint8  // 0: yield, this node does not hold the VIP (any more) and does not want it
 	Fitness  uint8  // 0: cannot serve
 	Epoch    uint64 // of its claim when it holds or claims the VIP, else the highest seen

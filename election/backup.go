@@ -19,7 +19,7 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 			m.settle()
 		}
 		m.floor, m.pardoned = m.now, false
-		if !p.claiming() {
+		if !p.claiming() && !m.giver(p) {
 			m.lost = Reason{Why: WhyActiveSilent, Node: p.Node}
 		}
 		if p.active() {
@@ -35,7 +35,7 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 			m.lost = Reason{Why: WhyYielded, Node: p.Node}
 		}
 	}
-	if m.pending != nothing && (p.active() || p.claiming() && p.claimRank().compare(m.claimRank()) > 0) {
+	if m.pending != nothing && (p.active() && !m.giver(p) || p.claiming() && p.claimRank().compare(m.claimRank()) > 0) {
 		m.withdraw(Reason{Why: WhyWithdrawn, Node: p.Node})
 	}
 	if m.kept && m.state == Backup && p.active() {
@@ -71,13 +71,19 @@ func (m *Machine) tickBackup() {
 		m.relievedAt = time.Time{}
 	case m.proven(w):
 		m.beginClaim()
-	case m.due(m.deafAt(w)):
+	case !m.due(m.deafAt(w)):
+	case m.state == Draining: // it has connections to keep, and tries again
+		m.floor = m.now.Add(activeDown(m.cfg.AdvertInterval))
+	default:
 		m.becomeFault(Reason{Why: WhyDeaf})
 	}
 }
 
 // beginClaim tells the peers, so that they hold back, and then asks for what a claim needs.
 func (m *Machine) beginClaim() {
+	if m.take.phase == takePrepares || m.take.phase == takeReady {
+		m.refuseLate(m.cfg.Node + " claims on its own")
+	}
 	m.claim = min(m.epoch+1, maxEpoch) // E8
 	m.epoch = m.claim
 	m.yielding = false
@@ -92,11 +98,17 @@ func (m *Machine) beginClaim() {
 // withdraw gives up a claim that is under way: somebody else has, or shall have, the VIP, or this node has
 // become unfit. A Claim already asked for may succeed yet, so it is released.
 func (m *Machine) withdraw(why Reason) {
-	if m.pending == probing {
-		m.forgetRequest()
-		return
+	if m.take.phase == takeClaims {
+		m.refuseLate(m.cfg.Node + " gives its claim up: " + why.String())
 	}
-	m.becomeDraining(why, Backup)
+	switch {
+	case m.pending == probing:
+		m.forgetRequest()
+	case m.state == Draining:
+		m.drainAgain()
+	default:
+		m.becomeDraining(why, Backup)
+	}
 }
 
 // unanswered: the shell was too slow.
@@ -136,7 +148,7 @@ func (m *Machine) claimed(ev Claimed) {
 		m.becomeFault(Reason{Why: WhyClaimFailed, Detail: ev.Err.Error()})
 	case unheard >= (missedAdverts-1)*m.cfg.AdvertInterval:
 		// The peers have not been told of this claim for so long that one of them may have made its own (E14).
-		m.becomeDraining(Reason{Why: WhyPaused, Detail: unheard.String()}, Backup)
+		m.withdraw(Reason{Why: WhyPaused, Detail: unheard.String()})
 	default:
 		m.becomeActive()
 	}

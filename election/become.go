@@ -10,7 +10,7 @@ var arrows = [numStates][numStates]bool{
 	Init:     {Init: true, Backup: true},
 	Backup:   {Init: true, Active: true, Draining: true, Fault: true},
 	Active:   {Draining: true, Fault: true},
-	Draining: {Init: true, Backup: true, Fault: true},
+	Draining: {Init: true, Backup: true, Active: true, Fault: true},
 	Fault:    {Init: true, Backup: true, Draining: true},
 }
 
@@ -18,6 +18,9 @@ var arrows = [numStates][numStates]bool{
 func (m *Machine) become(to State, why Reason) {
 	if !arrows[m.state][to] || why.Why == 0 {
 		panic(fmt.Sprintf("election: invalid transition %v → %v (%v)", m.state, to, why))
+	}
+	if to != Draining {
+		m.giveEnds(false)
 	}
 	m.news = append(m.news, Changed{From: m.state, To: to, Reason: why, Epoch: m.epoch})
 	m.state, m.since, m.reason = to, m.now, why
@@ -44,18 +47,25 @@ func (m *Machine) becomeBackup(why Reason) {
 // becomeActive follows a Claim that succeeded. Clients come first: announce, then tell the peers.
 func (m *Machine) becomeActive() {
 	m.kept = false
+	ending := m.give.phase != giveNothing && m.give.then == Init
 	m.unfence()
 	m.do(Announce{})
 	m.send()
 	m.become(Active, m.lost)
+	m.answerLate(true)
+	m.tookOver()
 	m.defended = time.Time{}
 	for _, p := range m.peers {
 		p.rival, p.contested = p.mayHold(), time.Time{}
+	}
+	if ending {
+		m.shutdown()
 	}
 }
 
 // becomeDraining gives the VIP up, and becomes next when it is off. It is mute at once (E8).
 func (m *Machine) becomeDraining(why Reason, next State) {
+	m.giveEnds(false)
 	m.fence()
 	m.become(Draining, why)
 	m.next, m.farewell = next, false
@@ -65,6 +75,9 @@ func (m *Machine) becomeDraining(why Reason, next State) {
 
 // becomeFault steps aside for Config.RetryInterval, and tells the peers at once that this node will not claim.
 func (m *Machine) becomeFault(why Reason) {
+	if why.Why != WhyIsolated || m.state != Active {
+		m.refuseLate(m.cfg.Node + " is in fault")
+	}
 	m.repeats = yieldRepeats
 	m.send()
 	m.become(Fault, why)
@@ -74,6 +87,8 @@ func (m *Machine) becomeFault(why Reason) {
 
 // becomeInit ends the machine. The last advert tells the peers not to wait for this node.
 func (m *Machine) becomeInit() {
+	m.refuseLate(m.cfg.Node + " ends")
+	m.answerLate(true)
 	m.send()
 	m.become(Init, Reason{Why: WhyShutdown})
 }

@@ -47,6 +47,7 @@ const (
 	groupClaiming = 1 << 0 // group flags
 	groupWire     = 3 << 1 // two bits: Wire
 	wireShift     = 1
+	groupStandby  = 1 << 3
 
 	headLen = 2 + 1 + 1 // magic, version, flags
 )
@@ -151,7 +152,7 @@ func appendAdvert(dst []byte, a *Advert, flags byte, room int) ([]byte, error) {
 	b = appendName(b, a.Node)
 	b = append(b, byte(len(a.Groups)))
 	for _, g := range a.Groups {
-		b = append(b, byte(g.State), bit(g.Claiming, groupClaiming)|byte(g.Wire)<<wireShift, g.Priority, g.Fitness)
+		b = append(b, byte(g.State), bit(g.Claiming, groupClaiming)|bit(g.Standby, groupStandby)|byte(g.Wire)<<wireShift, g.Priority, g.Fitness)
 		b = appendHearing(b, g.Hearing)
 		b = binary.BigEndian.AppendUint64(b, g.Epoch)
 		b = appendName(b, g.Name)
@@ -213,8 +214,8 @@ func parseBody(b []byte, flags byte) (Advert, error) {
 	}
 	for range n {
 		g := GroupAdvert{State: State(r.byte())}
-		flags := r.flags(groupClaiming | groupWire)
-		g.Claiming, g.Wire = flags&groupClaiming != 0, Wire(flags&groupWire>>wireShift)
+		flags := r.flags(groupClaiming | groupWire | groupStandby)
+		g.Claiming, g.Standby, g.Wire = flags&groupClaiming != 0, flags&groupStandby != 0, Wire(flags&groupWire>>wireShift)
 		g.Priority, g.Fitness, g.Hearing, g.Epoch, g.Name = r.byte(), r.byte(), r.hearing(), r.uint64(), r.name()
 		if r.err != nil {
 			break

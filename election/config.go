@@ -20,6 +20,8 @@ const (
 	DefaultAnswerTimeout = 3 * time.Second
 	DefaultRetryInterval = 1 * time.Second
 	DefaultHoldDown      = 10 * time.Second
+	DefaultDrainDeadline = 5 * time.Minute
+	DefaultDrainLinger   = 2 * time.Second
 
 	MaxNameLen = 63 // bytes of a node's or group's name, as for a DNS label
 	MaxPeers   = 32 // nodes a machine remembers beside itself
@@ -44,6 +46,8 @@ type Config struct {
 	AnswerTimeout time.Duration // a Probe, Claim or Release unanswered for so long has failed; 10 ms to 1 min, default 3 s
 	RetryInterval time.Duration // a Fault is tried again after this; 10 ms to 1 h, default 1 s
 	HoldDown      time.Duration // between two preemptions, at least; 10 ms to 1 h, default 10 s
+	DrainDeadline time.Duration // what a handover leaves on the old active is cut after this; 10 ms to 24 h, default 5 min
+	DrainLinger   time.Duration // a drain lasts at least this long, for clients with old ARP entries; 1 ms to 1 min, default 2 s
 }
 
 // withDefaults returns c with defaults in place of zero values.
@@ -60,6 +64,8 @@ func (c Config) withDefaults() Config {
 		{&c.AnswerTimeout, DefaultAnswerTimeout},
 		{&c.RetryInterval, DefaultRetryInterval},
 		{&c.HoldDown, DefaultHoldDown},
+		{&c.DrainDeadline, DefaultDrainDeadline},
+		{&c.DrainLinger, DefaultDrainLinger},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -96,6 +102,8 @@ func (c Config) check() error {
 		{"AnswerTimeout", c.AnswerTimeout, 10 * time.Millisecond, time.Minute},
 		{"RetryInterval", c.RetryInterval, 10 * time.Millisecond, time.Hour},
 		{"HoldDown", c.HoldDown, 10 * time.Millisecond, time.Hour},
+		{"DrainDeadline", c.DrainDeadline, 10 * time.Millisecond, 24 * time.Hour},
+		{"DrainLinger", c.DrainLinger, time.Millisecond, time.Minute},
 	} {
 		if d.value < d.min || d.value > d.max {
 			fault("%s %v: want %v to %v", d.field, d.value, d.min, d.max)

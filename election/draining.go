@@ -26,10 +26,15 @@ func (m *Machine) released(ev Released) {
 // relieved goes back to Backup. Whoever drained in favour of a peer says so in the same breath, and goes
 // on saying it until somebody is active or its own turn has come.
 func (m *Machine) relieved() {
-	if m.reason.Why == WhyNotServing || m.reason.Why == WhyPreempted || m.reason.Why == WhyNotUseful {
+	if m.reason.Why.yields() && m.activePeer() == nil {
 		m.yielding, m.repeats = true, yieldRepeats
 	}
 	m.becomeBackup(m.reason)
+}
+
+// yields: a peer shall take over. (What was lost in a conflict, a peer has.)
+func (w Why) yields() bool {
+	return w == WhyNotServing || w == WhyPreempted || w == WhyNotUseful || w == WhyHandover
 }
 
 // releaseFailed: a node that may still have the VIP must not take part; it tries again to get rid of it.

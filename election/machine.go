@@ -77,6 +77,14 @@ type Machine struct {
 
 	held    bool      // Fault: the VIP may still be on this node, Release first
 	retryAt time.Time // Fault
+
+	give        giving            // the handover of this node's VIP
+	take        taking            // the handover to this node
+	asking      asker             // the active has been asked to hand over for this one
+	moved       asker             // waits until somebody is active
+	links       map[string]uint64 // boots to which a state channel stands, by node; at most MaxPeers
+	lossless    bool
+	notLossless string
 }
 
 // request is what the shell has been asked to do and the machine waits for.
@@ -99,7 +107,7 @@ func New(cfg Config, now time.Time) (*Machine, error) {
 	return &Machine{
 		cfg: cfg, now: now, since: now, deadline: now,
 		fitness: 255, serving: true, mustProbe: true,
-		lost: Reason{Why: WhyNoActive},
+		lost: Reason{Why: WhyNoActive}, links: make(map[string]uint64), notLossless: "this node cannot forward",
 	}, nil
 }
 
@@ -147,6 +155,18 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		m.gone(ev)
 	case Paused:
 		m.paused(ev.For)
+	case Handover:
+		m.askedToHandOver(ev)
+	case Said:
+		m.said(ev)
+	case Linked:
+		m.linked(ev)
+	case Prepared:
+		m.prepared(ev)
+	case Connections:
+		m.connections(ev.Left)
+	case Lossless:
+		m.lossless, m.notLossless = ev.OK, ev.Reason
 	default:
 		panic(fmt.Sprintf("election: unknown event %T", ev))
 	}
@@ -160,16 +180,19 @@ func (m *Machine) Tick(now time.Time) []Action {
 	if m.ended() {
 		return nil
 	}
-	switch m.state {
-	case Init:
+	m.tickTaking()
+	m.tickGiving()
+	m.answerLate(false)
+	switch {
+	case m.state == Init:
 		m.becomeBackup(Reason{Why: WhyStarted})
-	case Backup:
+	case m.standsBy():
 		m.tickBackup()
-	case Active:
+	case m.state == Active:
 		m.tickActive()
-	case Draining:
+	case m.state == Draining:
 		m.tickDraining()
-	case Fault:
+	case m.state == Fault:
 		m.tickFault()
 	}
 	if m.state != Init && m.due(m.nextSend) {
@@ -206,9 +229,17 @@ func (m *Machine) end() []Action {
 }
 
 func (m *Machine) nextDeadline() time.Time {
-	switch m.state {
-	case Backup:
+	if m.ended() {
+		return time.Time{}
+	}
+	return earliest(m.stateDeadline(), m.giveDeadline(), m.takeDeadline(), m.asking.by, m.moved.by)
+}
+
+func (m *Machine) stateDeadline() time.Time {
+	if m.standsBy() {
 		return earliest(m.nextSend, m.settleBy, m.answerBy, m.nextInBackup())
+	}
+	switch m.state {
 	case Active:
 		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt())
 	case Draining:
@@ -222,9 +253,6 @@ func (m *Machine) nextDeadline() time.Time {
 		}
 		return earliest(m.nextSend, m.retryAt)
 	}
-	if m.ended() {
-		return time.Time{}
-	}
 	return m.since
 }
 
@@ -236,6 +264,9 @@ func (m *Machine) do(a Action) { m.acts = append(m.acts, a) }
 func (m *Machine) ask(r request) {
 	m.token++
 	m.pending, m.answerBy = r, m.now.Add(m.cfg.AnswerTimeout)
+	if r == releasing {
+		m.refuseLate(m.cfg.Node + " releases the VIP")
+	}
 	switch r {
 	case probing:
 		m.do(Probe{Token: m.token})
@@ -291,7 +322,7 @@ func (m *Machine) effectiveFitness() uint8 {
 }
 
 func (m *Machine) rank() rank {
-	return rank{fitnessBucket(m.effectiveFitness()), m.cfg.Priority, m.cfg.Addr, m.cfg.Node, m.cfg.Boot}
+	return rank{m.standby(), fitnessBucket(m.effectiveFitness()), m.cfg.Priority, m.cfg.Addr, m.cfg.Node, m.cfg.Boot}
 }
 
 func (m *Machine) claimRank() claimRank { return claimRank{m.claim, m.rank()} }
@@ -318,12 +349,15 @@ func (m *Machine) hear(h Heard, via Path) *peer {
 	if p.active() {
 		m.mustProbe = false // the VIP is known to be ours: whoever answers for it is one of us
 	}
-	switch m.state {
-	case Backup:
+	m.heardOfMove(p)
+	switch {
+	case m.standsBy():
 		m.heardInBackup(p, was)
-	case Active:
+		m.heardStandingBy(p)
+	case m.state == Active:
 		m.heardInActive(p, was)
-	case Draining:
+		m.watchDrain()
+	case m.state == Draining:
 		m.heardInDraining(p)
 	}
 	return p
@@ -335,7 +369,7 @@ func (m *Machine) conflict(mac string) {
 	switch {
 	case m.state == Active:
 		m.defend()
-	case m.state == Backup && m.pending == probing:
+	case m.standsBy() && m.pending == probing:
 		m.becomeFault(Reason{Why: WhyForeignOwner, Detail: mac})
 	default:
 		m.mustProbe = true
@@ -349,7 +383,7 @@ func (m *Machine) judge(fitness uint8, serving bool, why string) {
 	switch {
 	case m.state == Active:
 		m.considerYield()
-	case m.state != Backup || m.fit() == wasFit:
+	case !m.standsBy() || m.fit() == wasFit:
 	case m.fit():
 		m.floor = later(m.floor, m.now) // its turn may be long past: the skew counts from now
 		if m.lost.Why == WhyActiveSilent {
@@ -360,12 +394,20 @@ func (m *Machine) judge(fitness uint8, serving bool, why string) {
 	}
 }
 
-// shutdown: whoever may have the VIP releases it first; a second request waits for nothing.
+// shutdown: an active hands over and drains, whoever may have the VIP releases it first; a second request waits
+// for nothing.
 func (m *Machine) shutdown() {
 	switch {
-	case m.state == Draining && m.next != Init:
+	case m.state == Active && m.give.phase == giveNothing:
+		m.handOver(wish{why: WhyShutdown, then: Init, must: true})
+	case m.give.phase != giveNothing && m.give.then != Init:
+		m.give.then, m.give.must = Init, true
+	case m.state == Active:
+		m.becomeDraining(Reason{Why: WhyShutdown}, Init)
+		m.becomeInit()
+	case m.state == Draining && m.give.phase == giveNothing && m.next != Init:
 		m.next = Init
-	case m.state == Active, m.state == Backup && m.pending == claiming, m.state == Fault && m.held, m.kept && m.state != Draining:
+	case m.state == Backup && m.pending == claiming, m.state == Fault && m.held, m.kept && m.state != Draining:
 		m.becomeDraining(Reason{Why: WhyShutdown}, Init)
 	default:
 		m.becomeInit()

@@ -5,14 +5,22 @@ import "time"
 // paused: the process stood still. What it knew is worth nothing until somebody says it again (E14).
 func (m *Machine) paused(d time.Duration) {
 	m.slept = false // known better now
-	switch m.state {
-	case Backup:
+	switch {
+	case m.standsBy():
+		if m.take.phase == takePrepares || m.take.phase == takeReady {
+			m.refuseLate(m.cfg.Node + " was paused")
+		}
 		if m.pending != nothing {
 			m.withdraw(Reason{Why: WhyPaused, Detail: d.String()})
 		}
 		m.floor, m.relievedAt = later(m.floor, m.now.Add(activeDown(m.cfg.AdvertInterval))), time.Time{}
-	case Active:
-		m.verify(d)
+	case m.state == Active:
+		if m.give.phase == giveOffered {
+			m.offerFailed(m.cfg.Node+" was paused", false)
+		}
+		if m.state == Active {
+			m.verify(d)
+		}
 	}
 }
 
@@ -88,7 +96,11 @@ func (m *Machine) isolate(yes bool) {
 			m.held = true // it may succeed yet
 			m.ask(releasing)
 		}
-	case !yes && m.state == Backup:
+	case yes && m.standsBy():
+		if m.pending != nothing {
+			m.withdraw(why)
+		}
+	case !yes && m.standsBy():
 		m.floor = later(m.floor, m.now.Add(activeDown(m.cfg.AdvertInterval))) // it could hear nobody until now
 	case !yes && m.state == Fault && m.reason.Why == WhyIsolated && m.pending == nothing && !m.held:
 		m.becomeBackup(Reason{Why: WhyRetry})

@@ -60,7 +60,7 @@ func (m *Machine) advertCame(p *peer, interval time.Duration) {
 }
 
 func (p *peer) rank() rank {
-	return rank{fitnessBucket(p.Group.Fitness), p.Group.Priority, p.Addr, p.Node, p.Boot}
+	return rank{p.Group.Standby, fitnessBucket(p.Group.Fitness), p.Group.Priority, p.Addr, p.Node, p.Boot}
 }
 
 func (p *peer) claimRank() claimRank { return claimRank{p.Group.Epoch, p.rank()} }
@@ -70,12 +70,18 @@ func (p *peer) active() bool { return p.Group.Priority > 0 && p.Group.State == A
 
 // claiming: it is about to be active.
 func (p *peer) claiming() bool {
-	return p.Group.Priority > 0 && p.Group.State == Backup && p.Group.Claiming
+	return p.Group.Priority > 0 && p.standsBy() && p.Group.Claiming
 }
 
-// holds: nobody else may claim. A draining node counts until it says that the VIP is off (priority 0).
+// standsBy: it may claim. One that only drains what it has left is like a backup.
+func (p *peer) standsBy() bool {
+	return p.Group.State == Backup || p.Group.State == Draining && p.Group.Standby
+}
+
+// holds: nobody else may claim. A draining node counts until it says that the VIP is off (priority 0), or that
+// somebody else has it.
 func (p *peer) holds() bool {
-	return p.active() || p.claiming() || p.Group.Priority > 0 && p.Group.State == Draining
+	return p.active() || p.claiming() || p.Group.Priority > 0 && p.Group.State == Draining && !p.Group.Standby
 }
 
 // mayHold: the VIP may be there, wanted or not.
@@ -85,7 +91,7 @@ func (p *peer) mayHold() bool {
 
 // candidate: it could take the VIP over.
 func (p *peer) candidate() bool {
-	return p.Group.Priority > 0 && p.Group.Fitness > 0 && p.Group.State == Backup && !p.Group.Claiming
+	return p.Group.Priority > 0 && p.Group.Fitness > 0 && p.standsBy() && !p.Group.Claiming
 }
 
 // findPeer returns the place of the node in m.peers, which is sorted by name, and whether it is there.

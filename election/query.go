@@ -93,7 +93,7 @@ func (m *Machine) outstanding(nonce uint64) *asked {
 // long that takes (E7).
 func (m *Machine) gone(ev Gone) {
 	i, ok := m.findPeer(ev.Node)
-	if !ok || m.state != Backup || m.pending != nothing {
+	if !ok || !m.standsBy() || m.pending != nothing {
 		return
 	}
 	p := m.peers[i]

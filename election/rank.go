@@ -8,6 +8,7 @@ import (
 // rank orders the nodes that could hold a VIP (E9). There is one order, used wherever nodes are compared:
 // who claims first, who keeps the VIP among actives of one epoch, who is worth a preemption.
 type rank struct {
+	drains   bool  // it was the last active, and has connections still
 	bucket   uint8 // of fitness
 	priority uint8
 	addr     netip.Addr
@@ -19,11 +20,22 @@ type rank struct {
 // decides among equals, RFC 9568, 6.4.3; name and boot only where an address is shared by mistake).
 func (a rank) compare(b rank) int {
 	return cmp.Or(
+		compareBool(a.drains, b.drains),
 		a.compareMerit(b),
 		a.addr.Unmap().Compare(b.addr.Unmap()),
 		cmp.Compare(a.node, b.node),
 		cmp.Compare(a.boot, b.boot),
 	)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }
 
 // compareMerit leaves the tie-breakers out: a voluntary move must be worth its cost, and a higher address is not.

@@ -197,15 +197,16 @@ func TestE8OfTwoActivesExactlyOneStays(t *testing.T) {
 func TestE9RankOrdersByFitnessThenPriorityThenAddress(t *testing.T) {
 	addr := netip.MustParseAddr
 	ascending := []rank{
-		{0, 254, addr("10.0.0.9"), "z", 9},
-		{1, 1, addr("10.0.0.9"), "z", 9},
-		{1, 2, addr("10.0.0.1"), "z", 9},
-		{1, 2, addr("10.0.0.2"), "z", 9}, // RFC 9568, 6.4.3: the higher address
-		{1, 2, addr("10.0.0.10"), "a", 1},
-		{1, 2, addr("fd00::1"), "a", 1},
-		{1, 2, addr("fd00::1"), "b", 1}, // a shared address is a mistake, yet one of them wins
-		{1, 2, addr("fd00::1"), "b", 2},
-		{2, 1, addr("10.0.0.1"), "a", 1},
+		{false, 0, 254, addr("10.0.0.9"), "z", 9},
+		{false, 1, 1, addr("10.0.0.9"), "z", 9},
+		{false, 1, 2, addr("10.0.0.1"), "z", 9},
+		{false, 1, 2, addr("10.0.0.2"), "z", 9}, // RFC 9568, 6.4.3: the higher address
+		{false, 1, 2, addr("10.0.0.10"), "a", 1},
+		{false, 1, 2, addr("fd00::1"), "a", 1},
+		{false, 1, 2, addr("fd00::1"), "b", 1}, // a shared address is a mistake, yet one of them wins
+		{false, 1, 2, addr("fd00::1"), "b", 2},
+		{false, 2, 1, addr("10.0.0.1"), "a", 1},
+		{true, 1, 1, addr("10.0.0.1"), "a", 1}, // whoever has connections to lose
 	}
 	for i, a := range ascending {
 		for j, b := range ascending {
@@ -334,6 +335,7 @@ func TestConfigDefaults(t *testing.T) {
 	want.Priority, want.AdvertInterval = 100, 20*time.Millisecond
 	want.SettleTimeout, want.AnswerTimeout = 3*time.Second, 3*time.Second
 	want.RetryInterval, want.HoldDown = time.Second, 10*time.Second
+	want.DrainDeadline, want.DrainLinger = 5*time.Minute, 2*time.Second
 	if m.cfg != want {
 		t.Errorf("%+v, want %+v", m.cfg, want)
 	}

@@ -68,13 +68,15 @@ const (
 	WhyDeaf                     // Backup → Fault: nothing shows that this node hears anybody, so silence proves nothing
 	WhyIsolated                 // Backup, Active → Fault: nobody is heard on the VIP's segment any more
 	WhyNotUseful                // Active → Draining: it answers nobody on the VIP's segment, and a peer there hears more
+	WhyHandover                 // → Draining: asked to hand over; → Active: it was handed over by Node
+	WhyResumed                  // Draining → Active: Node did not take over
 	numWhys
 )
 
 var whyNames = [numWhys]string{
 	"none", "started", "no-active", "active-silent", "yielded", "conflict-lost", "withdrawn", "not-serving",
 	"preempted", "foreign-owner", "claim-failed", "probe-failed", "release-failed", "retry", "shutdown",
-	"paused", "deaf", "isolated", "not-useful",
+	"paused", "deaf", "isolated", "not-useful", "handover", "resumed",
 }
 
 // String returns the reason's word.

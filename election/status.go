@@ -56,7 +56,8 @@ func (m *Machine) Status() Status {
 		State: m.state, Since: m.since, Reason: m.reason,
 		Epoch: m.epoch, Transitions: m.transitions,
 		Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Serving: m.serving, NotServing: m.notServing,
-		Foreign: m.foreign, PreemptAt: m.preemptAt(), HeldUntil: m.heldUntil(), Hearing: m.hearing, Fenced: m.fenced && (m.state == Active || m.state == Draining || m.held || m.kept),
+		Foreign: m.foreign, PreemptAt: m.preemptAt(), HeldUntil: m.heldUntil(), Hearing: m.hearing,
+		Fenced: m.fenced && m.pending != claiming && (m.state == Active || m.state == Draining || m.held || m.kept),
 	}
 	if m.state == Active {
 		s.Active = m.cfg.Node
@@ -93,7 +94,16 @@ func (m *Machine) Advert() GroupAdvert {
 			g.Epoch = m.claim
 		}
 		g.Wire = m.wire()
-	case Active, Draining:
+	case Draining:
+		g.Epoch, g.Standby = m.claim, m.standby()
+		g.Claiming = g.Standby && m.pending != nothing
+		switch {
+		case m.isolated && m.standsBy():
+			g.Priority = 0
+		case g.Standby && !g.Claiming:
+			g.Epoch = m.epoch
+		}
+	case Active:
 		g.Epoch = m.claim
 	case Init, Fault:
 		g.Priority = 0

@@ -14,7 +14,7 @@ type wait struct {
 // waiting returns what this backup waits for; false while it may not claim, or does. It depends on what was
 // heard only, never on now: the last sign of anybody who holds the VIP (E4).
 func (m *Machine) waiting() (wait, bool) {
-	if !m.settled || !m.fit() || m.pending != nothing || m.isolated {
+	if !m.settled || !m.fit() || m.pending != nothing || m.isolated || m.mustGo() {
 		return wait{}, false
 	}
 	down := activeDown(m.cfg.AdvertInterval)
