@@ -92,7 +92,7 @@
 //   - Draining, or cut off: Mute, later Resume or Release. [ErrLeaseOnly] says that only
 //     Release makes this node silent. With Config.Adopt an adopted group begins muted.
 //   - Resolve finds the peers' hardware addresses for SetPeers; Solicit and HeardOther are
-//     a proof of reception; Stations counts who else is on the segment.
+//     a proof of reception; Stations counts who else is on the segment, SpokeTo who can be reached.
 //   - [ReleaseAll] clears a host on which Tandem is no more.
 //
 // Time is the monotonic clock, by which the kernel counts leases, too; the Gate's stamp

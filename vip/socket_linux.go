@@ -47,10 +47,10 @@ func openFrameSocket(ifi Interface, etherType int, filter []bpf.RawInstruction) 
 	return &frameSocket{Conn: conn, raw: raw}, nil
 }
 
-// receive waits for the next frame; it is valid until the next call. other says that it is
-// not for this interface: addressed to another station, or tagged for a VLAN that this
-// node is not in.
-func (s *frameSocket) receive() (frame []byte, at time.Time, other bool, err error) {
+// receive waits for the next frame; it is valid until the next call. pkttype is the kernel's
+// word for whom it is: PACKET_HOST for this interface alone; PACKET_OTHERHOST for another
+// station, or for a VLAN that this node is not in.
+func (s *frameSocket) receive() (frame []byte, at time.Time, pkttype uint8, err error) {
 	var n, oobn int
 	var from unix.Sockaddr
 	var recvErr error
@@ -66,11 +66,13 @@ func (s *frameSocket) receive() (frame []byte, at time.Time, other bool, err err
 		err = recvErr
 	}
 	if err != nil {
-		return nil, time.Time{}, false, err
+		return nil, time.Time{}, 0, err
 	}
-	ll, ok := from.(*unix.SockaddrLinklayer)
-	other = ok && ll.Pkttype == unix.PACKET_OTHERHOST
-	return s.buf[:n], receivedAt(s.oob[:oobn], time.Now()), other, nil
+	pkttype = unix.PACKET_BROADCAST // says least
+	if ll, ok := from.(*unix.SockaddrLinklayer); ok {
+		pkttype = ll.Pkttype
+	}
+	return s.buf[:n], receivedAt(s.oob[:oobn], time.Now()), pkttype, nil
 }
 
 // receivedAt reads the kernel's timestamp, two 64-bit numbers of the wall clock,

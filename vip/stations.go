@@ -3,6 +3,7 @@ package vip
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -22,49 +23,78 @@ type Stations struct {
 // stations remembers who sent ARP or NDP frames, and when last.
 type stations struct {
 	mu   sync.Mutex
-	seen map[[6]byte]time.Time
+	seen map[[6]byte]sighting
 }
 
-func (s *stations) note(mac net.HardwareAddr, at time.Time) {
-	if !isStation(mac) {
+// sighting is the last that was heard of one station.
+type sighting struct {
+	at     time.Time
+	direct time.Time  // the last frame for this node alone; zero: none
+	addr   netip.Addr // the owner that it named
+}
+
+// Station is another station on the segment.
+type Station struct {
+	MAC  net.HardwareAddr
+	Addr netip.Addr // what it last said it has; invalid: it said nothing
+}
+
+func (s *stations) note(f Frame) {
+	if !isStation(f.Source) {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
-		s.seen = make(map[[6]byte]time.Time)
+		s.seen = make(map[[6]byte]sighting)
 	}
-	key := [6]byte(mac)
-	if last, known := s.seen[key]; known && last.After(at) {
-		return
-	} else if !known && len(s.seen) >= maxStations {
+	key := [6]byte(f.Source)
+	last, known := s.seen[key]
+	if !known && len(s.seen) >= maxStations {
 		s.forgetOldest()
 	}
-	s.seen[key] = at
+	if f.At.After(last.at) {
+		last.at = f.At
+	}
+	if f.Direct && f.At.After(last.direct) {
+		last.direct, last.addr = f.At, f.Owner
+	}
+	s.seen[key] = last
 }
 
 func (s *stations) forgetOldest() {
 	var oldest [6]byte
 	var when time.Time
-	for mac, at := range s.seen {
-		if when.IsZero() || at.Before(when) {
-			oldest, when = mac, at
+	for mac, last := range s.seen {
+		if when.IsZero() || last.at.Before(when) {
+			oldest, when = mac, last.at
 		}
 	}
 	delete(s.seen, oldest)
 }
 
+func (s *stations) direct(since time.Time) (list []Station) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for mac, last := range s.seen {
+		if !last.direct.Before(since) && !last.direct.IsZero() {
+			list = append(list, Station{net.HardwareAddr(mac[:]), last.addr})
+		}
+	}
+	return list
+}
+
 func (s *stations) count(now time.Time) (st Stations) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for mac, at := range s.seen {
-		if now.Sub(at) > stationMemory {
+	for mac, last := range s.seen {
+		if now.Sub(last.at) > stationMemory {
 			delete(s.seen, mac)
 			continue
 		}
 		st.Count++
-		if at.After(st.Newest) {
-			st.Newest = at
+		if last.at.After(st.Newest) {
+			st.Newest = last.at
 		}
 	}
 	return st
@@ -73,8 +103,8 @@ func (s *stations) count(now time.Time) (st Stations) {
 func (s *stations) heardOther(than net.HardwareAddr, since time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for mac, at := range s.seen {
-		if !at.Before(since) && !bytes.Equal(mac[:], than) {
+	for mac, last := range s.seen {
+		if !last.at.Before(since) && !bytes.Equal(mac[:], than) {
 			return true
 		}
 	}

@@ -144,6 +144,7 @@ type Frame struct {
 	Owner  netip.Addr       // the address which the frame says is at MAC; invalid when it says nothing (a probe)
 	MAC    net.HardwareAddr // the hardware address claimed for Owner
 	Target netip.Addr       // the address asked for, in requests and solicitations
+	Direct bool             // it was for this interface alone
 	Other  bool             // it was not for this interface: for another station alone, or another VLAN
 	Missed uint64           // frames dropped just before this one
 }

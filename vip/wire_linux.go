@@ -104,7 +104,7 @@ func (w *kernelWire) Run(ctx context.Context) error {
 // read decodes what one socket receives.
 func (w *kernelWire) read(ctx context.Context, socket *frameSocket, decode func([]byte) (Frame, bool)) error {
 	for {
-		b, at, other, err := socket.receive()
+		b, at, pkttype, err := socket.receive()
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -123,7 +123,7 @@ func (w *kernelWire) read(ctx context.Context, socket *frameSocket, decode func(
 		if !ok || bytes.Equal(f.MAC, w.ifi.MAC) || bytes.Equal(f.Source, w.ifi.MAC) { // our own are heard, too
 			continue
 		}
-		f.At, f.Other = at, other
+		f.At, f.Direct, f.Other = at, pkttype == unix.PACKET_HOST, pkttype == unix.PACKET_OTHERHOST
 		w.deliver(f)
 	}
 }

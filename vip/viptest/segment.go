@@ -251,6 +251,7 @@ func (s *Station) broadcast(f vip.Frame) {
 
 // reply brings a frame of this station to the one that has the MAC.
 func (s *Station) reply(to net.HardwareAddr, f vip.Frame) {
+	f.Direct = true
 	s.send(f, func(other *Station) bool { return slices.Equal(other.ifi.MAC, to) })
 }
 
@@ -278,7 +279,7 @@ func (s *Station) receive(from *Station, f vip.Frame) {
 	if !f.Target.IsValid() || !s.has(f.Target) || s.muted(f.Target) {
 		return
 	}
-	answer := vip.Frame{Kind: vip.ARPReply, At: f.At, Source: s.ifi.MAC, Owner: f.Target, MAC: s.ifi.MAC}
+	answer := vip.Frame{Kind: vip.ARPReply, At: f.At, Source: s.ifi.MAC, Owner: f.Target, MAC: s.ifi.MAC, Direct: true}
 	if f.Kind == vip.Solicitation {
 		answer.Kind = vip.Advertisement
 	}
