@@ -28,10 +28,10 @@ func (h *Host) drops(to, from bool) (list []drop) {
 			continue
 		}
 		if to {
-			list = append(list, drop{other.name, h.name})
+			list = append(list, drop{other.anyPort(), h.anyPort()})
 		}
 		if from {
-			list = append(list, drop{h.name, other.name})
+			list = append(list, drop{h.anyPort(), other.anyPort()})
 		}
 	}
 	return list

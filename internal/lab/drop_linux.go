@@ -12,24 +12,57 @@ import (
 // maxDrops bounds the rules, so that all of them fit one netlink message batch.
 const maxDrops = 512
 
-// A drop is a direction in which no frame passes: from one host to another, over whatever segments they share.
+// A drop is a direction in which no frame passes: from the switch's ports whose names begin so to those whose names begin so. A name
+// and a dot means a host, over whatever segments it is on; a whole name means one port, and "" all of them.
 type drop struct{ from, to string }
+
+// anyPort is the beginning of the names of all ports of h.
+func (h *Host) anyPort() string { return h.name + "." }
 
 // Drop makes the switches drop every frame from h to other, broadcasts too, and no other frame. It lasts over power losses.
 // It needs a kernel with nftables' bridge family (CONFIG_NF_TABLES_BRIDGE).
-func (h *Host) Drop(other *Host) error { return h.lab.setDrops(true, drop{h.name, other.name}) }
+func (h *Host) Drop(other *Host) error { return h.lab.setDrops(true, drop{h.anyPort(), other.anyPort()}) }
 
 // Undrop undoes Drop.
-func (h *Host) Undrop(other *Host) error { return h.lab.setDrops(false, drop{h.name, other.name}) }
+func (h *Host) Undrop(other *Host) error { return h.lab.setDrops(false, drop{h.anyPort(), other.anyPort()}) }
 
 // CutLink drops all frames between two hosts, both ways at the same instant; everything else stays whole.
 func (h *Host) CutLink(other *Host) error {
-	return h.lab.setDrops(true, drop{h.name, other.name}, drop{other.name, h.name})
+	return h.lab.setDrops(true, drop{h.anyPort(), other.anyPort()}, drop{other.anyPort(), h.anyPort()})
 }
 
 // HealLink undoes CutLink, and Drop in either direction.
 func (h *Host) HealLink(other *Host) error {
-	return h.lab.setDrops(false, drop{h.name, other.name}, drop{other.name, h.name})
+	return h.lab.setDrops(false, drop{h.anyPort(), other.anyPort()}, drop{other.anyPort(), h.anyPort()})
+}
+
+// CutOff drops all frames between h and everybody else on one segment, at the same instant; the carrier stays, and h's other
+// segments are whole.
+func (h *Host) CutOff(segment string) error { return h.setCutOff(segment, true, true) }
+
+// SilenceOn drops all frames from h on one segment; h hears what the others send there.
+func (h *Host) SilenceOn(segment string) error { return h.setCutOff(segment, true, false) }
+
+// Reattach undoes CutOff and SilenceOn.
+func (h *Host) Reattach(segment string) error { return h.setCutOff(segment, false, true) }
+
+func (h *Host) setCutOff(segment string, on, to bool) error {
+	h.mu.Lock()
+	var which []drop
+	for _, n := range h.nics {
+		if n.segment != segment {
+			continue
+		}
+		which = append(which, drop{from: n.port})
+		if to {
+			which = append(which, drop{to: n.port})
+		}
+	}
+	h.mu.Unlock()
+	if len(which) == 0 {
+		return fmt.Errorf("lab: %s is not on segment %q", h.name, segment)
+	}
+	return h.lab.setDrops(on, which...)
 }
 
 // setDrops changes the set and puts it in force, all or nothing.
@@ -65,7 +98,7 @@ const dropTable, dropChain = "lab", "forward"
 //	table bridge lab {
 //		chain forward {
 //			type filter hook forward priority 0
-//			iifname "FROM.*" oifname "TO.*" drop     (one per drop)
+//			iifname "FROM*" oifname "TO*" drop     (one per drop)
 //		}
 //	}
 func commitDrops(drops map[drop]bool) error {
@@ -75,7 +108,14 @@ func commitDrops(drops map[drop]bool) error {
 	b.Table(nft.Bridge, dropTable, 0)
 	b.Chain(nft.Bridge, dropTable, nft.Chain{Name: dropChain, Hook: nft.HookBridgeForward})
 	for _, d := range sortedDrops(drops) {
-		b.Rule(nft.Bridge, dropTable, dropChain, nft.FromInterface(d.from+"."), nft.ToInterface(d.to+"."), nft.Drop)
+		var parts []nft.Part
+		if d.from != "" {
+			parts = append(parts, nft.FromInterface(d.from))
+		}
+		if d.to != "" {
+			parts = append(parts, nft.ToInterface(d.to))
+		}
+		b.Rule(nft.Bridge, dropTable, dropChain, append(parts, nft.Drop)...)
 	}
 	c, err := nft.Open()
 	if err != nil {

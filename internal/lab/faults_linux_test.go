@@ -53,6 +53,47 @@ func TestACutLinkDropsOnlyWhatGoesBetweenTheTwo(t *testing.T) {
 	awaitReach(t, a, "10.0.0.2:80")
 }
 
+func TestWhoIsCutOffOnOneSegmentIsReachedOnTheOther(t *testing.T) {
+	l := newLab(t, "front", "back")
+	a, b, c := newHost(t, l, "a", "10.0.0.1/24"), newHost(t, l, "b", "10.0.0.2/24"), newHost(t, l, "c", "10.0.0.3/24")
+	for i, h := range []*lab.Host{a, b} {
+		if err := h.Attach("back", prefixes([]string{fmt.Sprintf("10.0.1.%d/24", i+1)})...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, at := range []string{"10.0.0.2:80", "10.0.1.2:80"} {
+		echo(t, b, at)
+		mustAsk(t, a, at)
+	}
+	if err := b.CutOff("front"); err != nil {
+		t.Fatal(err)
+	}
+	mustNotReach(t, a, "10.0.0.2:80")
+	mustNotReach(t, c, "10.0.0.2:80")
+	mustAsk(t, a, "10.0.1.2:80")
+	if err := b.Reattach("front"); err != nil {
+		t.Fatal(err)
+	}
+	awaitReach(t, a, "10.0.0.2:80")
+	if err := askUDP(t, a, b, "10.0.0.2:9"); err != nil { // and a knows b's MAC from now on
+		t.Fatal(err)
+	}
+	if err := b.SilenceOn("front"); err != nil {
+		t.Fatal(err)
+	}
+	if err := askUDP(t, a, b, "10.0.0.2:10"); err != nil {
+		t.Errorf("what is sent to b: %v", err)
+	}
+	mustNotReach(t, a, "10.0.0.2:80")
+	if err := b.Reattach("front"); err != nil {
+		t.Fatal(err)
+	}
+	awaitReach(t, a, "10.0.0.2:80")
+	if err := c.CutOff("back"); err == nil {
+		t.Error("c was cut off where it is not")
+	}
+}
+
 func TestADropIsOneWay(t *testing.T) {
 	l := newLab(t)
 	a, b := newHost(t, l, "a", "10.0.0.1/24"), newHost(t, l, "b", "10.0.0.2/24")

@@ -88,6 +88,15 @@ func (h *Host) CutLink(*Host) error { return problem }
 // HealLink fails here.
 func (h *Host) HealLink(*Host) error { return problem }
 
+// CutOff fails here.
+func (h *Host) CutOff(string) error { return problem }
+
+// SilenceOn fails here.
+func (h *Host) SilenceOn(string) error { return problem }
+
+// Reattach fails here.
+func (h *Host) Reattach(string) error { return problem }
+
 // PowerOff fails here.
 func (h *Host) PowerOff() error { return problem }
 
