@@ -41,9 +41,14 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteOn(t, lab.Config{})
+}
+
+func newSiteOn(t *testing.T, cfg lab.Config) *site {
+	t.Helper()
 	lab.Need(t)
 	t.Parallel()
-	l, err := lab.New(lab.Config{})
+	l, err := lab.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,6 +112,9 @@ func (s *advertSocket) accept(b []byte, from netip.AddrPort) event {
 		return agreed{r.agreed, from}
 	case r.question.Node != "":
 		s.answerQuestion(r.question, from)
+		if r.question.Complaint.Group != "" { // whoever asks may have a complaint, too (E6)
+			return complained{r.question}
+		}
 	case r.advert.Echo != 0:
 		s.count()
 		return queryAnswer{r.advert, election.PathDirect}

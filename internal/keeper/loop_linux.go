@@ -32,7 +32,7 @@ const (
 )
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
-// childStarted, childMessage, childEnded, queryAnswer, agreed, peerMAC or peerGone.
+// childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewayFound, peerMAC or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -185,6 +185,10 @@ func (l *loop) handle(ev event) {
 		l.answered(ev)
 	case agreed:
 		l.agreed(ev)
+	case complained:
+		l.complained(ev)
+	case gatewayFound:
+		ev.g.segment.gateway = ev.addr
 	case peerMAC:
 		l.learnMAC(ev)
 	case peerGone:
@@ -272,7 +276,7 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 		case election.Query:
 			l.query(g, a)
 		case election.Solicit:
-			l.solicit(g)
+			l.solicit(g, a)
 		case election.Fence, election.Unfence: // setGate has seen to it
 		case election.Changed:
 			l.changed = true

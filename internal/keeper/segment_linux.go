@@ -36,13 +36,16 @@ const (
 type segment struct {
 	looked    time.Time                       // when the stations were counted last
 	third     bool                            // somebody but balancers was heard in the last minute
-	silent    string                          // the node that was asked by the last query
+	silent    string                          // the node whose frames prove nothing in this silence
 	solicited time.Time                       // since when a sign of life is awaited; zero: none is
 	ever      bool                            // third was true once
 	unheard   int                             // signs of life asked for in vain
 	isolated  time.Time                       // since when this node takes itself for cut off; zero: it does not
 	asked     map[netip.Addr]time.Time        // when a peer's hardware address was asked for last
 	macs      map[netip.Addr]net.HardwareAddr // of peers, by their own address
+	gateway   netip.Addr                      // invalid: none
+	hearing   election.Hearing                // as the machine knows it
+	told      bool                            // it does
 }
 
 // peerMAC is an event: what hardware address a peer has.
@@ -53,9 +56,10 @@ type peerMAC struct {
 }
 
 // lookAround tells the machine what the segment has to say: that this node receives (E5),
-// and whether there is anybody but balancers.
+// whom it hears (E6), and whether there is anybody but balancers.
 func (l *loop) lookAround(g *group, now time.Time) {
 	s := &g.segment
+	l.listen(g, now)
 	if !s.solicited.IsZero() && g.claimer.HeardOther(l.silentMAC(g), s.solicited) {
 		s.solicited = time.Time{}
 		l.step(g, election.Received{At: now})
@@ -150,9 +154,9 @@ func (l *loop) silentMAC(g *group) net.HardwareAddr {
 
 // solicit asks hosts on the segment for a sign of life, beside the loop: the gateway and
 // whoever this node has spoken with of late answer ARP and NDP whatever else they do.
-func (l *loop) solicit(g *group) {
-	if g.segment.solicited.IsZero() { // of one silence, the first counts
-		g.segment.solicited = time.Now()
+func (l *loop) solicit(g *group, a election.Solicit) {
+	if s := &g.segment; s.solicited.IsZero() || s.silent != a.Silent { // of one silence, the first counts
+		s.silent, s.solicited = a.Silent, time.Now()
 	}
 	l.askForSigns(g, known, solicitHosts)
 }
@@ -164,7 +168,8 @@ func (l *loop) askForSigns(g *group, which hostKind, most int) {
 			g.log.Debug("asking for signs of life", "err", err)
 			return
 		}
-		hosts := neighbours(string(table), g.ifi.Name, g.claimer.Status().Addrs, which, most)
+		hosts := l.findGateway(g)
+		hosts = append(hosts, neighbours(string(table), g.ifi.Name, slices.Concat(hosts, g.claimer.Status().Addrs), which, most)...)
 		if err := g.claimer.Solicit(ctx, hosts...); err != nil {
 			g.log.Debug("asking for signs of life", "err", err)
 		}
@@ -180,8 +185,8 @@ const (
 )
 
 // neighbours reads from the kernel's ARP table (/proc/net/arp) up to most hosts of that kind on
-// an interface, without the VIPs.
-func neighbours(table, ifname string, vips []netip.Addr, which hostKind, most int) []netip.Addr {
+// an interface, without some.
+func neighbours(table, ifname string, without []netip.Addr, which hostKind, most int) []netip.Addr {
 	var hosts []netip.Addr
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line) // address, type, flags, MAC, mask, device
@@ -192,7 +197,7 @@ func neighbours(table, ifname string, vips []netip.Addr, which hostKind, most in
 		if err != nil {
 			continue
 		}
-		if !slices.Contains(vips, addr) && len(hosts) < most {
+		if !slices.Contains(without, addr) && len(hosts) < most {
 			hosts = append(hosts, addr)
 		}
 	}

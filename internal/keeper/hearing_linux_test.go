@@ -1,0 +1,53 @@
+package keeper
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/vip"
+)
+
+func TestE6WhoSpeaksToThisNodeIsToldApart(t *testing.T) {
+	mac := func(n byte) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, n} }
+	addr := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, n}) }
+	s := segment{gateway: addr(1), macs: map[netip.Addr]net.HardwareAddr{addr(2): mac(2)}}
+	many := make([]vip.Station, 300)
+	for i := range many {
+		many[i] = vip.Station{MAC: mac(9)}
+	}
+	for name, tc := range map[string]struct {
+		spoke []vip.Station
+		want  election.Hearing
+	}{
+		"nobody":      {nil, election.Hearing{}},
+		"a peer":      {[]vip.Station{{MAC: mac(2), Addr: addr(42)}}, election.Hearing{Peer: true}},
+		"a host":      {[]vip.Station{{MAC: mac(3), Addr: addr(3)}}, election.Hearing{Stations: 1}},
+		"the gateway": {[]vip.Station{{MAC: mac(1), Addr: addr(1)}}, election.Hearing{Gateway: true, Stations: 1}},
+		"a probe":     {[]vip.Station{{MAC: mac(4)}}, election.Hearing{Stations: 1}},
+		"300 hosts":   {many, election.Hearing{Stations: 255}},
+	} {
+		if got := s.hears(tc.spoke); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
+		}
+	}
+	s.gateway = netip.Addr{}
+	if got := s.hears([]vip.Station{{MAC: mac(4)}}); got.Gateway {
+		t.Error("without a gateway, a probe is taken for one")
+	}
+}
+
+func TestTheGatewayIsFoundAmongTheRoutes(t *testing.T) {
+	const routes = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	002AA8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+eth1	00000000	0102000A	0003	0	0	0	00000000	0	0	0
+eth0	00000000	012AA8C0	0003	0	0	0	00000000	0	0	0
+`
+	if got := gatewayOf(routes, "eth0"); got != netip.MustParseAddr("192.168.42.1") {
+		t.Errorf("%v, want 192.168.42.1", got)
+	}
+	if got := gatewayOf(routes, "eth2"); got.IsValid() {
+		t.Errorf("an interface without a default route has %v", got)
+	}
+}
