@@ -21,10 +21,14 @@ func (h *Host) anyPort() string { return h.name + "." }
 
 // Drop makes the switches drop every frame from h to other, broadcasts too, and no other frame. It lasts over power losses.
 // It needs a kernel with nftables' bridge family (CONFIG_NF_TABLES_BRIDGE).
-func (h *Host) Drop(other *Host) error { return h.lab.setDrops(true, drop{h.anyPort(), other.anyPort()}) }
+func (h *Host) Drop(other *Host) error {
+	return h.lab.setDrops(true, drop{h.anyPort(), other.anyPort()})
+}
 
 // Undrop undoes Drop.
-func (h *Host) Undrop(other *Host) error { return h.lab.setDrops(false, drop{h.anyPort(), other.anyPort()}) }
+func (h *Host) Undrop(other *Host) error {
+	return h.lab.setDrops(false, drop{h.anyPort(), other.anyPort()})
+}
 
 // CutLink drops all frames between two hosts, both ways at the same instant; everything else stays whole.
 func (h *Host) CutLink(other *Host) error {
