@@ -16,6 +16,9 @@ var (
 // answer. It is called only when nothing waits for the client, so that a slow
 // client stops the backend. It reports whether there may be more to do.
 func (x *exchange) readAnswer() bool {
+	if more, ok := x.spliceAnswer(); ok {
+		return more
+	}
 	u := x.up
 	buf := x.w.rbuf
 	if len(x.rin) > 0 {
@@ -90,7 +93,7 @@ func (x *exchange) unacceptable() error {
 		if x.interim++; x.interim > maxInterim {
 			return errManyInterim
 		}
-	case x.resp.Upgrade != nil && (!x.reqDone || x.sent < len(x.send)):
+	case x.resp.Upgrade != nil && (!x.reqDone || x.sendWaits()):
 		return errEarlySwitch
 	}
 	return nil

@@ -19,7 +19,7 @@ import (
 func BenchmarkRequest(b *testing.B) {
 	backend := fixed(b, "s1", okAnswer)
 	b.Run("lbcore", func(b *testing.B) {
-		l := newBed(b, []lbcore.BackendConfig{backend}, longChecks, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Loops = 1 })
+		l := newBed(b, []lbcore.BackendConfig{backend}, longChecks, oneLoop)
 		askAgain(b, l.dial())
 	})
 	b.Run("ReverseProxy", func(b *testing.B) {

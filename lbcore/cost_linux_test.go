@@ -103,7 +103,7 @@ func TestPOSTIsNotSentIntoAClosingConnection(t *testing.T) {
 			return
 		}
 		_, _ = io.Copy(io.Discard, c.r)
-	})), longChecks, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Loops = 1 })
+	})), longChecks, oneLoop)
 	c := l.dial()
 	c.say(get)
 	c.answer(t, "GET")

@@ -11,7 +11,8 @@
 //   - Bounded memory. An idle connection holds no buffer; a stalled one holds
 //     at most 72 KiB per direction, and 64 KiB of requests sent ahead. Bodies of
 //     any size are streamed both ways; who writes faster than the other side
-//     reads is not read from.
+//     reads is not read from. Those with a length are spliced from 32 KiB on, in
+//     at most 64 pipes of 1 MiB per loop; further ones are copied.
 //   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
 //   - A request is sent again only when no backend can have acted upon it, or

@@ -49,6 +49,7 @@ func (e *engine) run(ctx context.Context) error {
 		wg.Go(func() {
 			defer cancel()
 			errs[i] = w.Run(ctx)
+			w.closePipes()
 		})
 	}
 	wg.Wait()

@@ -38,6 +38,7 @@ type exchange struct {
 	// everything taken from the client so far.
 	send       []byte
 	sent       int
+	sendPipe   *loop.Pipe // behind send, if not nil
 	replayable bool
 	hasBody    bool
 
@@ -62,6 +63,7 @@ type exchange struct {
 	keep    bool // the client's connection goes on after this
 	out     []byte
 	taken   int
+	outPipe *loop.Pipe    // behind out, if not nil
 	halfEnd time.Duration // when a client that closed its sending side is given up
 }
 
@@ -78,6 +80,9 @@ func (x *exchange) reset() {
 	x.w.put(x.send)
 	x.w.put(x.rin)
 	x.w.put(x.out)
+	x.w.putPipe(x.sendPipe)
+	x.w.putPipe(x.outPipe)
+	x.sendPipe, x.outPipe = nil, nil
 	if x.tunnel.open {
 		x.countTunnelEnd()
 	}
@@ -101,7 +106,7 @@ func (x *exchange) reset() {
 // pump moves what can be moved, in both directions. It reports whether there
 // may be more to do.
 func (x *exchange) pump() bool {
-	if len(x.out) > x.taken {
+	if x.outWaits() {
 		return x.flush()
 	}
 	if x.respDone {
@@ -110,7 +115,7 @@ func (x *exchange) pump() bool {
 	}
 	more := false
 	if u := x.up; u != nil && !u.connecting {
-		if x.sent < len(x.send) {
+		if x.sendWaits() {
 			more = x.flushRequest()
 		} else if !x.reqDone && x.c.readable && !x.deaf {
 			more = x.readBody()
@@ -122,10 +127,19 @@ func (x *exchange) pump() bool {
 	return more
 }
 
+// outWaits and sendWaits say that something waits for the client, or for the
+// backend.
+func (x *exchange) outWaits() bool  { return len(x.out) > x.taken || x.outPipe != nil }
+func (x *exchange) sendWaits() bool { return x.sent < len(x.send) || x.sendPipe != nil }
+
 // flush sends what waits for the client.
 func (x *exchange) flush() bool {
 	if !x.c.writable {
 		return false
+	}
+	if len(x.out) == x.taken {
+		x.outPipe = x.c.drainPipe(x.outPipe)
+		return x.outPipe == nil
 	}
 	n := x.c.write(x.out[x.taken:], x.respDone && !x.keep)
 	x.taken += n
@@ -140,7 +154,7 @@ func (x *exchange) flush() bool {
 // arm sets the timers for what the exchange waits for now.
 func (x *exchange) arm() {
 	c, u, now := x.c, x.up, x.w.Now()
-	forClient := len(x.out) > x.taken || u != nil && !u.connecting && !x.reqDone && !x.deaf && x.sent == len(x.send)
+	forClient := x.outWaits() || u != nil && !u.connecting && !x.reqDone && !x.deaf && !x.sendWaits()
 	switch {
 	case forClient:
 		x.w.Wheel.Set(&c.timer, c, c.last+x.view.cfg.Timeouts.Client)
@@ -165,7 +179,7 @@ func (x *exchange) arm() {
 
 // clientTimeout is called when the client was waited for in vain.
 func (x *exchange) clientTimeout() {
-	if len(x.out) > x.taken || x.started || x.c.eof {
+	if x.outWaits() || x.started || x.c.eof {
 		x.c.abort()
 		return
 	}
@@ -214,7 +228,7 @@ func (x *exchange) end() {
 	unread := !x.reqDone
 	if u := x.up; u != nil {
 		x.up = nil
-		u.release(x.resp.KeepAlive && x.reqDone && !x.deaf && x.sent == len(x.send))
+		u.release(x.resp.KeepAlive && x.reqDone && !x.deaf && !x.sendWaits())
 	}
 	keep, next := x.keep && x.reqDone, x.unparsed
 	surprised := x.wantsKeep // it may be sending its next request just now

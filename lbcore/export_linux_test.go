@@ -16,3 +16,19 @@ func HoldLoops(p *Proxy) (release func()) {
 
 // IdleConnSize is the memory that an idle client connection holds.
 const IdleConnSize = unsafe.Sizeof(client{})
+
+// Pipes returns how many pipes the loops have, and how many nobody uses.
+func Pipes(p *Proxy) (all, free int) {
+	for _, w := range p.engine.workers {
+		done := make(chan bool)
+		w.Post(func() {
+			all, free = all+len(w.pipes), free+len(w.freePipes)
+			close(done)
+		})
+		<-done
+	}
+	return all, free
+}
+
+// MaxPipes is the bound of one loop.
+const MaxPipes = maxPipes

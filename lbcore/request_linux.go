@@ -121,6 +121,9 @@ func (x *exchange) flushRequest() bool {
 	if !u.writable {
 		return false
 	}
+	if x.sent == len(x.send) {
+		return x.flushSendPipe()
+	}
 	n, ok := u.write(x.send[x.sent:])
 	x.sent += n
 	x.handed = x.handed || n > 0
@@ -144,10 +147,15 @@ func (x *exchange) backendDeaf() {
 	x.deaf = true
 	x.up.readable = true
 	x.sent = len(x.send)
+	x.w.putPipe(x.sendPipe)
+	x.sendPipe = nil
 }
 
 // readBody passes on more of the request's body. Nothing is waiting to be sent.
 func (x *exchange) readBody() bool {
+	if more, ok := x.spliceBody(); ok {
+		return more
+	}
 	c := x.c
 	n, ok := c.read(x.w.rbuf)
 	if !ok {

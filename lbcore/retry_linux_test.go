@@ -128,7 +128,7 @@ func TestBackendThatDies(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var served atomic.Int32
 			l := newBed(t, []lbcore.BackendConfig{rawBackend(t, "bad", tc.backend), good(t, "good", &served)},
-				longChecks, func(c *lbcore.Config, _ *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { c.Loops = 1 })
+				longChecks, oneLoop)
 			method, _, _ := strings.Cut(tc.request, " ")
 			c := l.dial()
 			for range tc.warm {

@@ -38,6 +38,8 @@ type worker struct {
 	rbuf, wbuf []byte
 	small, big [][]byte
 	exchanges  []*exchange
+	pipes      []*loop.Pipe // all there are
+	freePipes  []*loop.Pipe // those nobody uses
 	scratch    []*Backend
 
 	date    []byte
