@@ -8,11 +8,16 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/mdlayher/packet"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/tandem-lb/tandem/internal/handover"
 	"github.com/tandem-lb/tandem/internal/lab"
@@ -36,11 +41,12 @@ const roleVariable = "HANDOVER_TEST_ROLE"
 const patience = 10 * time.Second
 
 var (
-	vip4 = netip.MustParseAddr("192.168.42.42")
-	vip6 = netip.MustParseAddr("fd42::42")
-	web4 = netip.AddrPortFrom(vip4, 80)
-	web6 = netip.AddrPortFrom(vip6, 80)
-	vips = []netip.Addr{vip4, vip6}
+	vip4   = netip.MustParseAddr("192.168.42.42")
+	other4 = netip.MustParseAddr("192.168.42.43")
+	vip6   = netip.MustParseAddr("fd42::42")
+	web4   = netip.AddrPortFrom(vip4, 80)
+	web6   = netip.AddrPortFrom(vip6, 80)
+	vips   = []netip.Addr{vip4, other4, vip6}
 )
 
 // node is a host of the bed, with its own addresses.
@@ -55,6 +61,21 @@ type bed struct {
 	t            *testing.T
 	lab          *lab.Lab
 	client, a, b node
+
+	mu   sync.Mutex
+	held map[string]*net.TCPConn // a node's name and the client's end → the node's end
+}
+
+// accepted returns a node's end of a connection, by the client's end.
+func (bed *bed) accepted(n node, client netip.AddrPort) *net.TCPConn {
+	bed.t.Helper()
+	bed.mu.Lock()
+	defer bed.mu.Unlock()
+	c := bed.held[n.Name()+client.String()]
+	if c == nil {
+		bed.t.Fatalf("%s has no connection from %v", n.Name(), client)
+	}
+	return c
 }
 
 func newBed(t *testing.T) *bed {
@@ -63,7 +84,7 @@ func newBed(t *testing.T) *bed {
 	l, err := lab.New(lab.Config{})
 	check(t, err)
 	t.Cleanup(func() { l.Close() })
-	bed := &bed{t: t, lab: l}
+	bed := &bed{t: t, lab: l, held: make(map[string]*net.TCPConn)}
 	for i, n := range []*node{&bed.client, &bed.a, &bed.b} {
 		name := []string{"client", "a", "b"}[i]
 		n.own = []netip.Addr{
@@ -71,7 +92,7 @@ func newBed(t *testing.T) *bed {
 		}
 		addrs := []netip.Prefix{netip.PrefixFrom(n.own[0], 24), netip.PrefixFrom(n.own[1], 64)}
 		if n != &bed.client {
-			addrs = append(addrs, netip.PrefixFrom(vip4, 32), netip.PrefixFrom(vip6, 128))
+			addrs = append(addrs, netip.PrefixFrom(vip4, 32), netip.PrefixFrom(other4, 32), netip.PrefixFrom(vip6, 128))
 		}
 		n.Host, err = l.Host(name, addrs...)
 		check(t, err)
@@ -80,6 +101,7 @@ func newBed(t *testing.T) *bed {
 		bed.serve(n)
 	}
 	bed.point(bed.a)
+	bed.meet()
 	return bed
 }
 
@@ -103,6 +125,9 @@ func (bed *bed) serve(n node) {
 				return
 			}
 			bed.t.Cleanup(func() { c.Close() })
+			bed.mu.Lock()
+			bed.held[n.Name()+addrPort(c.RemoteAddr()).String()] = c.(*net.TCPConn)
+			bed.mu.Unlock()
 			go func() {
 				in := bufio.NewReaderSize(c, 1<<20)
 				for {
@@ -116,6 +141,18 @@ func (bed *bed) serve(n node) {
 			}()
 		}
 	}()
+}
+
+// meet makes the nodes learn the client's hardware address. A kernel that is not muted as
+// package vip does it would ask for it in the VIP's name, and the answer would go to whoever
+// the client takes for the VIP's owner.
+func (bed *bed) meet() {
+	bed.t.Helper()
+	for _, n := range []node{bed.a, bed.b} {
+		for _, own := range n.own {
+			bed.dial(netip.AddrPortFrom(own, 80)).by(n)
+		}
+	}
 }
 
 // point makes the client send to this node what it sends to the VIPs.
@@ -169,6 +206,10 @@ func (bed *bed) dial(to netip.AddrPort) *talk {
 	defer cancel()
 	c, err := bed.client.Dial(ctx, "tcp", to)
 	check(bed.t, err)
+	return bed.talk(c)
+}
+
+func (bed *bed) talk(c net.Conn) *talk {
 	bed.t.Cleanup(func() { c.Close() })
 	return &talk{c.(*net.TCPConn), bed.t, bufio.NewReaderSize(c, 1<<20)}
 }
@@ -203,4 +244,73 @@ func (k *talk) by(n node) {
 	if who := k.say("hello"); who != n.Name() {
 		k.t.Fatalf("%s answered %v, want %s", who, k.RemoteAddr(), n.Name())
 	}
+}
+
+// eventually waits for something that must happen.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !f(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
+// frame puts an IP packet on the client's wire, to a hardware address.
+func (bed *bed) frame(to net.HardwareAddr, ip []byte) {
+	bed.t.Helper()
+	etherType := unix.ETH_P_IP
+	if ip[0]>>4 == 6 {
+		etherType = unix.ETH_P_IPV6
+	}
+	check(bed.t, bed.client.Do(func() error {
+		ifi, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		c, err := packet.Listen(ifi, packet.Raw, etherType, nil)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		data := append(append(append([]byte(nil), to...), bed.client.MAC()...), byte(etherType>>8), byte(etherType))
+		_, err = c.WriteTo(append(data, ip...), &packet.Addr{HardwareAddr: to})
+		return err
+	}))
+}
+
+// stats are the table's.
+func stats(t *testing.T, table *handover.Table) handover.Stats {
+	t.Helper()
+	st, err := table.Stats()
+	check(t, err)
+	return st
+}
+
+// counter reads one of the kernel's counters of a node: file is snmp or snmp6.
+func counter(t *testing.T, n node, file, group, name string) (value int) {
+	t.Helper()
+	check(t, n.Do(func() error {
+		data, err := os.ReadFile("/proc/thread-self/net/" + file)
+		if err != nil {
+			return err
+		}
+		var names []string
+		for line := range strings.Lines(string(data)) {
+			fields := strings.Fields(line)
+			switch {
+			case file == "snmp6" && fields[0] == name:
+				value, err = strconv.Atoi(fields[1])
+				return err
+			case fields[0] != group+":":
+			case names == nil:
+				names = fields
+			default:
+				value, err = strconv.Atoi(fields[slices.Index(names, name)])
+				return err
+			}
+		}
+		return fmt.Errorf("no counter %s in %s", name, file)
+	}))
+	return value
 }

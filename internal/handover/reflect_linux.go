@@ -3,7 +3,6 @@ package handover
 import (
 	"encoding/binary"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"slices"
 
@@ -13,8 +12,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/nft"
 )
 
-// reflectPrefix begins the names of self-tests' tables; Clean takes them for those of a
-// group with an odd name.
+// reflectPrefix begins the names of self-tests' tables.
 const reflectPrefix = tablePrefix + "probe_"
 
 // openReflect makes a table for the probe alone:
@@ -30,9 +28,7 @@ func openReflect(device string, req ProbeRequest) (*Table, error) {
 		return nil, fmt.Errorf("handover: %w", err)
 	}
 	f := familyOf(req.To)
-	name := fmt.Sprintf("%s%08x", reflectPrefix, rand.Uint32())
-	for _, flags := range []nft.TableFlags{nft.Owned, 0} {
-		var b nft.Batch
+	t, err := commitTable(conn, reflectPrefix, strongest, func(b *nft.Batch, name string, flags nft.TableFlags) {
 		b.Table(nft.Netdev, name, flags)
 		b.SubChain(nft.Netdev, name, chainTCP+f.name)
 		b.Rule(nft.Netdev, name, chainTCP+f.name, nft.Count, nft.ForwardTo(ifi.Index, req.From))
@@ -41,12 +37,12 @@ func openReflect(device string, req ProbeRequest) (*Table, error) {
 			nft.Equal(nft.NetworkHeader, f.source, req.From.AsSlice()),
 			nft.Equal(nft.TransportHeader, 0, slices.Concat(port(req.Port), port(req.Port))),
 			nft.Goto(chainTCP+f.name))
-		if err = conn.Commit(&b); err == nil {
-			return &Table{name: name, owned: flags&nft.Owned != 0, conn: conn}, nil
-		}
+	})
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("handover: forward on %s: %w", device, err)
 	}
-	conn.Close()
-	return nil, fmt.Errorf("handover: forward on %s: %w", device, explain(err))
+	return t, nil
 }
 
 // verifyGone looks whether the kernel has really removed a closed table.

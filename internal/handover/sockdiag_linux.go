@@ -69,6 +69,9 @@ func openDiag() (*diag, error) {
 
 func (d *diag) close() error { return unix.Close(d.fd) }
 
+// families are those that the kernel keeps its sockets by.
+var families = []byte{unix.AF_INET, unix.AF_INET6}
+
 // list asks for both families: a connection over IPv4 to a socket that listens for both is
 // one of IPv6 to the kernel.
 func (d *diag) list(ctx context.Context, vips []netip.Addr, states uint32, each func(Flow) error) error {
@@ -76,7 +79,7 @@ func (d *diag) list(ctx context.Context, vips []netip.Addr, states uint32, each 
 	for _, v := range vips {
 		wanted[v] = true
 	}
-	for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+	for _, family := range families {
 		filter := vipFilter(family, vips)
 		if filter == nil {
 			continue

@@ -38,7 +38,7 @@ type Table struct {
 // table, an older one is found by listing; and only then the rest may be sent away. Listed
 // first, a connection that opens in between would be sent to the peer.
 func Open(ctx context.Context, cfg Config) (*Table, error) {
-	return open(ctx, cfg, kernel{})
+	return open(ctx, cfg, kernel{strongest})
 }
 
 // steps are what Open asks the kernel for, in its order.
@@ -76,10 +76,13 @@ func open(ctx context.Context, cfg Config, k steps) (*Table, error) {
 }
 
 // kernel is the real one.
-type kernel struct{}
+type kernel struct{ kinds []nft.TableFlags }
+
+// strongest are the kinds of tables in the order in which they are tried.
+var strongest = []nft.TableFlags{nft.Owned, 0}
 
 // watch makes the table, as far as watchRules say, the strongest kind that this kernel has.
-func (kernel) watch(ctx context.Context, cfg Config) (*Table, error) {
+func (k kernel) watch(ctx context.Context, cfg Config) (*Table, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -87,16 +90,29 @@ func (kernel) watch(ctx context.Context, cfg Config) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("handover: %w", err)
 	}
-	name := fmt.Sprintf("%s%08x", groupPrefix(cfg.Group), rand.Uint32())
-	for _, flags := range []nft.TableFlags{nft.Owned, 0} {
+	t, err := commitTable(conn, groupPrefix(cfg.Group), k.kinds, func(b *nft.Batch, name string, flags nft.TableFlags) {
+		watchRules(b, name, flags, cfg)
+	})
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("handover: forward table on %s: %w", cfg.Device, err)
+	}
+	return t, nil
+}
+
+// commitTable makes a table of the strongest kind that this kernel has. Older kernels refuse
+// the flag in one way or another.
+func commitTable(conn *nft.Conn, prefix string, kinds []nft.TableFlags, rules func(b *nft.Batch, name string, flags nft.TableFlags)) (*Table, error) {
+	name := fmt.Sprintf("%s%08x", prefix, rand.Uint32())
+	var err error
+	for _, flags := range kinds {
 		var b nft.Batch
-		watchRules(&b, name, flags, cfg)
+		rules(&b, name, flags)
 		if err = conn.Commit(&b); err == nil {
-			return &Table{name: name, owned: flags&nft.Owned != 0, conn: conn}, nil // older kernels refuse the flag in one way or another
+			return &Table{name: name, owned: flags&nft.Owned != 0, conn: conn}, nil
 		}
 	}
-	conn.Close()
-	return nil, fmt.Errorf("handover: forward table on %s: %w", cfg.Device, explain(err))
+	return nil, explain(err)
 }
 
 // explain gives the errors of a kernel that lacks something their name.
@@ -153,6 +169,9 @@ func (kernel) forward(t *Table, cfg Config) error {
 	return nil
 }
 
+// Name is the table's, in the netdev family.
+func (t *Table) Name() string { return t.name }
+
 // Close stops forwarding and removes the table. Twice is no error.
 func (t *Table) Close() error {
 	t.mu.Lock()
@@ -191,14 +210,18 @@ func (t *Table) Stats() (Stats, error) {
 	}, nil
 }
 
-// Clean removes the tables of a group, or with all those of every group, that an earlier run
-// left behind in the calling thread's network namespace. Those that belong to a living
-// process stay. It returns the names of those that it removed.
-func Clean(group string, all bool) (removed []string, err error) {
-	prefix := groupPrefix(group)
-	if all {
-		prefix = tablePrefix
-	}
+// Clean removes the tables of a group, and those of self-tests, that an earlier run left
+// behind in the calling thread's network namespace. Those that a living process owns stay. It
+// returns the names of those that it removed. It needs CAP_NET_ADMIN. Call it at start: on a
+// kernel without owned tables (before Linux 5.12) it would remove those in use as well.
+func Clean(group string) (removed []string, err error) {
+	return clean(groupPrefix(group), reflectPrefix)
+}
+
+// CleanAll is Clean for every group, for a host on which Tandem is no more.
+func CleanAll() (removed []string, err error) { return clean(tablePrefix) }
+
+func clean(prefixes ...string) (removed []string, err error) {
 	conn, err := nft.Open()
 	if err != nil {
 		return nil, fmt.Errorf("handover: clean: %w", err)
@@ -210,7 +233,8 @@ func Clean(group string, all bool) (removed []string, err error) {
 	}
 	var errs []error
 	for _, t := range tables {
-		if t.Family != nft.Netdev || t.Owner != 0 || !strings.HasPrefix(t.Name, prefix) {
+		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(t.Name, p) })
+		if t.Family != nft.Netdev || t.Owner != 0 || !ours {
 			continue
 		}
 		if err := conn.Remove(t.Family, t.Name); err != nil {
