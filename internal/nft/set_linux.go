@@ -80,19 +80,25 @@ func (b *Batch) Elements(f Family, table, set string, keys [][]byte) {
 	b.add(f, unix.NFT_MSG_NEWSETELEM, netlink.Create, func(ae *netlink.AttributeEncoder) {
 		ae.String(unix.NFTA_SET_ELEM_LIST_TABLE, table)
 		ae.String(unix.NFTA_SET_ELEM_LIST_SET, set)
-		ae.Nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(ae *netlink.AttributeEncoder) error {
-			for _, key := range keys {
-				ae.Nested(unix.NFTA_LIST_ELEM, func(ae *netlink.AttributeEncoder) error {
-					ae.Nested(unix.NFTA_SET_ELEM_KEY, func(ae *netlink.AttributeEncoder) error {
-						ae.Bytes(unix.NFTA_DATA_VALUE, key)
-						return nil
-					})
-					return nil
-				})
-			}
-			return nil
-		})
+		ae.Bytes(unix.NLA_F_NESTED|unix.NFTA_SET_ELEM_LIST_ELEMENTS, encodeElements(keys))
 	})
+}
+
+// encodeElements does by hand what three nested encoders for each of 100,000 keys would take
+// three times as long for.
+func encodeElements(keys [][]byte) (out []byte) {
+	const header = unix.NLA_HDRLEN
+	attr := func(length int, kind uint16) {
+		out = binary.NativeEndian.AppendUint16(out, uint16(length))
+		out = binary.NativeEndian.AppendUint16(out, kind)
+	}
+	for _, key := range keys { // padded already, as Key makes them
+		attr(3*header+len(key), unix.NLA_F_NESTED|unix.NFTA_LIST_ELEM)
+		attr(2*header+len(key), unix.NLA_F_NESTED|unix.NFTA_SET_ELEM_KEY)
+		attr(header+len(key), unix.NFTA_DATA_VALUE)
+		out = append(out, key...)
+	}
+	return out
 }
 
 // Key joins the values of a key's fields as the kernel keeps them: each begins at a
