@@ -14,12 +14,13 @@ func (m *Machine) complained(ev Complained) {
 	if m.state != Active || !m.verifyBy.IsZero() || ev.Group != m.cfg.Group {
 		return
 	}
+	after := UsefulAfter(m.cfg.AdvertInterval)
 	i, ok := m.findPeer(ev.Node)
-	if !ok || m.peers[i].Boot != ev.Boot || !m.peers[i].until.After(m.now) {
+	if !ok || m.peers[i].Boot != ev.Boot || m.now.Sub(m.peers[i].at) > after/plaintGap {
 		m.askWhoComplains()
 		return
 	}
-	p, after := m.peers[i], UsefulAfter(m.cfg.AdvertInterval)
+	p := m.peers[i]
 	v := &p.plaint
 	switch again := m.now.Sub(v.last) <= after/plaintGap; {
 	case ev.Seq <= v.seq:

@@ -57,7 +57,7 @@
 //     if not.
 //   - E4, losing the active: its silence for 4 × its interval + skew; skew = rank × max(interval/2, 10 ms).
 //     Rank 0 is the best of those still heard. From the first missed advert on it is asked each half interval,
-//     by every path; an answer is worth an advert, and the path by which it came becomes the heartbeat until
+//     by every path (all are, by who knows of none); an answer is worth an advert, and the path by which it came becomes the heartbeat until
 //     adverts come again. A claim is told to the others before it is made, and while it is under way they
 //     hold back.
 //   - E5, proof of reception: with the first question goes one to the stations on the VIP's segment. No frame

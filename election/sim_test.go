@@ -55,20 +55,8 @@ func TestSimulation(t *testing.T) {
 func simulate(seed uint64, trace func(string, ...any)) error {
 	w := newWorld(seed, []time.Duration{5, 20, 20, 20, 100}[seed%5]*time.Millisecond)
 	w.maxDelay, w.maxTick, w.maxWork = w.interval/5, w.interval/10, w.interval
-	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
 	w.trace = trace
-	preempt := w.chance(0.3)
-	w.relay = w.chance(0.7)
-	if w.chance(0.7) {
-		w.newStation()
-	}
-	for range []int{2, 2, 3, 3, 4, maxNodes}[w.rng.IntN(6)] {
-		w.addNode(Config{
-			Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: preempt,
-			SettleTimeout: 10 * w.interval, AnswerTimeout: 10 * w.interval, RetryInterval: 10 * w.interval,
-			HoldDown: 20 * w.interval,
-		})
-	}
+	preempt := w.populate()
 	if w.chance(0.5) {
 		for _, n := range w.nodes {
 			n.rate = 1 + (w.rng.Float64()*2-1)/100
@@ -82,9 +70,43 @@ func simulate(seed uint64, trace func(string, ...any)) error {
 		}
 		w.after(d, n.start)
 	}
-	w.trouble(60 * w.interval)
+	if w.chance(0.15) && len(w.stations) > 0 && w.interval >= 20*time.Millisecond { // shorter ones take long
+		w.outOfReach()
+	} else {
+		w.trouble(60 * w.interval)
+	}
 	w.calm(preempt)
 	return w.err
+}
+
+// populate draws who is there.
+func (w *world) populate() (preempt bool) {
+	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
+	preempt, w.relay = w.chance(0.3), w.chance(0.7)
+	if w.chance(0.35) {
+		w.groups = maxGroups
+	}
+	if w.chance(0.7) {
+		w.newStation(false)
+		if w.chance(0.3) {
+			w.newStation(true)
+		}
+	}
+	if w.chance(0.2) {
+		w.squatter = &squatter{w: w, index: w.rng.IntN(w.groups)}
+	}
+	for range []int{2, 2, 3, 3, 4, maxNodes}[w.rng.IntN(6)] {
+		cfgs := make([]Config, w.groups)
+		for i := range cfgs { // drawn for each group: some worlds move them as one, others spread them
+			cfgs[i] = Config{
+				Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: preempt,
+				SettleTimeout: 10 * w.interval, AnswerTimeout: 10 * w.interval, RetryInterval: 10 * w.interval,
+				HoldDown: 20 * w.interval,
+			}
+		}
+		w.addNode(cfgs...)
+	}
+	return preempt
 }
 
 // trouble lets d pass with faults of every kind.
@@ -96,11 +118,20 @@ func (w *world) trouble(d time.Duration) {
 	w.run(w.now.Add(d))
 }
 
+// outOfReach lets all become quiet, and then breaks the segment alone, for as long as E6 may need.
+func (w *world) outOfReach() {
+	w.run(w.now.Add(w.calmAfter(false)))
+	for range 1 + w.rng.IntN(3) {
+		w.after(w.upTo(10*w.interval), func() { w.segmentFault(w.nodes[w.rng.IntN(len(w.nodes))]) })
+	}
+	w.run(w.now.Add(10*w.interval + w.usefulBound() + w.upTo(UsefulAfter(w.interval))))
+}
+
 // fault is one fault, drawn by chance.
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	other := w.rng.IntN(len(w.nodes))
-	switch w.rng.IntN(17) {
+	switch w.rng.IntN(20) {
 	case 0:
 		n.powerLoss()
 	case 1:
@@ -108,15 +139,10 @@ func (w *world) fault() {
 	case 2:
 		n.step(Shutdown{})
 	case 3:
-		w.log("cut %s → n%d", n.name(), other)
+		w.log("cut %s → n%d", n.name, other)
 		w.link(n.id, other).cut = true
 	case 4:
-		w.log("partition: %s alone", n.name())
-		for o := range w.nodes {
-			w.link(n.id, o).cut, w.link(o, n.id).cut = true, true
-			w.wire[n.id][o], w.wire[o][n.id] = true, true
-		}
-		w.away[n.id] = true
+		w.partition(n)
 	case 5:
 		w.heal()
 	case 6:
@@ -132,18 +158,54 @@ func (w *world) fault() {
 	case 11:
 		n.hang(w.upTo(10 * w.interval))
 	case 12:
-		n.setDeaf(w.chance(0.7))
+		n.setDeaf(w.chance(0.7), n.segment.deaf)
 	case 13:
-		w.log("%s can send nothing", n.name())
+		w.log("%s can send nothing", n.name)
 		n.dumb = true
 	case 14:
 		n.kill()
 	case 15: // a firewall rejects the state port: nobody has ended
-		w.log("the state channel to %s breaks", n.name())
-		w.hangUp(n, n.cfg.Boot)
+		w.log("the state channel to %s breaks", n.name)
+		w.hangUp(n, n.boot)
 	case 16:
-		w.log("%s loses the members and the wire to n%d", n.name(), other)
+		w.log("%s loses the members and the wire to n%d", n.name, other)
 		w.away[n.id], w.wire[n.id][other] = true, true
+	case 17, 18:
+		w.segmentFault(n)
+	case 19:
+		if w.squatter != nil {
+			w.squatter.sit(w.chance(0.6))
+		}
+	}
+}
+
+// partition leaves a node alone, but with its members' applications.
+func (w *world) partition(n *simNode) {
+	w.log("partition: %s alone", n.name)
+	for o := range w.nodes {
+		w.link(n.id, o).cut, w.link(o, n.id).cut = true, true
+		w.wire[n.id][o], w.wire[o][n.id] = true, true
+	}
+	w.away[n.id] = true
+}
+
+// segmentFault breaks something on the VIPs' segment; the adverts may go another way.
+func (w *world) segmentFault(n *simNode) {
+	switch kind := w.rng.IntN(5); kind {
+	case 0:
+		w.log("%s can send nothing on the segment", n.name)
+		n.segment.mute = true
+	case 1:
+		n.setDeaf(n.deaf, true)
+	case 2, 3:
+		w.log("%s and the stations cannot hear each other: %v, %v", n.name, kind == 2, true)
+		for _, s := range w.stations {
+			s.place.to[n.id], s.place.from[n.id] = true, kind == 2
+		}
+	case 4:
+		o := w.rng.IntN(len(w.nodes))
+		w.log("%s and n%d cannot hear each other on the segment", n.name, o)
+		w.wire[n.id][o], w.wire[o][n.id] = true, true
 	}
 }
 
@@ -163,9 +225,15 @@ func (w *world) heal() {
 		}
 		w.away[i] = false
 	}
+	for _, s := range w.stations {
+		s.place = place{}
+	}
 	for _, n := range w.nodes {
-		n.setDeaf(false)
-		n.dumb = false
+		n.setDeaf(false, false)
+		n.dumb, n.segment.mute = false, false
+	}
+	if w.squatter != nil && w.squatter.on {
+		w.squatter.sit(false)
 	}
 }
 
@@ -174,31 +242,41 @@ func (w *world) heal() {
 // still under way and fails by timeout, what hangs comes to an end, a Fault waits; then one more active-down
 // interval, with the highest skew, and a claim with a probe; each wakes up late.
 func (w *world) calmAfter(preempt bool) time.Duration {
-	cfg := w.nodes[0].cfg
+	cfg := w.nodes[0].groups[0].cfg
 	x := lateIntervals*w.interval + cfg.SettleTimeout + w.nodes[0].maxHang() + 2*cfg.RetryInterval +
 		3*longestPatience(w.interval) + 6*w.maxWork + 20*w.maxTick + (isolatedAfter+stationAsks)*w.interval
-	if preempt { // a yield to the best
-		x += 2*cfg.HoldDown + activeDown(w.interval)
+	if preempt { // a yield to the best, which may first have to be heard on the segment again (E6)
+		x += 2*cfg.HoldDown + activeDown(w.interval) + UsefulAfter(w.interval)/2
 	}
 	return x
 }
 
-// settles reports whether one and the same node is the only owner, and the client's, for 30 intervals in a row
-// before end, which it does not wait for.
+// owner returns the only owner of a group, if the client sends to it; else nil.
+func (w *world) owner(k int) *simGroup {
+	var owner *simGroup
+	for _, n := range w.nodes {
+		switch g := n.groups[k]; {
+		case g.held && owner != nil:
+			return nil
+		case g.held:
+			owner = g
+		}
+	}
+	if owner == nil || !owner.answersARP() || len(w.stations) > 0 && w.stations[0].cache[k] != owner.simNode {
+		return nil
+	}
+	return owner
+}
+
+// settles reports whether the owners are the same for 30 intervals in a row before end, which it does not wait
+// for.
 func (w *world) settles(end time.Time) bool {
-	var owner *simNode
+	var owners [maxGroups]*simGroup
 	for same := 0; w.err == nil && w.now.Before(end); same++ {
-		var owners []*simNode
-		for _, n := range w.nodes {
-			if n.held {
-				owners = append(owners, n)
+		for k := range w.groups {
+			if o := w.owner(k); o == nil || o != owners[k] {
+				owners[k], same = o, 0
 			}
-		}
-		if len(owners) != 1 || !owners[0].answersARP() || w.station != nil && w.station.cache != owners[0] {
-			owners = []*simNode{nil}
-		}
-		if owners[0] == nil || owners[0] != owner {
-			owner, same = owners[0], 0
 		}
 		if same == 6 {
 			return true
@@ -224,23 +302,28 @@ func (w *world) calm(preempt bool) {
 		return // most of the time of a full calm would go by without news
 	}
 	w.run(w.now.Add(w.calmAfter(preempt)))
-	if w.err != nil {
-		return
+	for k := range w.groups {
+		w.isCalm(k, preempt)
 	}
-	for _, n := range w.nodes {
-		if n.held && n.state == Active && w.inv.owner == nil {
-			w.inv.owner = n
-		}
-	}
-	if w.inv.owner == nil {
-		w.fail("nobody is active %v after all became calm", w.calmAfter(preempt))
-		return
-	}
-	for _, n := range w.nodes {
-		if preempt && n.cfg.Priority > w.inv.owner.cfg.Priority {
-			w.fail("%s is active, though %s is better", w.inv.owner.name(), n.name())
-		}
-	}
-	w.inv.single = true
+	w.inv.single = w.err == nil
 	w.run(w.now.Add(30 * w.interval))
+}
+
+func (w *world) isCalm(k int, preempt bool) {
+	var owner *simGroup
+	for _, n := range w.nodes {
+		if g := n.groups[k]; g.held && g.state == Active && owner == nil {
+			owner = g
+		}
+	}
+	if owner == nil {
+		w.fail("nobody has group %d %v after all became calm", k, w.calmAfter(preempt))
+		return
+	}
+	for _, n := range w.nodes {
+		if g := n.groups[k]; preempt && g.cfg.Priority > owner.cfg.Priority {
+			w.fail("%s is active, though %s is better", owner, g)
+		}
+	}
+	w.inv.groups[k].owner = owner
 }

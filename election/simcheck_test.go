@@ -5,30 +5,33 @@ import "time"
 // invariants are what must hold whatever happens, checked after every event from what can be seen from
 // outside: who has the VIP, who can hear whom, which datagrams arrived.
 type invariants struct {
-	both   [maxNodes][maxNodes]time.Time // since when two owners could hear each other
-	reach  [maxNodes][maxNodes]time.Time // since when the first, active, could have answered the second
-	nodes  map[*simNode]*record
-	single bool // calm: there is one owner and it stays
-	owner  *simNode
+	groups [maxGroups]groupInvariants
+	whole  [maxNodes]time.Time // since when a node exchanges frames with every station
+	single bool                // calm: there is one owner of each group, and it stays
 }
 
-// record is what the checker remembers of one life of a node.
+type groupInvariants struct {
+	both     [maxNodes][maxNodes]time.Time // since when two owners could hear each other
+	reach    [maxNodes][maxNodes]time.Time // since when the first, active, could have answered the second
+	unserved [maxNodes]time.Time           // since when the owner reaches nobody on the segment, but this one everybody
+	useless  *simNode                      // that owner
+	owner    *simGroup                     // in calm
+}
+
+// record is what the checker remembers of one life of a group.
 type record struct {
 	epoch   uint64 // highest in its Status
 	claimed uint64 // highest it claimed with
 	changes uint64
 
-	shutdowns int                  // a second one waits for nothing
-	actives   map[string]time.Time // peers that said "active" last, and when
-	latest    map[string]bootSeq   // what each of them said last
+	shutdowns int                 // a second one waits for nothing
+	actives   [maxNodes]time.Time // peers that said "active" last, and when
+	latest    [maxNodes]bootSeq   // what each of them said last
+	ours      bool                // an active was heard once, or this node claimed
+	probed    bool                // the wire was asked since the last claim
 }
 
-func (v *invariants) started(n *simNode) {
-	if v.nodes == nil {
-		v.nodes = make(map[*simNode]*record)
-	}
-	v.nodes[n] = &record{actives: make(map[string]time.Time), latest: make(map[string]bootSeq)}
-}
+func (v *invariants) started(g *simGroup) { g.seen = record{} }
 
 // maxTwoOwners is Y: how long two owners of the VIP that can hear each other may last. The winner's advert
 // arrives after w.maxLost+1 intervals, the Release may have to wait for a Claim, and each wakes up late.
@@ -38,22 +41,30 @@ func (w *world) maxTwoOwners() time.Duration {
 }
 
 func (v *invariants) check(w *world) {
-	v.twoOwners(w)
-	for _, n := range w.nodes {
-		v.epochsGrow(w, n)
-	}
-	v.answerable(w)
-	if v.single {
-		v.oneOwner(w)
-		v.stationServed(w)
+	v.wholeness(w)
+	for k := range w.groups {
+		v.twoOwners(w, k)
+		v.answerable(w, k)
+		v.servedBySomebody(w, k)
+		for _, n := range w.nodes {
+			v.epochsGrow(w, n.groups[k])
+		}
+		if v.single {
+			v.oneOwner(w, k)
+		}
 	}
 }
 
 // Never two actives that can hear each other for longer than Y.
-func (v *invariants) twoOwners(w *world) {
-	for i, a := range w.nodes {
-		for j, b := range w.nodes[:i] {
-			since := &v.both[i][j]
+func (v *invariants) twoOwners(w *world, k int) {
+	for i, n := range w.nodes {
+		a := n.groups[k]
+		if !a.held {
+			v.groups[k].both[i] = [maxNodes]time.Time{}
+			continue
+		}
+		for j, o := range w.nodes[:i] {
+			b, since := o.groups[k], &v.groups[k].both[i][j]
 			if !a.owns() || !b.owns() || a.stuck || b.stuck || !w.connected(i, j) {
 				*since = time.Time{}
 				continue
@@ -63,135 +74,158 @@ func (v *invariants) twoOwners(w *world) {
 			}
 			if w.now.Sub(*since) > w.maxTwoOwners() {
 				w.fail("%s and %s both have the VIP and could hear each other since %v, for more than %v",
-					b.name(), a.name(), since.Sub(epochStart), w.maxTwoOwners())
+					b, a, since.Sub(epochStart), w.maxTwoOwners())
 			}
 		}
 	}
 }
 
 // owns: it has the VIP and may answer for it.
-func (n *simNode) owns() bool { return n.held && !n.fenced && !n.paused }
+func (g *simGroup) owns() bool { return g.held && !g.fenced && !g.paused }
 
 // Epochs only grow.
-func (v *invariants) epochsGrow(w *world, n *simNode) {
-	if n.machine == nil {
+func (v *invariants) epochsGrow(w *world, g *simGroup) {
+	if g.machine == nil {
 		return
 	}
-	r := v.nodes[n]
-	if e := n.machine.epoch; e < r.epoch {
-		w.fail("%s: the epoch went from %d to %d", n.name(), r.epoch, e)
+	if e := g.machine.epoch; e < g.seen.epoch {
+		w.fail("%s: the epoch went from %d to %d", g, g.seen.epoch, e)
 	} else {
-		r.epoch = e
+		g.seen.epoch = e
 	}
 }
 
-// In calm, exactly one owner, always the same.
-func (v *invariants) oneOwner(w *world) {
+// In calm, exactly one owner, always the same, and the client sends to it.
+func (v *invariants) oneOwner(w *world, k int) {
+	owner := v.groups[k].owner
 	for _, n := range w.nodes {
-		if n.held != (n == v.owner) {
-			w.fail("in calm, %s: VIP %v, but %s is the owner", n.name(), n.held, v.owner.name())
+		if g := n.groups[k]; g.held != (g == owner) {
+			w.fail("in calm, %s: VIP %v, but %s is the owner", g, g.held, owner)
 		}
 	}
-}
-
-func (v *invariants) stepped(n *simNode, ev Event) {
-	if _, ok := ev.(Shutdown); ok {
-		v.nodes[n].shutdowns++
+	if len(w.stations) > 0 && w.stations[0].cache[k] != owner.simNode {
+		w.fail("in calm, the client does not send to %s, which is the owner", owner)
 	}
 }
 
-func (v *invariants) heard(n *simNode, h Heard, answer bool) {
-	r := v.nodes[n]
-	if last := r.latest[h.Node]; answer && h.Boot != n.w.bootOf(h.Node) || last.boot == h.Boot && h.Seq < last.seq {
+func (v *invariants) stepped(g *simGroup, ev Event) {
+	if _, ok := ev.(Shutdown); ok {
+		g.seen.shutdowns++
+	}
+}
+
+func (v *invariants) heard(g *simGroup, h Heard, answer bool) {
+	r, from := &g.seen, g.w.nodeOf(h.Node)
+	active := h.Group.State == Active && h.Group.Priority > 0
+	if active {
+		r.ours, r.probed = true, false
+	}
+	if last := r.latest[from.id]; answer && h.Boot != from.boot || last.boot == h.Boot && h.Seq < last.seq {
 		return // of an earlier life, or overtaken
 	}
-	r.latest[h.Node] = bootSeq{h.Boot, h.Seq}
-	if h.Group.State == Active && h.Group.Priority > 0 {
-		r.actives[h.Node] = n.w.now
-	} else {
-		delete(r.actives, h.Node)
+	r.latest[from.id], r.actives[from.id] = bootSeq{h.Boot, h.Seq}, time.Time{}
+	if active {
+		r.actives[from.id] = g.w.now
 	}
 }
 
 // acts sees each action BEFORE the shell does it.
-func (v *invariants) acts(n *simNode, a Action) {
-	w, r := n.w, v.nodes[n]
+func (v *invariants) acts(g *simGroup, a Action) {
+	w, r := g.w, &g.seen
 	switch a := a.(type) {
+	case Probe:
+		r.probed = true
 	case Claim:
-		// Every claim has an epoch of its own, and nobody claims who is not fit.
-		if a.Epoch <= r.claimed || a.Epoch != n.machine.epoch && n.machine.mustProbe {
-			w.fail("%s claims with epoch %d after %d", n.name(), a.Epoch, r.claimed)
-		}
-		r.claimed = a.Epoch
-		if !n.machine.fit() {
-			w.fail("%s claims and is not fit", n.name())
-		}
-		// Nobody claims who has heard an active within four intervals that has not taken it back.
-		for peer, at := range r.actives {
-			if heard := w.now.Sub(at); heard < missedAdverts*w.interval*98/100 && n.gone[peer].Before(at) { // its clock is fast by 1 %
-				w.fail("%s claims, but heard %s active %v ago", n.name(), peer, heard)
-			}
-		}
-		v.claims(n)
+		v.claims(g, a)
 	case Announce:
-		if !n.held || n.fenced || n.machine.state != Active {
-			w.fail("%s announces in state %v, VIP %v", n.name(), n.machine.state, n.held)
+		if !g.held || g.fenced || g.machine.state != Active {
+			w.fail("%s announces in state %v, VIP %v", g, g.machine.state, g.held)
 		}
 	case Changed:
 		// No transition without a reason, and none untold.
-		if a.Reason.Why == 0 || a.Reason.Why >= numWhys || a.From != n.state {
-			w.fail("%s: told of %v → %v (%v) in state %v", n.name(), a.From, a.To, a.Reason, n.state)
+		if a.Reason.Why == 0 || a.Reason.Why >= numWhys || a.From != g.state {
+			w.fail("%s: told of %v → %v (%v) in state %v", g, a.From, a.To, a.Reason, g.state)
 		}
-		if r.changes++; a.To != Init && r.changes != n.machine.transitions {
-			w.fail("%s: %d transitions, %d told", n.name(), n.machine.transitions, r.changes)
+		if r.changes++; a.To != Init && r.changes != g.machine.transitions {
+			w.fail("%s: %d transitions, %d told", g, g.machine.transitions, r.changes)
 		}
-		if a.To == Init && n.held && r.shutdowns < 2 && !n.stuck {
-			w.fail("%s ends and has the VIP still", n.name())
+		if a.To == Init && g.held && r.shutdowns < 2 && !g.stuck {
+			w.fail("%s ends and has the VIP still", g)
 		}
+		v.moves(g, a)
 	}
 }
 
-// answerable keeps v.reach.
-func (v *invariants) answerable(w *world) {
+func (v *invariants) claims(g *simGroup, a Claim) {
+	w, r := g.w, &g.seen
+	// Every claim has an epoch of its own, and nobody claims who is not fit.
+	if a.Epoch <= r.claimed || a.Epoch != g.machine.epoch && g.machine.mustProbe {
+		w.fail("%s claims with epoch %d after %d", g, a.Epoch, r.claimed)
+	}
+	if !g.machine.fit() {
+		w.fail("%s claims and is not fit", g)
+	}
+	// Nobody claims for the first time who has not asked the wire, nor against a stranger's answer.
+	if !r.ours && !r.probed || r.probed && g.foreign != "" {
+		w.fail("%s claims, but was told that %q has the VIP (asked: %v)", g, g.foreign, r.probed)
+	}
+	r.claimed, r.probed, r.ours = a.Epoch, false, true
+	// Nobody claims who has heard an active within four intervals that has not taken it back.
+	for i, at := range r.actives {
+		if at.IsZero() {
+			continue
+		}
+		peer := w.nodes[i].name
+		if heard := w.now.Sub(at); heard < missedAdverts*w.interval*98/100 && g.gone[peer].Before(at) { // its clock is fast by 1 %
+			w.fail("%s claims, but heard %s active %v ago", g, peer, heard)
+		}
+	}
+	v.verified(g)
+}
+
+// answerable keeps reach.
+func (v *invariants) answerable(w *world, k int) {
 	if !w.relay {
 		return
 	}
 	for i, a := range w.nodes {
+		reach := &v.groups[k].reach[i]
+		if g := a.groups[k]; g.machine == nil || g.state != Active || a.paused || !g.machine.fit() {
+			*reach = [maxNodes]time.Time{}
+			continue
+		}
 		for j, n := range w.nodes {
-			since := &v.reach[i][j]
 			switch {
-			case a.machine == nil || n.machine == nil || a.state != Active || a.paused || n.paused || !a.machine.fit() ||
-				!w.relayed(a, n) || !w.relayed(n, a):
-				*since = time.Time{}
-			case since.IsZero():
-				*since = w.now
+			case !n.up || n.paused || !w.relayed(a, n) || !w.relayed(n, a):
+				reach[j] = time.Time{}
+			case reach[j].IsZero():
+				reach[j] = w.now
 			}
 		}
 	}
 }
 
-// claims: what a verified takeover promises.
-func (v *invariants) claims(n *simNode) {
-	w := n.w
+// verified: what a verified takeover promises.
+func (v *invariants) verified(g *simGroup) {
+	w, n := g.w, g.simNode
 	// A deaf node does not claim, where somebody could show it that it is.
-	if w.station != nil && n.deaf && w.now.Sub(n.deafSince) > (missedAdverts+2)*w.interval+longestPatience(w.interval) {
-		w.fail("%s claims, but is deaf since %v", n.name(), n.deafSince.Sub(epochStart))
+	if since := n.segment.deafSince; len(w.stations) > 0 && n.deaf && w.now.Sub(since) > (missedAdverts+2)*w.interval+longestPatience(w.interval) {
+		w.fail("%s claims, but is deaf since %v", g, since.Sub(epochStart))
 	}
 	// An active that is known and can be reached through the members is not taken over, whatever its adverts do.
-	for peer := range v.nodes[n].actives {
-		for i, a := range w.nodes {
-			if since := v.reach[i][n.id]; a.name() == peer && !since.IsZero() && w.now.Sub(since) > longestPatience(w.interval) && !n.hurried(peer) {
-				w.fail("%s claims, but %s is active and could have answered since %v", n.name(), peer, since.Sub(epochStart))
-			}
+	for i, at := range g.seen.actives {
+		since := v.groups[g.index].reach[i][n.id]
+		if !at.IsZero() && !since.IsZero() && w.now.Sub(since) > longestPatience(w.interval) && !g.hurried(w.nodes[i].name) {
+			w.fail("%s claims, but %s is active and could have answered since %v", g, w.nodes[i].name, since.Sub(epochStart))
 		}
 	}
 }
 
-// hurried: a fast signal made n wait for less than the longest round trip of this world, since no answer had
+// hurried: a fast signal made g wait for less than the longest round trip of this world, since no answer had
 // taken that long before. That is E7's bet, and the price when it is lost is one unneeded takeover.
-func (n *simNode) hurried(peer string) bool {
-	i, ok := n.machine.findPeer(peer)
-	return ok && n.w.now.Sub(n.gone[peer]) < longestPatience(n.w.interval) && n.machine.peers[i].rtt < n.w.maxDelay+n.w.maxTick
+func (g *simGroup) hurried(peer string) bool {
+	i, ok := g.machine.findPeer(peer)
+	return ok && g.w.now.Sub(g.gone[peer]) < longestPatience(g.w.interval) && g.machine.peers[i].rtt < g.w.maxDelay+g.w.maxTick
 }
 
 // longestPatience is what the worst lateness of these worlds makes of the active-down interval.

@@ -26,11 +26,13 @@ type world struct {
 	away  [maxNodes]bool           // the members that relay are cut off
 	relay bool                     // there are such members
 
-	station *station    // a client on the segment; nil in a world of bare balancers
-	loss    float64     // of a datagram
-	late    float64     // of a datagram: it arrives after up to lateDelay, reordered or on its own
-	dup     float64     // of a datagram
-	lose    func() bool // whether the next datagram is lost; nil: chance decides
+	groups   int         // on each node
+	stations []*station  // on the segment, the first a client; none in a world of bare balancers
+	squatter *squatter   // nil in most worlds
+	loss     float64     // of a datagram
+	late     float64     // of a datagram: it arrives after up to lateDelay, reordered or on its own
+	dup      float64     // of a datagram
+	lose     func() bool // whether the next datagram is lost; nil: chance decides
 
 	// maxLost bounds how many datagrams in a row a link loses. Beyond lies a cut, which is a fault of its
 	// own; within, no takeover may happen and every bound holds.
@@ -46,7 +48,10 @@ type world struct {
 // lateIntervals bounds the delay of a late datagram, in advert intervals.
 const lateIntervals = 12
 
-const maxNodes = 5
+const (
+	maxNodes  = 5
+	maxGroups = 2
+)
 
 var epochStart = time.Unix(1_000_000, 0)
 
@@ -54,7 +59,7 @@ var epochStart = time.Unix(1_000_000, 0)
 func newWorld(seed uint64, interval time.Duration) *world {
 	return &world{
 		rng: rand.New(rand.NewPCG(seed, 0)), now: epochStart, interval: interval,
-		maxLost: 2,
+		maxLost: 2, groups: 1,
 	}
 }
 

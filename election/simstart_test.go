@@ -58,7 +58,7 @@ func (c startTogether) run(trace func(string, ...any)) error {
 	w.run(epochStart.Add(800 * time.Millisecond))
 	owners := 0
 	for _, n := range w.nodes {
-		if n.held && n.state == Active {
+		if g := n.groups[0]; g.held && g.state == Active {
 			owners++
 		}
 	}
@@ -113,10 +113,10 @@ func TestOutages(t *testing.T) {
 
 // outage does something to the owner and returns for how long nobody has the VIP.
 func (w *world) outage(do func(*simNode)) (time.Duration, error) {
-	owner := func() *simNode {
+	owner := func() *simGroup {
 		for _, n := range w.nodes {
-			if n.held {
-				return n
+			if n.groups[0].held {
+				return n.groups[0]
 			}
 		}
 		return nil
@@ -125,7 +125,7 @@ func (w *world) outage(do func(*simNode)) (time.Duration, error) {
 	if old == nil || old.state != Active {
 		return 0, fmt.Errorf("nobody is active: %v", w.err)
 	}
-	do(old)
+	do(old.simNode)
 	gone := time.Time{}
 	for end := w.now.Add(time.Second); w.now.Before(end) && w.err == nil; {
 		switch now := owner(); {

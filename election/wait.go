@@ -59,6 +59,7 @@ func (m *Machine) askAt(w wait) time.Time {
 	if m.solicited.Before(w.from) {
 		first = w.from
 	}
+	next = later(w.from, m.askedAt.Add(w.interval/2))
 	if w.p != nil {
 		beat := max(pingInterval, w.p.Interval)
 		if w.p.path != 0 {
@@ -82,7 +83,8 @@ func (m *Machine) askRound(w wait) {
 		m.solicitAt = m.now.Add(w.interval)
 		m.do(Solicit{})
 	}
-	if w.p == nil {
+	if w.p == nil { // the adverts of whoever has it may not come
+		m.query(nil, AllPaths)
 		return
 	}
 	via := PathDirect
