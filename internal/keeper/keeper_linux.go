@@ -82,6 +82,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		}
 		k.closers = append(k.closers, g.close)
 		l.groups = append(l.groups, g)
+		l.serving.beats = append(l.serving.beats, g.claimer.Beat)
 	}
 	if len(l.groups) > 0 {
 		l.set.addr = l.groups[0].ifi.Addr.Addr()

@@ -55,6 +55,7 @@ type loop struct {
 	beside func(func(context.Context))           // runs something short beside the loop, within its life
 	follow func(peers map[netip.AddrPort]string) // keeps the state channels to these
 
+	notServing string // why this node does not serve, as the machines know it
 	seedsTried bool
 	gossiped   []ipc.Balancer             // that gossip knows
 	learned    map[netip.AddrPort]contact // where adverts came from
@@ -112,7 +113,8 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 // begin tells the machines, BEFORE their first tick, what they would otherwise take for
 // granted, and the sender where the seeds are.
 func (l *loop) begin() {
-	l.stepAll(election.Serving{OK: false, Reason: "the proxy is starting"})
+	l.notServing = "the proxy is starting"
+	l.stepAll(election.Serving{OK: false, Reason: l.notServing})
 	l.cluster(&ipc.Cluster{})
 }
 
@@ -314,10 +316,7 @@ func (l *loop) settle(now time.Time) {
 	}
 	l.lookAtProxies(now)
 	l.serving.setLease(l.leaseEnd())
-	if reason, changed := l.proxy.look(now); changed {
-		l.log.Info("serving changed", "serving", reason == "", "reason", reason)
-		l.stepAll(election.Serving{OK: reason == "", Reason: reason})
-	}
+	l.lookAtServing(now)
 	if fitness, changed := l.proxy.fitness(); changed {
 		l.stepAll(election.Fitness{Value: fitness})
 	}
@@ -329,6 +328,19 @@ func (l *loop) settle(now time.Time) {
 	l.serving.came(now)
 	for _, g := range l.groups {
 		g.gate.Stamp()
+	}
+}
+
+// lookAtServing tells the machines when this node begins or ceases to serve (E3).
+func (l *loop) lookAtServing(now time.Time) {
+	reason, _ := l.proxy.look(now)
+	if reason == "" {
+		reason = l.serving.answering(now)
+	}
+	if reason != l.notServing {
+		l.notServing = reason
+		l.log.Info("serving changed", "serving", reason == "", "reason", reason)
+		l.stepAll(election.Serving{OK: reason == "", Reason: reason})
 	}
 }
 

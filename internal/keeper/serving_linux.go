@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// loopLimit is how old the loop's stamp may be. DESIGN's rule E3 says half the active-down
+// loopLimit is how old the loop's stamp may be, and a claimer's last sign of life. DESIGN's rule E3 says half the active-down
 // interval; at an interval of 5 ms that would be 10 ms, less than a busy machine keeps a
 // goroutine waiting, and a loop that hangs is rare: so it is never less than this. (A
 // machine with a load of 12 on 2 cores was seen to keep one waiting for more than 250 ms.)
@@ -21,6 +21,9 @@ type servingState struct {
 	limit    time.Duration // of the loop's stamp
 	stamp    atomic.Int64  // when the loop last came round
 	leaseEnd atomic.Int64  // when the first lease ends; 0: nothing is held
+	// beats asks for and returns the last sign of life of what answers for each group's VIPs;
+	// zero before the first. Set before anybody asks; they may be called from any thread.
+	beats []func() time.Time
 }
 
 func newServingState(interval time.Duration) *servingState {
@@ -49,7 +52,19 @@ func (s *servingState) check(now time.Time) string {
 	if end := time.Duration(s.leaseEnd.Load()); end != 0 && at > end {
 		return "the kernel did not renew the VIP's lease"
 	}
-	return ""
+	return s.answering(now)
+}
+
+// answering returns why nobody answers ARP and NDP for the VIPs at now, or "". Each call asks for
+// the sign of life that the next one judges.
+func (s *servingState) answering(now time.Time) string {
+	reason := ""
+	for _, beat := range s.beats {
+		if at := beat(); !at.IsZero() && now.Sub(at) > s.limit {
+			reason = "what answers for the VIP on the wire stands still"
+		}
+	}
+	return reason
 }
 
 // serving is check for the sender.
