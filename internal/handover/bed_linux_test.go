@@ -21,6 +21,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/handover"
 	"github.com/tandem-lb/tandem/internal/lab"
+	"github.com/tandem-lb/tandem/internal/nft"
 )
 
 func TestMain(m *testing.M) {
@@ -313,4 +314,23 @@ func counter(t *testing.T, n node, file, group, name string) (value int) {
 		return fmt.Errorf("no counter %s in %s", name, file)
 	}))
 	return value
+}
+
+// guard drops what leaves a node with a source address other than its own ones.
+func guard(t *testing.T, n node) {
+	t.Helper()
+	check(t, n.Do(func() error {
+		const egress, ipSource, ip6Source = 1, 12, 8
+		c, err := nft.Open()
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { c.Close() })
+		var b nft.Batch
+		b.Table(nft.Netdev, "guard", 0)
+		b.Chain(nft.Netdev, "guard", nft.Chain{Name: "out", Hook: egress, Device: "eth0"})
+		b.Rule(nft.Netdev, "guard", "out", nft.EtherType(unix.ETH_P_IP), nft.NotEqual(nft.NetworkHeader, ipSource, n.own[0].AsSlice()), nft.Drop)
+		b.Rule(nft.Netdev, "guard", "out", nft.EtherType(unix.ETH_P_IPV6), nft.Protocol(unix.IPPROTO_TCP), nft.NotEqual(nft.NetworkHeader, ip6Source, n.own[1].AsSlice()), nft.Drop)
+		return c.Commit(&b)
+	}))
 }

@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,10 +26,11 @@ type LosslessConfig struct {
 // the peer then sends on must arrive here. It sends a few packets of a made-up connection to
 // the peer, which forwards them by a table of their own, in the way in which it would forward
 // a client's, and looks whether they come back. ask must bring the request to the peer's
-// Reflect and its reply back. It is called once for each family. It takes milliseconds, and
-// a second for each family that fails; sockets are opened in the calling thread's network
-// namespace, and ask is called on other goroutines. It needs CAP_NET_ADMIN and CAP_NET_RAW,
-// and disturbs nothing: only packets of a port that it reserves are forwarded.
+// Reflect and its reply back, and return when its context ends. It is called once for each
+// family, on another goroutine. All takes milliseconds, and one or two seconds for a family
+// that fails. Sockets are opened in the calling thread's network namespace. It needs
+// CAP_NET_ADMIN and CAP_NET_RAW, and disturbs nothing: only packets of a port that it reserves
+// are forwarded.
 //
 // That both nodes can forward to each other needs a test from either side.
 func Lossless(ctx context.Context, cfg LosslessConfig, ask func(context.Context, ProbeRequest) (ProbeReply, error)) Report {
@@ -92,18 +94,19 @@ func probe(ctx context.Context, device string, own, peer netip.Addr, ask func(co
 		reply, err := ask(ctx, req)
 		answered <- answer{reply, err}
 	}()
-	for {
+	for ctx.Err() == nil {
 		select {
 		case a := <-answered:
 			return p.result(a.ProbeReply, a.error)
-		case <-ctx.Done():
-			return 0, reply, fmt.Errorf("the peer has not answered: %w", ctx.Err())
 		default:
 		}
-		if err := p.round(); err != nil {
-			return 0, reply, err
+		if err = p.round(); err != nil {
+			break
 		}
 	}
+	cancel()
+	a := <-answered
+	return 0, a.ProbeReply, cmp.Or(err, fmt.Errorf("the peer has not answered: %w", ctx.Err()))
 }
 
 // reservePort takes a port of this node, so that no connection of it has it meanwhile.
