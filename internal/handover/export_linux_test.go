@@ -76,3 +76,6 @@ const (
 	FlagSYN = flagSYN
 	FlagACK = flagACK
 )
+
+// Gone looks whether the kernel has removed a closed table.
+func Gone(t *Table) error { return t.verifyGone() }

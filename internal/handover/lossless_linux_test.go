@@ -153,16 +153,30 @@ func TestObstaclesAreNamed(t *testing.T) {
 
 func TestNobodyIsMadeToForwardForOthers(t *testing.T) {
 	bed := newBed(t)
+	own := append(bed.b.own, vip4)
 	for _, req := range []handover.ProbeRequest{
+		{From: vip4, To: bed.b.own[0], Port: 9},
 		{From: bed.a.own[0], To: bed.client.own[0], Port: 9},
 		{From: bed.b.own[0], To: bed.b.own[0], Port: 9},
 		{From: bed.a.own[0], To: bed.b.own[0]},
 	} {
 		check(t, bed.b.Do(func() error {
-			if _, err := handover.Reflect(context.Background(), "eth0", bed.b.own, req); err == nil {
+			if _, err := handover.Reflect(context.Background(), "eth0", own, req); err == nil {
 				t.Errorf("%+v was let through", req)
 			}
 			return nil
 		}))
 	}
+}
+
+func TestATableIsOnlyGoneOnceItIs(t *testing.T) {
+	bed := newBed(t)
+	table := bed.forward(bed.b, bed.a)
+	check(t, bed.b.Do(func() error {
+		if err := handover.Gone(table); err == nil {
+			t.Error("a table in force is said to be gone")
+		}
+		check(t, table.Close())
+		return handover.Gone(table)
+	}))
 }
