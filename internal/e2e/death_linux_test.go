@@ -129,6 +129,55 @@ func TestADeadKeeperIsReplacedByThePeer(t *testing.T) {
 	s.until("the orphaned proxy has ended", func() (bool, string) { return len(s.args(proxy)) == 0, "it runs" })
 }
 
+func TestADeadControlProcessWithoutAPeerMovesNothing(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	noFailures(t, s, func() {
+		s.kill(s.process("lb1", "control"))
+		s.untilRestarted("lb1", "control", 1)
+		s.untilServedBy("web1")
+	})
+	s.untilOwnedBy("lb1")
+	s.startApp("web2") // it is heard again
+	s.untilServedBy("web1", "web2")
+}
+
+// Whoever supervises the balancer starts it again; nobody else could.
+func TestADeadKeeperWithoutAPeerServesAgainWhenItIsStarted(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	s.kill(s.process("lb1", "keeper"))
+	s.ended("lb1")
+	s.until("nobody owns the VIP", func() (bool, string) { return s.owner() == "", s.owner() })
+	s.startLB("lb1")
+	s.untilOwnedBy("lb1")
+	s.untilServedBy("web1")
+}
+
+// The power of both goes, and comes back. The apps were running all the time.
+func TestBothBalancersRestartAtOnce(t *testing.T) {
+	s, _ := newPair(t)
+	for _, lb := range balancers {
+		s.power(lb, false)
+	}
+	time.Sleep(time.Second) // the outage itself: the apps find out, or do not quite
+	on := time.Now()
+	for _, lb := range balancers {
+		s.power(lb, true)
+		s.startLB(lb)
+	}
+	s.untilServedBy("web1", "web2")
+	t.Logf("served again %v after the power was back", time.Since(on))
+	s.untilOwnedBy("")
+	if most := s.mostOwners(on); most > 1 {
+		t.Errorf("the VIP had %d owners at once", most)
+	}
+}
+
 func TestASecondBalancerOnAHostHarmsNothing(t *testing.T) {
 	s := newSite(t)
 	s.startLB("lb1")

@@ -46,3 +46,62 @@ func TestAFrozenKeeperWithAPeerIsBackupOnThaw(t *testing.T) {
 		t.Errorf("the VIP had %d owners at once", most)
 	}
 }
+
+// signalAll sends a signal to all three processes of a balancer, as a hypervisor does that stops
+// a machine for a while.
+func (s *site) signalAll(lb string, sig syscall.Signal) {
+	s.t.Helper()
+	for _, name := range []string{"keeper", "control", "proxy"} {
+		if err := syscall.Kill(s.process(lb, name), sig); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+func TestE14AFrozenNodeIsBackupOnThaw(t *testing.T) {
+	s, active := newPair(t)
+	frozen := time.Now()
+	s.signalAll(active, syscall.SIGSTOP)
+	s.untilOwnedBy(other(active))
+	s.untilServedBy("web1", "web2")
+	thawed := s.load(func() {
+		s.signalAll(active, syscall.SIGCONT)
+		s.untilBackup(active)
+		s.stays(other(active), time.Second)
+	})
+	if thawed.Failed != 0 {
+		t.Errorf("the thaw cost %d of %d GETs: %v; want none", thawed.Failed, thawed.Requests, thawed.Kinds)
+	}
+	if most := s.mostOwners(frozen); most > 1 {
+		t.Errorf("the VIP had %d owners at once", most)
+	}
+}
+
+func TestE3AFrozenProxyHandsTheVIPToAFitPeer(t *testing.T) {
+	s, active := newPair(t)
+	frozen := time.Now()
+	proxy := s.process(active, "proxy")
+	if err := syscall.Kill(proxy, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	s.untilOwnedBy(other(active))
+	s.untilServedBy("web1", "web2")
+	syscall.Kill(proxy, syscall.SIGCONT) // if it is there still
+	s.stays(other(active), time.Second)
+	if most := s.mostOwners(frozen); most > 1 {
+		t.Errorf("the VIP had %d owners at once", most)
+	}
+}
+
+func TestE3AFrozenProxyWithoutAPeerIsReplaced(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	if err := syscall.Kill(s.process("lb1", "proxy"), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	s.untilRestarted("lb1", "proxy", 1)
+	s.untilServedBy("web1")
+	s.untilOwnedBy("lb1")
+}

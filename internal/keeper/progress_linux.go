@@ -65,6 +65,35 @@ func (p *progress) restart(now time.Time) {
 	}
 }
 
+// stuckProxy says when a proxy that stands still is to be replaced (E3): the VIP has had the
+// time to go elsewhere, and whoever is left with this proxy is better off without it.
+type stuckProxy struct {
+	since time.Time // zero: it goes on
+	looks int
+}
+
+// stuckLooks is how often a proxy must be seen to stand still. After a pause of the whole node
+// its proxy has had no more time to move than the keeper to look.
+const stuckLooks = 10
+
+// hopeless takes in what was seen now, and reports, once, that the proxy has not moved in
+// another timeout since it was first seen to stand still.
+func (s *stuckProxy) hopeless(now time.Time, stuck bool, timeout time.Duration) bool {
+	switch {
+	case !stuck:
+		*s = stuckProxy{}
+		return false
+	case s.since.IsZero():
+		s.since = now
+	}
+	s.looks++
+	if s.looks < stuckLooks || now.Sub(s.since) < timeout {
+		return false
+	}
+	*s = stuckProxy{}
+	return true
+}
+
 // stuck returns the loop that has stood still for longer than timeout, and for how long.
 func (p *progress) stuck(now time.Time, timeout time.Duration) (loop int, since time.Duration, is bool) {
 	for i := range p.words {

@@ -44,6 +44,7 @@ type proxyDesk struct {
 	saidLeft   time.Time // when the log last told how many there are
 	lastReason string
 	lastShare  uint8
+	stuck      stuckProxy
 }
 
 // proxyEnd is the loop's end of one proxy process; when it dies and is to be started
@@ -184,8 +185,13 @@ func (d *proxyDesk) look(now time.Time) (reason string, changed bool) {
 	case !d.now.ready:
 		reason = "the proxy is starting"
 	default:
-		if loop, _, stuck := d.now.progress.stuck(now, d.timeout); stuck {
+		loop, _, stuck := d.now.progress.stuck(now, d.timeout)
+		if stuck {
 			reason = "loop " + strconv.Itoa(loop) + " of the proxy stands still"
+		}
+		if d.stuck.hopeless(now, stuck, d.timeout) && d.now.conn != nil {
+			d.log.Error("the proxy does not recover; killing it", "pid", d.now.child.pid.Load(), "reason", reason)
+			d.now.conn.Close()
 		}
 	}
 	changed = reason != d.lastReason
