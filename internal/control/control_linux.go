@@ -174,20 +174,21 @@ func adminListener(files []*os.File) (net.Listener, error) {
 	return l, nil
 }
 
-// untilStopped waits for the keeper's word, or its end, and then leaves the cluster.
+// untilStopped waits for the keeper's word, and then leaves the cluster. If the keeper just
+// ends, so does this process, at once and as it is: that balancer has failed, which is what
+// the others find out, and the next keeper's control process needs the gossip port now.
 func (p *Process) untilStopped(ctx context.Context) error {
-	grace := time.Second
+	var s *ipc.Stop
 	select {
 	case <-ctx.Done():
 		return nil
-	case s := <-p.stopped:
-		if s != nil {
-			grace = s.Grace
-		} else {
-			p.log.Warn("the keeper is gone; leaving the cluster")
-		}
+	case s = <-p.stopped:
 	}
-	bound, cancel := context.WithTimeout(ctx, grace*3/4) // the keeper kills at grace
+	if s == nil {
+		p.log.Warn("the keeper is gone; ending")
+		return nil
+	}
+	bound, cancel := context.WithTimeout(ctx, s.Grace*3/4) // the keeper kills at grace
 	defer cancel()
 	if err := p.cluster.Leave(bound); err != nil {
 		p.log.Warn("leaving the cluster", "err", err)

@@ -12,6 +12,7 @@
 // balancer key stays with the keepers.
 //
 // It ignores SIGTERM and SIGINT: when it ends is for the keeper to say, who sends Stop;
-// then it leaves the cluster. When the keeper is gone it leaves as well: a balancer
-// without a keeper takes no part.
+// then it leaves the cluster. When the keeper is gone it ends at once, without a farewell:
+// a balancer without a keeper takes no part, and the next keeper starts it afresh. Nothing
+// is lost with it, since a new one takes from the proxy what gossip has not told it yet.
 package control

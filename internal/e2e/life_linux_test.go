@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -95,6 +96,16 @@ func (c *company) keep(n int, path string, pause time.Duration) {
 			}
 		})
 	}
+}
+
+// underWay waits until the clients are at work.
+func (c *company) underWay() {
+	c.s.t.Helper()
+	c.s.until("the clients are at work", func() (bool, string) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.requests > 20, fmt.Sprint(c.requests, " requests")
+	})
 }
 
 func (c *company) note(last bool, err error) {
@@ -189,11 +200,7 @@ var slowCheck = []string{"--check", "/slow?ms=400"}
 func (s *site) beside(old int) (pid int) {
 	s.t.Helper()
 	s.until("there is a second proxy", func() (bool, string) {
-		for _, child := range s.childrenOf(s.procs["lb1"].Pid()) {
-			if args := s.args(child); len(args) > 1 && args[1] == "proxy" && child != old {
-				pid = child
-			}
-		}
+		pid = s.another(old)
 		return pid != 0, "there is none"
 	})
 	return pid
@@ -226,6 +233,71 @@ func TestAReplacementThatDiesChangesNothing(t *testing.T) {
 	if tally.Failed != 0 {
 		t.Errorf("%d of %d GETs failed: %v; want none", tally.Failed, tally.Requests, tally.Kinds)
 	}
+}
+
+// Whatever dies, and whenever: soon one proxy serves, and no other is left.
+func TestADeathAtAnyMomentOfAReplacementLeavesOneProxy(t *testing.T) {
+	for _, victim := range []string{"old", "new", "keeper"} {
+		t.Run(victim, func(t *testing.T) {
+			s := newSite(t)
+			s.startLB("lb1")
+			s.startApp("web1")
+			s.untilServedBy("web1")
+			proxy := s.process("lb1", "proxy")
+			for moment := range 12 {
+				said := make(chan string, 1)
+				go func() {
+					out, err := s.tandem("lb1", "reload", "--proxy")
+					said <- fmt.Sprint(out, err)
+				}()
+				var next int
+				s.until("the replacement runs", func() (bool, string) {
+					next = s.another(proxy)
+					return next != 0 || len(said) > 0, "it does not"
+				})
+				time.Sleep(time.Duration(moment) * 500 * time.Microsecond) // which moment it is does not matter
+				switch {
+				case victim == "old":
+					syscall.Kill(proxy, syscall.SIGKILL)
+				case victim == "new" && next != 0:
+					syscall.Kill(next, syscall.SIGKILL)
+				case victim == "keeper":
+					s.kill(s.process("lb1", "keeper"))
+					s.ended("lb1")
+					s.startLB("lb1")
+				}
+				<-said
+				s.untilServedBy("web1")
+				proxy = s.onlyProxy("lb1")
+			}
+			s.untilOwnedBy("lb1")
+		})
+	}
+}
+
+// another returns the pid of a proxy of lb1 other than this one, 0 if there is none.
+func (s *site) another(old int) int {
+	for _, child := range s.childrenOf(s.procs["lb1"].Pid()) {
+		if args := s.args(child); len(args) > 1 && args[1] == "proxy" && child != old {
+			return child
+		}
+	}
+	return 0
+}
+
+// onlyProxy waits until there is one proxy on a host's network, and returns it.
+func (s *site) onlyProxy(lb string) (pid int) {
+	s.t.Helper()
+	s.until(lb+" has one proxy", func() (bool, string) {
+		all := s.proxyProcesses(lb)
+		if len(all) != 1 {
+			return false, fmt.Sprint(all)
+		}
+		pid = all[0]
+		st := s.proxies(lb)
+		return len(st["serving"]) == 1 && len(st["draining"]) == 0 && len(st["warming up"]) == 0, fmt.Sprint(st)
+	})
+	return pid
 }
 
 // The one that serves dies while its successor warms up: the successor serves.

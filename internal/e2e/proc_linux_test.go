@@ -50,3 +50,38 @@ func (s *site) args(pid int) []string {
 	}
 	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 }
+
+// pidInside is a process's pid as its own host sees it, which has a namespace of its own.
+func (s *site) pidInside(pid int) int {
+	s.t.Helper()
+	all := strings.Fields(procStatus(s.t, fmt.Sprintf("/proc/%d/status", pid))["NSpid"])
+	n, err := strconv.Atoi(all[len(all)-1])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// proxyProcesses returns all proxies in the host of a balancer, whoever their parent is.
+func (s *site) proxyProcesses(lb string) (pids []int) {
+	s.t.Helper()
+	home, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", s.procs[lb].Pid()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		args := s.args(pid)
+		if ns, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); ns == home && len(args) > 1 && args[1] == "proxy" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

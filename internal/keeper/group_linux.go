@@ -48,6 +48,7 @@ type group struct {
 	ended     bool                             // the machine has ended
 	downAt    time.Time                        // since when the interface has no carrier; zero: it has one
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
+	inherited *inherited                       // VIPs that an earlier keeper left; nil: there are none
 }
 
 // Events of a group.

@@ -81,6 +81,9 @@ func (k *Keeper) build(version string, level slog.Level) error {
 			return err
 		}
 		k.closers = append(k.closers, g.close)
+		if k.found != nil {
+			g.inherited = new(inherited)
+		}
 		l.groups = append(l.groups, g)
 		l.serving.beats = append(l.serving.beats, g.claimer.Beat)
 	}

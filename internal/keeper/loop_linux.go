@@ -312,6 +312,7 @@ func (l *loop) say() {
 func (l *loop) settle(now time.Time) {
 	for _, g := range l.groups {
 		l.keepHeld(g, now)
+		l.settleInherited(g, now)
 		l.lookAround(g, now)
 	}
 	l.lookAtProxies(now)

@@ -92,6 +92,16 @@ func TestAProxyServesOnlyWhenItIsTold(t *testing.T) {
 	}
 }
 
+func TestAProxyThatNeverServedEndsWithItsKeeper(t *testing.T) {
+	b := newHeldBench(t, time.Minute)
+	b.control(app(t, "hello"))
+	b.until("its backends are up", isUp)
+	b.dropped()
+	if err := b.end(); err == nil {
+		t.Error("it ended without a word")
+	}
+}
+
 func TestADrainEndsConnectionsAndAResumeKeepsThem(t *testing.T) {
 	b := newBench(t, time.Minute)
 	b.control(app(t, "hello"))

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"time"
@@ -54,6 +55,9 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group) error {
 			}
 			closeAll(o.files)
 		case err := <-p.gone:
+			if !p.serves && end.left == nil {
+				return fmt.Errorf("the keeper went before this proxy served: %w", err)
+			}
 			p.log.Warn("the keeper is gone; serving on", "orphan_time", p.start.OrphanTime, "err", err)
 			orphaned = time.After(p.start.OrphanTime)
 			p.awaitKeeper(ctx)

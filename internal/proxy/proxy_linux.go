@@ -33,6 +33,7 @@ type Process struct {
 	core     *lbcore.Proxy
 	start    *ipc.ProxyStart
 	files    []*os.File // those of start, for a new keeper; nil once the sockets are left to others
+	serves   bool       // was told to
 	listed   atomic.Bool
 	draining atomic.Bool
 	drain    *time.Timer       // nil: none is ordered
@@ -153,6 +154,7 @@ func (p *Process) serve(files []*os.File) error {
 	if err := p.core.SetFrontends(frontendConfigs(p.start.Frontends, listeners, p.start.Loops)); err != nil {
 		return err
 	}
+	p.serves = true
 	if len(files) > 0 {
 		meeting, err := ipc.Attend(files[0])
 		if err != nil {
