@@ -56,7 +56,7 @@ func simulate(seed uint64, trace func(string, ...any)) error {
 	w := newWorld(seed, []time.Duration{5, 20, 20, 20, 100}[seed%5]*time.Millisecond)
 	w.maxDelay, w.maxTick, w.maxWork = w.interval/5, w.interval/10, w.interval
 	w.trace = trace
-	preempt := w.populate()
+	w.populate()
 	if w.chance(0.5) {
 		for _, n := range w.nodes {
 			n.rate = 1 + (w.rng.Float64()*2-1)/100
@@ -75,14 +75,14 @@ func simulate(seed uint64, trace func(string, ...any)) error {
 	} else {
 		w.trouble(60 * w.interval)
 	}
-	w.calm(preempt)
+	w.calm()
 	return w.err
 }
 
 // populate draws who is there.
-func (w *world) populate() (preempt bool) {
+func (w *world) populate() {
 	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
-	preempt, w.relay = w.chance(0.3), w.chance(0.7)
+	w.preempt, w.relay = w.chance(0.3), w.chance(0.7)
 	if w.chance(0.35) {
 		w.groups = maxGroups
 	}
@@ -99,14 +99,13 @@ func (w *world) populate() (preempt bool) {
 		cfgs := make([]Config, w.groups)
 		for i := range cfgs { // drawn for each group: some worlds move them as one, others spread them
 			cfgs[i] = Config{
-				Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: preempt,
+				Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: w.preempt,
 				SettleTimeout: 10 * w.interval, AnswerTimeout: 10 * w.interval, RetryInterval: 10 * w.interval,
 				HoldDown: 20 * w.interval,
 			}
 		}
 		w.addNode(cfgs...)
 	}
-	return preempt
 }
 
 // trouble lets d pass with faults of every kind.
@@ -120,7 +119,7 @@ func (w *world) trouble(d time.Duration) {
 
 // outOfReach lets all become quiet, and then breaks the segment alone, for as long as E6 may need.
 func (w *world) outOfReach() {
-	w.run(w.now.Add(w.calmAfter(false)))
+	w.settles(w.now.Add(w.calmAfter()))
 	for range 1 + w.rng.IntN(3) {
 		w.after(w.upTo(10*w.interval), func() { w.segmentFault(w.nodes[w.rng.IntN(len(w.nodes))]) })
 	}
@@ -241,17 +240,17 @@ func (w *world) heal() {
 // longest way there: a late datagram speaks of an active of old; its active-down interval passes; a claim is
 // still under way and fails by timeout, what hangs comes to an end, a Fault waits; then one more active-down
 // interval, with the highest skew, and a claim with a probe; each wakes up late.
-func (w *world) calmAfter(preempt bool) time.Duration {
+func (w *world) calmAfter() time.Duration {
 	cfg := w.nodes[0].groups[0].cfg
 	x := lateIntervals*w.interval + cfg.SettleTimeout + w.nodes[0].maxHang() + 2*cfg.RetryInterval +
 		3*longestPatience(w.interval) + 6*w.maxWork + 20*w.maxTick + (isolatedAfter+stationAsks)*w.interval
-	if preempt { // a yield to the best, which may first have to be heard on the segment again (E6)
+	if w.preempt { // a yield to the best, which may first have to be heard on the segment again (E6)
 		x += 2*cfg.HoldDown + activeDown(w.interval) + UsefulAfter(w.interval)/2
 	}
 	return x
 }
 
-// owner returns the only owner of a group, if the client sends to it; else nil.
+// owner returns the only owner of a group, if the client sends to it and it is to stay; else nil.
 func (w *world) owner(k int) *simGroup {
 	var owner *simGroup
 	for _, n := range w.nodes {
@@ -262,10 +261,21 @@ func (w *world) owner(k int) *simGroup {
 			owner = g
 		}
 	}
-	if owner == nil || !owner.answersARP() || len(w.stations) > 0 && w.stations[0].cache[k] != owner.simNode {
+	if owner == nil || !owner.answersARP() || w.betterThan(owner) != nil ||
+		len(w.stations) > 0 && w.stations[0].cache[k] != owner.simNode {
 		return nil
 	}
 	return owner
+}
+
+// betterThan returns who must have the group in place of its owner, once all is calm.
+func (w *world) betterThan(owner *simGroup) *simGroup {
+	for _, n := range w.nodes {
+		if g := owner.in(n); w.preempt && g.cfg.Priority > owner.cfg.Priority {
+			return g
+		}
+	}
+	return nil
 }
 
 // settles reports whether the owners are the same for 30 intervals in a row before end, which it does not wait
@@ -287,7 +297,7 @@ func (w *world) settles(end time.Time) bool {
 }
 
 // calm ends all faults but chance losses, and sees that one node becomes active and stays.
-func (w *world) calm(preempt bool) {
+func (w *world) calm() {
 	w.log("calm from now on")
 	w.quiet, w.late, w.dup = true, 0, 0
 	w.heal()
@@ -298,18 +308,18 @@ func (w *world) calm(preempt bool) {
 		n.step(Serving{OK: true})
 		n.step(Fitness{Value: 255})
 	}
-	if !preempt && w.chance(0.8) && w.settles(w.now.Add(w.calmAfter(preempt))) {
+	if w.chance(0.8) && w.settles(w.now.Add(w.calmAfter())) {
 		return // most of the time of a full calm would go by without news
 	}
-	w.run(w.now.Add(w.calmAfter(preempt)))
+	w.run(w.now.Add(w.calmAfter()))
 	for k := range w.groups {
-		w.isCalm(k, preempt)
+		w.isCalm(k)
 	}
 	w.inv.single = w.err == nil
 	w.run(w.now.Add(30 * w.interval))
 }
 
-func (w *world) isCalm(k int, preempt bool) {
+func (w *world) isCalm(k int) {
 	var owner *simGroup
 	for _, n := range w.nodes {
 		if g := n.groups[k]; g.held && g.state == Active && owner == nil {
@@ -317,13 +327,11 @@ func (w *world) isCalm(k int, preempt bool) {
 		}
 	}
 	if owner == nil {
-		w.fail("nobody has group %d %v after all became calm", k, w.calmAfter(preempt))
+		w.fail("nobody has group %d %v after all became calm", k, w.calmAfter())
 		return
 	}
-	for _, n := range w.nodes {
-		if g := n.groups[k]; preempt && g.cfg.Priority > owner.cfg.Priority {
-			w.fail("%s is active, though %s is better", owner, g)
-		}
+	if g := w.betterThan(owner); g != nil {
+		w.fail("%s is active, though %s is better", owner, g)
 	}
 	w.inv.groups[k].owner = owner
 }

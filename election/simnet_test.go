@@ -1,7 +1,6 @@
 package election
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -27,6 +26,7 @@ type world struct {
 	relay bool                     // there are such members
 
 	groups   int         // on each node
+	preempt  bool        // of all
 	stations []*station  // on the segment, the first a client; none in a world of bare balancers
 	squatter *squatter   // nil in most worlds
 	loss     float64     // of a datagram
@@ -81,38 +81,39 @@ func (w *world) connected(a, b int) bool { return w.passes(a, b) && w.passes(b, 
 
 // transmit sends one advert from one node to all others.
 func (w *world) transmit(from int, datagram []byte) {
+	p := &packet{datagram: datagram, path: PathDirect, from: from}
 	for to := range w.nodes {
 		if to != from {
-			w.unicast(from, to, datagram)
+			w.unicast(to, p)
 		}
 	}
 }
 
 // unicast sends one datagram straight from node to node.
-func (w *world) unicast(from, to int, datagram []byte) {
-	l := w.link(from, to)
-	if !w.passes(from, to) || w.lose != nil && w.lose() {
+func (w *world) unicast(to int, p *packet) {
+	l := w.link(p.from, to)
+	if !w.passes(p.from, to) || w.lose != nil && w.lose() {
 		return
 	}
 	lost, late := w.chance(w.loss), w.chance(w.late)
 	if (lost || late) && l.lost < w.maxLost {
 		l.lost++
 		if late {
-			w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))
+			w.deliver(to, p, w.upTo(lateIntervals*w.interval))
 		}
 		return
 	}
 	l.lost = 0
-	w.deliver(from, to, datagram, w.upTo(w.maxDelay))
+	w.deliver(to, p, w.upTo(w.maxDelay))
 	if w.chance(w.dup) {
-		w.deliver(from, to, datagram, w.upTo(lateIntervals*w.interval))
+		w.deliver(to, p, w.upTo(lateIntervals*w.interval))
 	}
 }
 
-func (w *world) deliver(from, to int, datagram []byte, delay time.Duration) {
+func (w *world) deliver(to int, p *packet, delay time.Duration) {
 	w.after(delay, func() {
-		if w.passes(from, to) {
-			w.nodes[to].receive(packet{datagram, PathDirect, from})
+		if w.passes(p.from, to) {
+			w.nodes[to].receive(p)
 		}
 	})
 }
@@ -125,13 +126,13 @@ func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.rng
 // after puts f into the queue.
 func (w *world) after(d time.Duration, f func()) {
 	w.serial++
-	heap.Push(&w.queue, event{w.now.Add(d), w.serial, f})
+	w.queue.push(event{w.now.Add(d), w.serial, f})
 }
 
 // run lets the time up to end pass, checking the invariants after every event.
 func (w *world) run(end time.Time) {
 	for w.err == nil && len(w.queue) > 0 && !w.queue[0].at.After(end) {
-		e := heap.Pop(&w.queue).(event)
+		e := w.queue.pop()
 		w.now = e.at
 		e.do()
 		w.inv.check(w)
@@ -149,30 +150,4 @@ func (w *world) log(format string, args ...any) {
 	if w.trace != nil {
 		w.trace("%10v  %s", w.now.Sub(epochStart), fmt.Sprintf(format, args...))
 	}
-}
-
-type event struct {
-	at     time.Time
-	serial int
-	do     func()
-}
-
-type eventQueue []event
-
-func (q eventQueue) Len() int      { return len(q) }
-func (q eventQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *eventQueue) Push(x any)   { *q = append(*q, x.(event)) }
-
-func (q eventQueue) Less(i, j int) bool {
-	if q[i].at.Equal(q[j].at) {
-		return q[i].serial < q[j].serial
-	}
-	return q[i].at.Before(q[j].at)
-}
-
-func (q *eventQueue) Pop() any {
-	last := (*q)[len(*q)-1]
-	(*q)[len(*q)-1] = event{}
-	*q = (*q)[:len(*q)-1]
-	return last
 }

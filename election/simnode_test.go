@@ -25,8 +25,8 @@ type simNode struct {
 
 	paused   bool
 	pausedAt time.Time
-	stops    bool     // its clock stands still meanwhile
-	inbox    []packet // what arrived during the pause
+	stops    bool      // its clock stands still meanwhile
+	inbox    []*packet // what arrived during the pause
 
 	deaf, dumb bool                 // its interfaces receive, or send, nothing
 	segment    segment              // its interface on the VIP's segment
@@ -193,9 +193,21 @@ type packet struct {
 	datagram []byte
 	path     Path
 	from     int
+	opened   *Advert // all who receive it read the same
 }
 
-func (n *simNode) receive(p packet) {
+func (p *packet) open() (*Advert, error) {
+	if p.opened == nil {
+		a, err := Open(p.datagram, nil)
+		if err != nil {
+			return nil, err
+		}
+		p.opened = &a
+	}
+	return p.opened, nil
+}
+
+func (n *simNode) receive(p *packet) {
 	if !n.up {
 		return
 	}
@@ -207,17 +219,17 @@ func (n *simNode) receive(p packet) {
 		n.asked(p)
 		return
 	}
-	a, err := Open(p.datagram, nil)
+	a, err := p.open()
 	if err != nil {
 		n.w.fail("%s cannot read an advert: %v", n.name, err)
 		return
 	}
-	if a.Echo == 0 && n.filter.Accept(&a) != nil {
+	if a.Echo == 0 && n.filter.Accept(a) != nil {
 		return
 	}
 	for _, g := range n.groups {
 		if g.machine != nil {
-			g.receive(&a, p.path)
+			g.receive(a, p.path)
 		}
 	}
 }

@@ -42,20 +42,20 @@ func (n *simNode) sendBy(path Path, to *simNode, b []byte) {
 	case 0:
 		return
 	case PathDirect:
-		n.w.unicast(n.id, to.id, b)
+		n.w.unicast(to.id, &packet{datagram: b, path: path, from: n.id})
 		return
 	case PathRelay:
 		open = n.w.relayed
 	}
 	n.w.after(n.w.upTo(n.w.maxDelay), func() {
 		if open(n, to) {
-			to.receive(packet{b, path, n.id})
+			to.receive(&packet{datagram: b, path: path, from: n.id})
 		}
 	})
 }
 
 // asked answers a question by the path by which it came, and takes in the complaint that comes with it.
-func (n *simNode) asked(p packet) {
+func (n *simNode) asked(p *packet) {
 	q, err := OpenQuestion(p.datagram, nil)
 	if err != nil {
 		n.w.fail("%s cannot read a question: %v", n.name, err)
