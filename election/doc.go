@@ -37,6 +37,14 @@
 //     questions when the kernel told of it (E7); one that is asked to yield or to end hands over within 2w + d.
 //   - An active that another node knows, and that could answer it by any path that loses nothing, is not taken
 //     over, whatever becomes of its adverts. (The exception is E7: see there.)
+//   - An active that can exchange frames neither with any station on the VIP's segment nor with a certain node
+//     there has yielded within 7u/4 + 4i + w (u = UsefulAfter) and what is left of a hold-down, if that node can
+//     exchange frames with every station, and either side's adverts, or members that relay, reach the other. Who
+//     can exchange frames with every station for 2u never yields for this reason.
+//   - Each group keeps all this by itself, whatever the other groups of its nodes do, and with Preempt each ends
+//     with its own best node: groups of the same priorities move as one, others are spread.
+//   - Nobody claims a VIP that it has not known to be this cluster's before the wire was asked, nor against the
+//     answer of a stranger.
 //   - A node that is deaf does not claim, where anybody but balancers was heard of late.
 //   - A paused node says nothing about the VIP before it knows what happened meanwhile.
 //   - Nobody claims who is not fit, nor who has heard an active within 4i that has not taken it back, unless

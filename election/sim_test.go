@@ -14,7 +14,7 @@ import (
 var (
 	seedFlag  = flag.Int64("seed", -1, "run this one schedule of TestSimulation and print what happens")
 	schedules = flag.Int("schedules", 1000, "how many schedules TestSimulation runs")
-	long      = flag.Bool("long", false, "the long form: 100,000 schedules, and the mutants; some ten minutes")
+	long      = flag.Bool("long", false, "100,000 schedules, others each time; some five minutes, and with -v it says how many a second")
 )
 
 // TestSimulation runs clusters through random faults and then lets them calm down. A schedule that fails is
