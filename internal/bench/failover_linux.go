@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"time"
@@ -16,7 +17,7 @@ func failover(ctx context.Context, o options, stacks []*stack, out, errOut io.Wr
 	began := time.Now()
 	table := newTable(o, stacks)
 	err = table.run(ctx, o, stacks, began, errOut)
-	report := Report{Began: began.UTC(), Took: time.Since(began).Seconds(), Load: loadAverages(), Results: []Result{}}
+	report := Report{Began: began.UTC(), Took: time.Since(began).Seconds(), Seed: o.seed, Load: loadAverages(), Results: []Result{}}
 	report.about(stacks)
 	ok = true
 	for _, r := range table.results {
@@ -80,13 +81,14 @@ func (t table) plan(o options, stacks []*stack) (todo []repetition) {
 func (t table) run(ctx context.Context, o options, stacks []*stack, began time.Time, errOut io.Writer) error {
 	todo := t.plan(o, stacks)
 	soFar := newForecast()
+	chance := rand.New(rand.NewPCG(o.seed, 0))
 	for k, next := range todo {
 		now := time.Now()
 		if o.within > 0 && now.Sub(began) >= o.within {
 			fmt.Fprintf(errOut, "%v are over: %d of %d repetitions are left out\n", o.within, len(todo)-k, len(todo))
 			return nil
 		}
-		x, err := trial(ctx, o, stackOf(stacks, next.stack), next.fault, logFile(o, next))
+		x, err := trial(ctx, o, stackOf(stacks, next.stack), next.fault, time.Duration(chance.Int64N(int64(phaseMax))), logFile(o, next))
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,8 @@ type harm struct {
 	name string
 	does string // for the table of measured.md
 	// beside says which peers go through it unless faults are named: none of them, keepalived with its
-	// default settings, or every setting. What does not depend on how fast adverts are is asked once.
+	// default settings, or every setting. What does not depend on how fast adverts are is asked once,
+	// and of variations of a cut, one.
 	beside crowd
 	// hold is how long it lasts at least; 0: as long as the stack may take to notice it.
 	hold time.Duration
@@ -31,7 +32,7 @@ const (
 // harms are all faults, in the order in which they are run.
 var harms = []harm{
 	// The control of the experiment: what is measured here is the machine's and the client's own doing.
-	{name: "nothing", does: "nothing", beside: withDefault, stays: true},
+	{name: "nothing", does: "nothing", stays: true},
 
 	{name: "power-loss", does: "the active's port goes down, all its processes are killed; later it starts again", beside: withAll, hold: time.Second, calm: true},
 	{name: "proxy-kill", does: "SIGKILL to the active's proxy", beside: withAll, calm: true},
@@ -44,13 +45,13 @@ var harms = []harm{
 	{name: "stop", does: "SIGTERM to the active; later it is started again", beside: withAll, hold: time.Second, calm: true},
 
 	{name: "advert-path-cut", does: "no frame passes between the balancers; clients and apps reach both", beside: withAll, late: true, stays: true},
-	{name: "adverts-filtered", does: "a firewall on the backup drops adverts", beside: withDefault, late: true, stays: true},
+	{name: "adverts-filtered", does: "a firewall on the backup drops adverts", late: true, stays: true},
 	{name: "cut-to-backup", does: "frames from the active to the backup are lost", beside: withDefault, late: true, stays: true},
-	{name: "cut-to-active", does: "frames from the backup to the active are lost", beside: withDefault, late: true, stays: true},
+	{name: "cut-to-active", does: "frames from the backup to the active are lost", late: true, stays: true},
 	{name: "partition", does: "the balancers and their apps are two islands; the client reaches both", beside: withDefault, late: true, two: true},
 	{name: "deaf-backup", does: "the backup receives nothing", beside: withDefault, late: true, stays: true},
 	{name: "deaf-active", does: "the active receives nothing", beside: withDefault, late: true},
-	{name: "mute-active", does: "nothing that the active sends arrives", beside: withDefault, late: true},
+	{name: "mute-active", does: "nothing that the active sends arrives", late: true},
 	{name: "isolate-active", does: "the active's port passes nothing, the carrier stays", beside: withDefault, late: true},
 	{name: "link-blip", does: "the active's port is down for 500 ms", beside: withAll, hold: 500 * time.Millisecond},
 	{name: "link-down-up", does: "the active's port goes down, later up", beside: withDefault},

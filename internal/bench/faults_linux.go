@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tandem-lb/tandem/internal/lab"
 )
@@ -93,22 +94,45 @@ func (v victim) freezeNode() error  { return freeze(v.active.processes) }
 func (v victim) thawNode() error    { return thaw(v.active.processes) }
 
 // hangLoop stops one thread of the proxy. Which of its threads are loops shows in what they
-// have done so far: under load it is loops that work.
+// do: under load it is loops that work.
 func (v victim) hangLoop() error {
-	list, err := v.proxies()
-	if err != nil {
-		return err
-	}
-	var all []thread
-	for _, p := range list { // HAProxy's master is one of these, and idle
-		some, err := threads(p.pid)
+	var looks [][]thread
+	for range lookTimes {
+		all, err := v.proxyThreads()
 		if err != nil {
 			return err
 		}
+		looks = append(looks, all)
+		time.Sleep(lookEvery)
+	}
+	loop, found := busiest(looks)
+	if !found {
+		return fmt.Errorf("no thread of %s's proxy was seen to wait for sockets", v.active.name)
+	}
+	var err error
+	v.held.grip, err = grab([]int{loop.tid})
+	return err
+}
+
+// How threads are watched: for some hundred requests.
+const (
+	lookTimes = 30
+	lookEvery = 10 * time.Millisecond
+)
+
+func (v victim) proxyThreads() (all []thread, err error) {
+	list, err := v.proxies()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range list { // HAProxy's master is one of these, and idle
+		some, err := threads(p.pid)
+		if err != nil {
+			return nil, err
+		}
 		all = append(all, some...)
 	}
-	v.held.grip, err = grab([]int{busiest(all).tid})
-	return err
+	return all, nil
 }
 
 func (v victim) letGo() error {

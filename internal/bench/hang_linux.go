@@ -106,10 +106,11 @@ func (g *grip) bury() {
 
 // A thread is one of a process's.
 type thread struct {
-	tid   int
-	name  string
-	ticks int // of processor time
-	naps  int // times that it went to sleep by itself
+	tid  int
+	name string
+	ran  time.Duration // on a processor
+	naps int           // times that it went to sleep by itself
+	poll bool          // it waits for sockets at this moment
 }
 
 // threads are all those of a process.
@@ -124,44 +125,62 @@ func threads(pid int) ([]thread, error) {
 		if err != nil {
 			continue
 		}
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
+		t, err := readThread(fmt.Sprintf("/proc/%d/task/%d/", pid, tid))
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			continue // it has ended meanwhile
 		}
 		if err != nil {
 			return nil, err
 		}
-		t, err := parseThread(string(stat))
-		if err != nil {
-			return nil, err
-		}
 		t.tid = tid
-		t.naps, _ = strconv.Atoi(statusLine(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid), "voluntary_ctxt_switches:"))
 		out = append(out, t)
 	}
 	return out, nil
 }
 
-// parseThread reads a line of stat, see proc_pid_stat(5). The name is in parentheses, and
-// may have some itself.
-func parseThread(stat string) (t thread, err error) {
-	begin, end := strings.IndexByte(stat, '('), strings.LastIndexByte(stat, ')')
-	if begin < 0 || end < begin {
-		return t, fmt.Errorf("no name in %q", stat)
+// readThread reads a thread's folder in /proc.
+func readThread(dir string) (t thread, err error) {
+	comm, err := os.ReadFile(dir + "comm")
+	if err != nil {
+		return t, err
 	}
-	t.name = stat[begin+1 : end]
-	const utime, stime = 11, 12 // fields 14 and 15, of those after the name
-	f := strings.Fields(stat[end+1:])
-	if len(f) <= stime {
-		return t, fmt.Errorf("too short: %q", stat)
+	sched, err := os.ReadFile(dir + "schedstat")
+	if err != nil {
+		return t, err
 	}
-	user, uerr := strconv.Atoi(f[utime])
-	system, serr := strconv.Atoi(f[stime])
-	t.ticks = user + system
-	return t, errors.Join(uerr, serr)
+	wait, err := os.ReadFile(dir + "wchan")
+	if err != nil {
+		return t, err
+	}
+	t.name = strings.TrimSpace(string(comm))
+	t.poll = strings.Contains(string(wait), "ep_poll") || strings.Contains(string(wait), "epoll_wait") // as kernels call it
+	t.naps, _ = strconv.Atoi(statusLine(dir+"status", "voluntary_ctxt_switches:"))
+	// The first of its numbers is nanoseconds on a processor, see proc(5).
+	ran, _, _ := strings.Cut(string(sched), " ")
+	ns, err := strconv.ParseInt(ran, 10, 64)
+	t.ran = time.Duration(ns)
+	return t, err
 }
 
-// busiest is the thread that has used most processor time.
-func busiest(list []thread) thread {
-	return slices.MaxFunc(list, func(a, b thread) int { return a.ticks - b.ticks })
+// busiest is the thread that ran most from the first to the last look at the same processes,
+// of those that were seen to wait for sockets. (Go has a thread that watches the others, and
+// naps so often that it runs as much as a loop does under a light load.) false: none was.
+func busiest(looks [][]thread) (most thread, found bool) {
+	began := map[int]time.Duration{}
+	polled := map[int]bool{}
+	for i, list := range looks {
+		for _, t := range list {
+			if i == 0 {
+				began[t.tid] = t.ran
+			}
+			polled[t.tid] = polled[t.tid] || t.poll
+		}
+	}
+	worked := func(t thread) time.Duration { return t.ran - began[t.tid] }
+	for _, t := range looks[len(looks)-1] {
+		if polled[t.tid] && (!found || worked(t) > worked(most)) {
+			most, found = t, true
+		}
+	}
+	return most, found
 }

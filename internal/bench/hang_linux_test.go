@@ -58,17 +58,34 @@ func TestAThreadStandsStillUntilItIsReleased(t *testing.T) {
 	}
 }
 
-func TestAThreadIsReadFromItsLine(t *testing.T) {
-	got, err := parseThread("7 (a) b) S 1 7 7 0 -1 4194304 10 0 0 0 12 30 0 0 20 0 9 0 100")
-	if err != nil || got != (thread{name: "a) b", ticks: 42}) {
-		t.Errorf("got %+v, %v", got, err)
+func TestTheBusiestIsWhoWorksNow(t *testing.T) {
+	const ms = time.Millisecond
+	looks := [][]thread{
+		{{tid: 1, ran: 900 * ms, poll: true}, {tid: 2, ran: 10 * ms}, {tid: 3, ran: 50 * ms, poll: true}, {tid: 5, ran: ms}},
+		{{tid: 1, ran: 900 * ms}, {tid: 2, ran: 14 * ms, poll: true}, {tid: 3, ran: 50 * ms}, {tid: 5, ran: 90 * ms}},
+		{{tid: 1, ran: 901 * ms}, {tid: 3, ran: 50 * ms}, {tid: 2, ran: 19 * ms}, {tid: 4, ran: 2 * ms, poll: true}, {tid: 5, ran: 100 * ms}},
 	}
-	for _, wrong := range []string{"", "7 sleep S 1", "7 (sleep) S 1 7", "7 (sleep) S 1 7 7 0 -1 4194304 10 0 0 0 x 30 0"} {
-		if got, err := parseThread(wrong); err == nil {
-			t.Errorf("%q gives %+v", wrong, got)
+	if got, found := busiest(looks); got.tid != 2 || !found {
+		t.Errorf("%d is called the busiest (%v)", got.tid, found)
+	}
+	if got, found := busiest([][]thread{{{tid: 1}}, {{tid: 1, ran: ms}}}); found {
+		t.Errorf("%+v never waits for a socket", got)
+	}
+}
+
+func TestOwnThreadsAreFound(t *testing.T) {
+	all, err := threads(syscall.Getpid())
+	if err != nil || len(all) == 0 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	var naps int
+	for _, x := range all {
+		naps += x.naps
+		if x.name == "" || x.ran <= 0 && x.tid == syscall.Getpid() {
+			t.Errorf("nothing is known of %+v", x)
 		}
 	}
-	if got := busiest([]thread{{tid: 1, ticks: 2}, {tid: 2, ticks: 9}, {tid: 3}}); got.tid != 2 {
-		t.Errorf("%d is called the busiest", got.tid)
+	if naps == 0 {
+		t.Error("none of our threads ever slept")
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,6 +117,13 @@ func (c *cache) add(l look) {
 		c.looks = append(c.looks[:0], c.looks[looksMax/8:]...)
 	}
 	c.looks = append(c.looks, l)
+}
+
+// turns are the looks at which the cache said something new, for those who read logs.
+func (c *cache) turns() []look {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.CompactFunc(slices.Clone(c.looks), func(a, b look) bool { return a.host == b.host })
 }
 
 // besideMax is how far from a look a host may have been seen to own the VIP, for the look

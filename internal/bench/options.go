@@ -28,6 +28,7 @@ type options struct {
 	logs    string          // folder for the daemons' logs of every repetition; empty: none
 	warm    time.Duration   // how long a site serves calmly before the fault
 	watch   time.Duration   // how long it serves calmly, at least, after the fault is undone
+	seed    uint64          // of the times at which faults strike
 	within  time.Duration   // after which no more repetition is begun; 0: never
 	table   bool            // print measured.md's table
 	named   bool            // faults were named
@@ -52,12 +53,13 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	f.StringVar(&peers, "peer", "", "whom to run beside Tandem: keepalived, or some of "+strings.Join(settingNames(), ","))
 	f.StringVar(&o.logs, "logs", "", "`folder` for the daemons' logs of every repetition")
-	f.DurationVar(&o.warm, "warm", time.Second, "how long a site serves calmly before it is harmed")
+	f.DurationVar(&o.warm, "warm", 500*time.Millisecond, "how long a site serves calmly before it is harmed, up to a second more")
 	f.StringVar(&o.tandem, "tandem", "", "`binary` to measure (default: built from this source tree)")
 	f.StringVar(&adverts, "interval", "", "Tandem's advert interval; of several, each is run (default: its own)")
 	if o.command == "failover" {
 		f.IntVar(&o.n, "n", 10, "repetitions of every fault")
 		f.DurationVar(&o.watch, "watch", 1500*time.Millisecond, "how long it serves calmly, at least, after a fault is undone")
+		f.Uint64Var(&o.seed, "seed", uint64(time.Now().Unix()), "of the times at which faults strike within that second")
 		f.DurationVar(&o.within, "within", 0, "begin no more repetition after this time")
 		f.BoolVar(&o.check, "check", false, "fail if Tandem breaks a promise that holds at any speed: one owner, service comes back")
 		f.BoolVar(&o.table, "table", false, "print the table of deploy/docs/measured.md")

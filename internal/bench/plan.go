@@ -40,6 +40,10 @@ func (p place) at(port uint16) string {
 	return p.addr.Addr().String() + ":" + strconv.Itoa(int(port))
 }
 
+// phaseMax is how much longer than it must a fault waits, by chance: else it would meet
+// whatever goes round once a second, adverts first of all, always at the same place.
+const phaseMax = time.Second
+
 // The waits of a repetition.
 const (
 	startMax  = 60 * time.Second       // for a site to serve

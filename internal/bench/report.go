@@ -15,6 +15,7 @@ type Report struct {
 	Began   time.Time `json:"began"`
 	Took    float64   `json:"took_s"`
 	Command string    `json:"command"`
+	Seed    uint64    `json:"seed"`   // of the times at which faults struck
 	Commit  string    `json:"commit"` // of the source tree; with a "+" if that had changes of its own
 	// Versions of the peers that took part, by name.
 	Versions map[string]string `json:"versions"`

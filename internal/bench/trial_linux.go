@@ -21,14 +21,14 @@ type moment struct {
 	wall time.Time
 }
 
-// trial injects one fault into a fresh site of a stack. An error is in the Trial as well,
+// trial injects one fault into a fresh site of a stack, phase later than it could. An error is in the Trial as well,
 // but for the end of ctx.
-func trial(ctx context.Context, o options, st *stack, name string, logTo string) (Trial, error) {
+func trial(ctx context.Context, o options, st *stack, name string, phase time.Duration, logTo string) (Trial, error) {
 	s, err := newSite(ctx, st)
 	if err != nil {
 		return Trial{Error: err.Error()}, ctx.Err()
 	}
-	t, moments, err := s.suffer(ctx, o, name)
+	t, moments, err := s.suffer(ctx, o, name, phase)
 	if err != nil {
 		t.Error = err.Error()
 	}
@@ -41,8 +41,9 @@ func trial(ctx context.Context, o options, st *stack, name string, logTo string)
 	return t, ctx.Err()
 }
 
-// suffer is a repetition, on a site that has just been started.
-func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, moments []moment, err error) {
+// suffer is a repetition, on a site that has just been started; phase is how much longer it
+// waits for the fault than it must.
+func (s *site) suffer(ctx context.Context, o options, name string, phase time.Duration) (t Trial, moments []moment, err error) {
 	f := faults[name]
 	h, _ := harmOf(name)
 	now := func(what string) time.Duration {
@@ -54,7 +55,7 @@ func (s *site) suffer(ctx context.Context, o options, name string) (t Trial, mom
 	if h.late {
 		warm = max(warm, s.stack.start)
 	}
-	if err := s.serve(ctx, warm); err != nil {
+	if err := s.serve(ctx, warm+phase); err != nil {
 		return t, moments, err
 	}
 	v := victim{site: s, active: s.active(), held: new(held)}
@@ -159,6 +160,9 @@ func (s *site) writeLogs(file string, t Trial, moments []moment) error {
 	fmt.Fprintln(&b, t.line())
 	for _, m := range moments {
 		fmt.Fprintf(&b, "%s %v %s\n", m.wall.Format("15:04:05.000000"), m.at, m.what)
+	}
+	for _, l := range s.cache.turns() {
+		fmt.Fprintf(&b, "%v the client's cache: %s\n", l.at, l.host)
 	}
 	for _, n := range slices.Concat(s.lbs, s.apps) {
 		fmt.Fprintf(&b, "--- %s wrote:\n%s\n", n.name, &n.log)

@@ -110,5 +110,8 @@ func setupHost(role, name string) error {
 	// IPv6 addresses are usable at once, and nobody waits for a router.
 	writeSysctls("0", "net.ipv6.conf.all.accept_dad", "net.ipv6.conf.default.accept_dad",
 		"net.ipv6.conf.all.router_solicitations", "net.ipv6.conf.default.router_solicitations")
+	// A new network inherits this from the system's, which Docker, for one, makes a router. A host that passes on what reached
+	// it by mistake hides that mistake from whoever looks for outages.
+	writeSysctls("0", "net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding", "net.ipv6.conf.default.forwarding")
 	return loUp()
 }

@@ -3,6 +3,7 @@ package lab_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -52,6 +53,20 @@ func TestAHostIsAMachineOfItsOwn(t *testing.T) {
 	addrs, err := a.Addrs()
 	if err != nil || len(addrs) != 1 || addrs[0] != netip.MustParsePrefix("10.0.0.1/24") {
 		t.Errorf("Addrs() = %v, %v", addrs, err)
+	}
+}
+
+func TestAHostPassesNothingOn(t *testing.T) {
+	h := newHost(t, newLab(t), "a", "10.0.0.1/24")
+	for _, file := range []string{"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"} {
+		var setting []byte
+		err := h.Do(func() (err error) { setting, err = os.ReadFile(file); return err })
+		if errors.Is(err, os.ErrNotExist) {
+			continue // a kernel without IPv6
+		}
+		if err != nil || string(setting) != "0\n" {
+			t.Errorf("%s: %q, %v", file, setting, err)
+		}
 	}
 }
 
