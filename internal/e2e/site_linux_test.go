@@ -20,6 +20,8 @@ import (
 var (
 	vip     = netip.MustParseAddr("192.168.42.42")
 	subnet  = "192.168.42.%d/24"
+	vip6    = netip.MustParseAddr("fd42::42")
+	subnet6 = "fd42::%x/64"
 	numbers = map[string]int{"lb1": 11, "lb2": 12, "web1": 21, "web2": 22, "web3": 23, "client": 100}
 )
 
@@ -67,7 +69,7 @@ func newSiteOn(t *testing.T, cfg lab.Config) *site {
 		}
 	})
 	for name, n := range numbers {
-		h, err := l.Host(name, netip.MustParsePrefix(fmt.Sprintf(subnet, n)))
+		h, err := l.Host(name, netip.MustParsePrefix(fmt.Sprintf(subnet, n)), netip.MustParsePrefix(fmt.Sprintf(subnet6, n)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +146,9 @@ func (s *site) until(what string, condition func() (ok bool, instead string)) {
 }
 
 // get asks the VIP for "/" on a new connection and returns which app answered.
-func (s *site) get() (app string, err error) {
+func (s *site) get() (app string, err error) { return s.getFrom(vip) }
+
+func (s *site) getFrom(vip netip.Addr) (app string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	c, err := s.client.Dial(ctx, "tcp", netip.AddrPortFrom(vip, 80))
@@ -153,7 +157,7 @@ func (s *site) get() (app string, err error) {
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(2 * time.Second))
-	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", vip); err != nil {
+	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", netip.AddrPortFrom(vip, 80)); err != nil {
 		return "", err
 	}
 	var answer bytes.Buffer
