@@ -108,7 +108,7 @@ func Open(cfg Config) (*Cluster, error) {
 
 // start binds and begins to gossip.
 func (c *Cluster) start() error {
-	logger := newLogger(c.log, c.suspected)
+	logger := newLogger(c.log, c.suspected, c.done)
 	conf := profile(c.wire, c.cfg.Keys)
 	conf.Logger = logger
 	d := delegate{c}

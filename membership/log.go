@@ -16,6 +16,7 @@ import (
 type mlLog struct {
 	log       *slog.Logger
 	suspected func(wire string)
+	closed    <-chan struct{} // after that, errors are of the end itself
 
 	window time.Time // when the present linesPer began; log.Logger calls Write one at a time
 	lines  int       // in it, without those of level debug
@@ -27,9 +28,10 @@ const (
 )
 
 // newLogger returns the logger that memberlist wants. suspected is called with the wire name of each member whose
-// probe went unanswered: memberlist tells that to its log only.
-func newLogger(to *slog.Logger, suspected func(wire string)) *log.Logger {
-	return log.New(&mlLog{log: to, suspected: suspected}, "", 0)
+// probe went unanswered: memberlist tells that to its log only. What it finds wrong once closed is closed is worth no
+// more than level debug: its probes run into sockets that are not there any more.
+func newLogger(to *slog.Logger, suspected func(wire string), closed <-chan struct{}) *log.Logger {
+	return log.New(&mlLog{log: to, suspected: suspected, closed: closed}, "", 0)
 }
 
 // Write takes one line.
@@ -43,6 +45,11 @@ func (l *mlLog) Write(p []byte) (int, error) {
 	// A restarted member is probed under its old name for a second or two: nothing to warn of.
 	if strings.HasPrefix(text, "Got ping for unexpected node") {
 		level = slog.LevelDebug
+	}
+	select {
+	case <-l.closed:
+		level = slog.LevelDebug
+	default:
 	}
 	if level == slog.LevelDebug || l.admit() {
 		l.log.Log(context.Background(), level, text, "from", "memberlist")

@@ -243,7 +243,7 @@ func TestAFloodOfLinesIsCutAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
 		suspects := 0
-		l := newLogger(slog.New(slog.NewTextHandler(&out, nil)), func(string) { suspects++ })
+		l := newLogger(slog.New(slog.NewTextHandler(&out, nil)), func(string) { suspects++ }, nil)
 		for range 1000 {
 			l.Print("[INFO] memberlist: Suspect s1#1-A has failed, no acks received")
 		}
@@ -256,6 +256,18 @@ func TestAFloodOfLinesIsCutAndCounted(t *testing.T) {
 			t.Error(out.String())
 		}
 	})
+}
+
+func TestWhatGoesWrongAtTheEndIsNoNews(t *testing.T) {
+	var out strings.Builder
+	closed := make(chan struct{})
+	l := newLogger(slog.New(slog.NewTextHandler(&out, nil)), func(string) {}, closed)
+	l.Print("[ERR] memberlist: Failed to send ping: write udp: use of closed network connection (before)")
+	close(closed)
+	l.Print("[ERR] memberlist: Failed to send ping: write udp: use of closed network connection (after)")
+	if !strings.Contains(out.String(), "(before)") || strings.Contains(out.String(), "(after)") {
+		t.Error(out.String())
+	}
 }
 
 func TestSeedsAreReadInEveryForm(t *testing.T) {

@@ -45,6 +45,7 @@ type group struct {
 
 	bound     time.Duration                    // of one action
 	work      chan func(context.Context) event // slow actions, in order; nil event: no answer
+	cycle     cycle                            // a fault that comes again and again
 	ended     bool                             // the machine has ended
 	downAt    time.Time                        // since when the interface has no carrier; zero: it has one
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need

@@ -283,7 +283,7 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 		case election.Changed:
 			l.changed = true
 			g.ended = a.To == election.Init
-			g.log.Info("state changed", "from", a.From.String(), "to", a.To.String(), "reason", a.Reason.String(), "epoch", a.Epoch)
+			g.log.Log(context.Background(), g.cycle.level(a, time.Now()), "state changed", "from", a.From.String(), "to", a.To.String(), "reason", a.Reason.String(), "epoch", a.Epoch)
 		default:
 			if l.spoke { // the peers hear of a claim before it is made
 				l.say()
