@@ -19,6 +19,10 @@
 // process: the kernel removes it when that dies ([Stats].Owned; before Linux 5.12 it is
 // left behind, so call [Clean] at start).
 //
+// The old owner must be mute about the VIPs, as package vip makes it: else its kernel asks for
+// clients in the VIP's name, which moves their caches back, and over IPv6 the answers go to
+// the new owner, and the old one cannot reply to anybody.
+//
 // The VIPs may move back while the table is there: then A opens one of its own towards B. A
 // packet that one has sent to the other is never sent back, because frames from the other's
 // hardware addresses are left alone. B opens a new table before it closes the old one when
@@ -36,7 +40,15 @@
 // changed; the peer keeps it in a [Book]. After its takeover the peer calls [Tickler.Fire]:
 // one bare ACK in the name of each lost connection. It fits none that the client knows of, so
 // the client answers with the state of its own (RFC 9293, section 3.10.7.4), to which the
-// peer's kernel, that has no such connection, replies with a valid RST.
+// peer's kernel, that has no such connection, replies with a valid RST. The ACK is no more
+// than a nudge to a connection that lives, or that nobody has. A stateful firewall on the way
+// or on the peer may drop it, or the client's answer; then the client waits as it would have.
+//
+// # Limits
+//
+// Fragments of TCP but the first stay where they arrive: no port says whose they are. ICMP
+// errors other than "too big" are for the new owner, which ignores them. A node that also
+// reaches its clients through the peer, as a router, cannot forward for it.
 //
 // # Goroutines, locks and namespaces
 //

