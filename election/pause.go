@@ -102,7 +102,7 @@ func (m *Machine) isolate(yes bool) {
 		}
 	case !yes && m.standsBy():
 		m.floor = later(m.floor, m.now.Add(activeDown(m.cfg.AdvertInterval))) // it could hear nobody until now
-	case !yes && m.state == Fault && m.reason.Why == WhyIsolated && m.pending == nothing && !m.held:
+	case !yes && m.state == Fault && (m.reason.Why == WhyIsolated || m.retryAt.IsZero()) && m.pending == nothing && !m.held:
 		m.becomeBackup(Reason{Why: WhyRetry})
 	}
 }
