@@ -3,6 +3,7 @@ package handover_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -178,5 +179,34 @@ func TestATableIsOnlyGoneOnceItIs(t *testing.T) {
 		}
 		check(t, table.Close())
 		return handover.Gone(table)
+	}))
+}
+
+func TestTheNodesHardwareAddressesAreFound(t *testing.T) {
+	bed := newBed(t)
+	check(t, bed.a.Do(func() error {
+		macs, err := handover.MACs("eth0")
+		if err != nil || len(macs) != 1 || macs[0].String() != bed.a.MAC().String() {
+			t.Errorf("%v (%v), want %v", macs, err, bed.a.MAC())
+		}
+		if macs, err := handover.MACs("no-such"); err == nil {
+			t.Errorf("of no interface: %v", macs)
+		}
+		// A bridge with a port: what comes in by the port is the bridge's.
+		bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br0", HardwareAddr: net.HardwareAddr{2, 0, 0, 0, 0, 7}}}
+		if err := netlink.LinkAdd(bridge); err != nil {
+			return err
+		}
+		eth0, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		if err := netlink.LinkSetMaster(eth0, bridge); err != nil {
+			return err
+		}
+		if macs, err = handover.MACs("br0"); err != nil || len(macs) != 2 {
+			t.Errorf("%v (%v), want the bridge's and its port's", macs, err)
+		}
+		return nil
 	}))
 }

@@ -216,13 +216,6 @@ func (t *Table) Stats() (Stats, error) {
 // returns the names of those that it removed. It needs CAP_NET_ADMIN. Call it at start: on a
 // kernel without owned tables (before Linux 5.12) it would remove those in use as well.
 func Clean(group string) (removed []string, err error) {
-	return clean(groupPrefix(group), reflectPrefix)
-}
-
-// CleanAll is Clean for every group, for a host on which Tandem is no more.
-func CleanAll() (removed []string, err error) { return clean(tablePrefix) }
-
-func clean(prefixes ...string) (removed []string, err error) {
 	conn, err := nft.Open()
 	if err != nil {
 		return nil, fmt.Errorf("handover: clean: %w", err)
@@ -234,7 +227,7 @@ func clean(prefixes ...string) (removed []string, err error) {
 	}
 	var errs []error
 	for _, t := range tables {
-		ours := slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(t.Name, p) })
+		ours := strings.HasPrefix(t.Name, groupPrefix(group)) || strings.HasPrefix(t.Name, reflectPrefix)
 		if t.Family != nft.Netdev || t.Owner != 0 || !ours {
 			continue
 		}
