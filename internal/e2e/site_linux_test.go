@@ -226,6 +226,7 @@ type status struct {
 		UID      int
 		CapEff   string `json:"cap_eff"`
 		NoNew    bool   `json:"no_new_privs"`
+		RSS      int64  `json:"rss_bytes"`
 	}
 	Pools []struct {
 		Name     string

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 
 	"github.com/tandem-lb/tandem/election"
 	"github.com/tandem-lb/tandem/internal/ipc"
@@ -42,7 +43,10 @@ func (s *advertSocket) joinHello(ifname string) error {
 	if err := p.SetMulticastInterface(ifi); err != nil {
 		return fmt.Errorf("adverts: %w", err)
 	}
-	if err := p.SetMulticastLoopback(false); err != nil { // what this node says is no news to it
+	// What this node says is no news to it. Of a socket of both families Linux asks IPv6's option
+	// even for IPv4; where there is no IPv6, there is no such option.
+	_ = ipv6.NewPacketConn(s.conn).SetMulticastLoopback(false)
+	if err := p.SetMulticastLoopback(false); err != nil {
 		return fmt.Errorf("adverts: %w", err)
 	}
 	return p.SetMulticastTTL(1)

@@ -115,8 +115,8 @@ func (l *loop) carry(g *group, datagram []byte, to netip.AddrPort, via election.
 	if via&election.PathRelay != 0 {
 		l.control.send(&ipc.RelayQuery{To: to, Datagram: datagram})
 	}
-	if via&election.PathWire != 0 {
-		g.asking.WriteToUDPAddrPort(datagram, netip.AddrPortFrom(g.claimer.Status().Addrs[0], l.set.port))
+	if st := g.claimer.Status(); via&election.PathWire != 0 && !st.Held { // held, it would come here
+		g.asking.WriteToUDPAddrPort(datagram, netip.AddrPortFrom(st.Addrs[0], l.set.port))
 	}
 }
 

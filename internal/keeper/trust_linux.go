@@ -12,10 +12,14 @@ import (
 	"github.com/tandem-lb/tandem/election"
 )
 
-// repliesPerSecond bounds what is said to one address in exchanges that make a session (E2): an exchange is five
-// datagrams, and nobody needs two of them in a second. All addresses that are no peer's share one such bound,
-// so that strangers cannot use up what the peers need.
-const repliesPerSecond = 50
+// What is said to one address in exchanges that make a session is bounded (E2): an exchange is five datagrams, and
+// nobody needs two of them in a second. All addresses that are no peer's share one such bound, so that strangers
+// cannot use up what the peers need. Whoever sends what no session carries needs no key for it, so that it is
+// greeted less often: in another's name it would make that one agree on a new session each time.
+const (
+	hellosPerSecond = 50
+	greetsPerSecond = 10
+)
 
 var errExchanges = errors.New("too many exchanges in one second")
 
@@ -29,11 +33,14 @@ type trust struct {
 
 	mu       sync.Mutex // protects what follows
 	sessions *election.Sessions
-	heard    map[string]time.Time // when each node last proved to be there; at most twice MaxPeers
-	peers    map[netip.Addr]int   // how much was said to each peer's address this second
-	others   int                  // and to all others
+	heard    map[string]time.Time   // when each node last proved to be there; at most twice MaxPeers
+	peers    map[netip.Addr]replies // how much was said to each peer's address this second
+	others   replies                // and to all others
 	second   int64
 }
+
+// replies counts what was said in exchanges.
+type replies struct{ hellos, greets int }
 
 // received is what a datagram turned out to be.
 type received struct {
@@ -52,7 +59,7 @@ func newTrust(node string, boot uint64, keys [][]byte) (*trust, error) {
 	}
 	t := &trust{
 		keyed: len(keys) > 0, greet: s.Greet(), call: s.Call(), sessions: s,
-		heard: make(map[string]time.Time), peers: make(map[netip.Addr]int),
+		heard: make(map[string]time.Time), peers: make(map[netip.Addr]replies),
 	}
 	t.keys.Store(new(map[string]election.Session))
 	return t, nil
@@ -79,7 +86,7 @@ func (t *trust) open(b []byte, from netip.Addr, now time.Time) (r received, err 
 	}
 	switch {
 	case reply == nil:
-	case t.mayReply(from.Unmap(), now):
+	case r.agreed != "", t.mayReply(from.Unmap(), err == nil, now): // what makes a session is never a repetition
 		r.reply = reply
 	case err == nil:
 		err = errExchanges
@@ -117,25 +124,35 @@ func (t *trust) setPeers(addrs []netip.Addr) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	old := t.peers
-	t.peers = make(map[netip.Addr]int, len(addrs))
+	t.peers = make(map[netip.Addr]replies, len(addrs))
 	for _, a := range addrs {
 		t.peers[a] = old[a]
 	}
 }
 
-func (t *trust) mayReply(to netip.Addr, now time.Time) bool {
+// mayReply counts a reply to a hello, or else to what no session carries.
+func (t *trust) mayReply(to netip.Addr, hello bool, now time.Time) bool {
 	if second := now.Unix(); second != t.second {
-		t.second, t.others = second, 0
+		t.second, t.others = second, replies{}
 		for a := range t.peers {
-			t.peers[a] = 0
+			t.peers[a] = replies{}
 		}
 	}
-	if n, peer := t.peers[to]; peer {
-		t.peers[to] = n + 1
-		return n < repliesPerSecond
+	n, peer := t.peers[to]
+	if !peer {
+		n = t.others
 	}
-	t.others++
-	return t.others <= repliesPerSecond
+	if hello {
+		n.hellos++
+	} else {
+		n.greets++
+	}
+	if peer {
+		t.peers[to] = n
+	} else {
+		t.others = n
+	}
+	return n.hellos <= hellosPerSecond && hello || n.greets <= greetsPerSecond && !hello
 }
 
 // key returns what to seal with for a node; false while there is no session with it. Any goroutine may ask.

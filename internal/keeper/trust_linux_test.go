@@ -105,10 +105,13 @@ func TestE2SealingWaitsForNobody(t *testing.T) {
 func TestE2RepliesAreBoundedAndPeersKeepTheirShare(t *testing.T) {
 	a, now := trustOf(t, "a", balancerKey), time.Unix(100, 0)
 	a.setPeers([]netip.Addr{addrB})
-	stranger := trustOf(t, "b", balancerKey)
+	stranger, unknown := trustOf(t, "b", balancerKey), make([]byte, 36)
+	copy(unknown, stranger.greet[:3])
+	unknown[3] = 1 // sealed
+	var datagram []byte
 	flood := func(from netip.Addr) (replies int, last error) {
-		for range 10 * repliesPerSecond {
-			r, err := a.open(stranger.greet, from, now)
+		for range 10 * hellosPerSecond {
+			r, err := a.open(datagram, from, now)
 			if r.reply != nil {
 				replies++
 			}
@@ -116,21 +119,28 @@ func TestE2RepliesAreBoundedAndPeersKeepTheirShare(t *testing.T) {
 		}
 		return replies, last
 	}
-	for i := range 3 {
-		want := repliesPerSecond
-		if i > 0 {
-			want = 0 // the strangers' share is one
+	for _, tc := range []struct {
+		datagram []byte
+		bound    int
+		err      error
+	}{{stranger.greet, hellosPerSecond, errExchanges}, {unknown, greetsPerSecond, election.ErrSession}} {
+		datagram = tc.datagram
+		for i := range 3 {
+			want := tc.bound
+			if i > 0 {
+				want = 0 // the strangers' share is one
+			}
+			if n, err := flood(netip.AddrFrom4([4]byte{10, 9, 9, byte(i)})); n != want || !errors.Is(err, tc.err) {
+				t.Errorf("stranger %d: %d replies, %v; want %d, %v", i, n, err, want, tc.err)
+			}
 		}
-		if n, err := flood(netip.AddrFrom4([4]byte{10, 9, 9, byte(i)})); n != want || !errors.Is(err, errExchanges) {
-			t.Errorf("stranger %d: %d replies, %v; want %d", i, n, err, want)
+		if n, _ := flood(addrB); n != tc.bound {
+			t.Errorf("a peer got %d replies, want %d", n, tc.bound)
 		}
-	}
-	if n, _ := flood(addrB); n != repliesPerSecond {
-		t.Errorf("a peer got %d replies, want %d", n, repliesPerSecond)
 	}
 	now = now.Add(time.Second)
-	if n, _ := flood(addrB); n != repliesPerSecond {
-		t.Errorf("a second later: %d replies, want %d", n, repliesPerSecond)
+	if n, _ := flood(addrB); n != greetsPerSecond {
+		t.Errorf("a second later: %d replies, want %d", n, greetsPerSecond)
 	}
 }
 
