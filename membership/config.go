@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -49,11 +50,15 @@ type Config struct {
 	RejoinInterval time.Duration
 
 	// Snapshot is a file in which Run keeps the addresses of up to 32 members, balancers first, written as a whole at
-	// most every 10 s. The next run tries them beside the seeds until it has found a balancer, and once in any case: so
+	// most every 10 s, first when somebody is there. The next run tries them beside the seeds until it has found a balancer, and once in any case: so
 	// a member comes back that nobody remembers and whose seeds have gone, and balancers that start together find the
 	// apps. SeedsTried does not wait for them. A file that is not there,
 	// malformed or older than a day is ignored. Its directory must exist. Default none.
 	Snapshot string
+
+	// SnapshotFile is used in place of Snapshot, for a process that may not open one itself: it is rewritten in place.
+	// The caller closes it after Run has returned. What a crash leaves of it halfway is ignored, as any malformed one.
+	SnapshotFile *os.File
 
 	// Transport replaces the sockets, in tests. Bind and Advertise are then left to it.
 	Transport memberlist.NodeAwareTransport

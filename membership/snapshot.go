@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +18,7 @@ const (
 	maxSnapshot      = 32               // places in it
 	maxSnapshotBytes = 4096             // of the file; the longest takes 1600
 	snapshotInterval = 10 * time.Second // between looks at whether there is something new
+	firstSnapshot    = time.Second      // the same, until there is a snapshot
 	snapshotRefresh  = time.Hour        // so long it stands unchanged
 	snapshotAge      = keepFailed       // one that is older is ignored
 )
@@ -63,28 +62,23 @@ func decodeSnapshot(b []byte) (places []netip.AddrPort, written time.Time, err e
 
 // remembered returns the places in the snapshot that an earlier run has left, if it can be used.
 func (c *Cluster) remembered() []netip.AddrPort {
-	path := c.cfg.Snapshot
-	if path == "" {
+	s := c.snapshotStore()
+	if s == nil {
 		return nil
 	}
-	places, err := loadSnapshot(path, time.Now())
+	places, err := loadSnapshot(s, time.Now())
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // the first run
 	case err != nil:
-		c.log.Warn("the snapshot of members is ignored; the seeds are tried all the same", "path", path, "err", err)
+		c.log.Warn("the snapshot of members is ignored; the seeds are tried all the same", "path", s.name(), "err", err)
 	case len(places) > 0:
-		c.log.Info("members of an earlier run are tried too", "path", path, "members", len(places))
+		c.log.Info("members of an earlier run are tried too", "path", s.name(), "members", len(places))
 	}
 	return places
 }
 
-func loadSnapshot(path string, now time.Time) ([]netip.AddrPort, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSnapshotBytes+1))
+func loadSnapshot(s store, now time.Time) ([]netip.AddrPort, error) {
+	b, err := s.load()
 	if err != nil {
 		return nil, err
 	}
@@ -98,23 +92,11 @@ func loadSnapshot(path string, now time.Time) ([]netip.AddrPort, error) {
 	return places, nil
 }
 
-// saveSnapshot replaces the file at path as a whole, or leaves it as it is.
-func saveSnapshot(path string, b []byte) (err error) {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
-}
-
 // keepSnapshot writes who is there to the snapshot, whenever that is news and at last when ctx ends. What an earlier
 // run knew is kept until somebody else is there.
 func (c *Cluster) keepSnapshot(ctx context.Context) {
-	if c.cfg.Snapshot == "" {
+	s := c.snapshotStore()
+	if s == nil {
 		return
 	}
 	var last []netip.AddrPort
@@ -125,7 +107,7 @@ func (c *Cluster) keepSnapshot(ctx context.Context) {
 		if len(places) == 0 || slices.Equal(places, last) && now.Sub(written) < refresh {
 			return
 		}
-		if err := saveSnapshot(c.cfg.Snapshot, encodeSnapshot(places, now)); err != nil {
+		if err := s.save(encodeSnapshot(places, now)); err != nil {
 			if !complained {
 				c.log.Warn("the snapshot of members cannot be written; is its directory there, and ours to write?", "err", err)
 			}
@@ -134,12 +116,14 @@ func (c *Cluster) keepSnapshot(ctx context.Context) {
 		}
 		last, written, complained = places, now, false
 	}
-	tick := time.NewTicker(snapshotInterval)
+	tick := time.NewTicker(firstSnapshot)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			save(snapshotRefresh)
+			if save(snapshotRefresh); !written.IsZero() {
+				tick.Reset(snapshotInterval)
+			}
 		case <-ctx.Done():
 			save(0)
 			return

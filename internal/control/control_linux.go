@@ -137,6 +137,10 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	defer admin.Close()
 	cfg := clusterConfig(p.start)
 	cfg.Log = p.log
+	if len(o.files) > 1 {
+		cfg.SnapshotFile = o.files[1]
+		defer cfg.SnapshotFile.Close()
+	}
 	if p.cluster, err = membership.Open(cfg); err != nil {
 		return err
 	}
@@ -160,8 +164,8 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 // adminListener takes over the listening socket that the keeper made. Its file stays when
 // this process ends: it belongs to the keeper.
 func adminListener(files []*os.File) (net.Listener, error) {
-	if len(files) != 1 {
-		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket alone", len(files))
+	if len(files) < 1 || len(files) > 2 {
+		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket and perhaps the file of members", len(files))
 	}
 	defer files[0].Close()
 	l, err := net.FileListener(files[0])

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 	"testing"
 )
@@ -50,10 +49,7 @@ func TestAnIPv6VIPAlone(t *testing.T) {
 	for _, lb := range balancers {
 		s.start(lb, "lb", "--vip", vip6.String(), "--join", "192.168.42.11,192.168.42.12", "--listen", ":80", "--pool", "web")
 	}
-	for _, app := range []string{"web1", "web2"} {
-		s.start(app, "agent", "--pool", "web", "--port", "3000", "--join", "192.168.42.11,192.168.42.12",
-			"--", os.Getenv(binaryVar), "webapp", "--listen", ":3000", "--name", app)
-	}
+	s.startAppJoining("192.168.42.11,192.168.42.12", "web1", "web2")
 	active := s.activeOf(balancers...)
 	s.until6(active)
 	if err := s.hosts[active].PortDown(); err != nil {

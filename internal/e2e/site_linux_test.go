@@ -106,8 +106,13 @@ func (s *site) startLB(hosts ...string) {
 
 func (s *site) startApp(hosts ...string) {
 	s.t.Helper()
+	s.startAppJoining(vip.String(), hosts...)
+}
+
+func (s *site) startAppJoining(seeds string, hosts ...string) {
+	s.t.Helper()
 	for _, h := range hosts {
-		s.start(h, "agent", "--pool", "web", "--port", "3000", "--join", vip.String(),
+		s.start(h, "agent", "--pool", "web", "--port", "3000", "--join", seeds,
 			"--", os.Getenv(binaryVar), "webapp", "--listen", ":3000", "--name", h)
 	}
 }

@@ -75,8 +75,8 @@ func newMessage(k Kind) Message {
 	return newLifeMessage(k)
 }
 
-// ControlStart is the keeper's first message to the control process. With it comes one
-// descriptor: the listening admin socket.
+// ControlStart is the keeper's first message to the control process. With it comes the
+// listening admin socket, and then, if there is one, the file that remembers the members.
 type ControlStart struct {
 	Node       string       `json:"node"`
 	Version    string       `json:"version"`

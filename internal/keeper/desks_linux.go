@@ -48,12 +48,12 @@ func (d *desk) decide(again bool) {
 type controlDesk struct {
 	desk
 	start ipc.ControlStart
-	admin *os.File // the listening admin socket
+	files []*os.File // the listening admin socket, and the file of members if there is one
 }
 
 func (d *controlDesk) started(conn *ipc.Conn) {
 	d.conn = conn
-	d.send(&d.start, d.admin)
+	d.send(&d.start, d.files...)
 }
 
 func (d *controlDesk) report(s *ipc.KeeperState) { d.send(s) }

@@ -135,10 +135,19 @@ func (k *Keeper) buildControl(version string, level slog.Level) error {
 		return fmt.Errorf("admin socket: %w", err)
 	}
 	k.closers = append(k.closers, admin.Close)
+	files := []*os.File{admin}
+	members, err := openMembers(k.cfg.Control.StateDir)
+	if err != nil {
+		return err
+	}
+	if members != nil {
+		k.closers = append(k.closers, members.Close)
+		files = append(files, members)
+	}
 	k.loop.control = &controlDesk{
 		desk:  desk{child: k.newChild(controlName, controlUID), log: k.log},
 		start: controlStart(k.cfg, version, int(level)),
-		admin: admin,
+		files: files,
 	}
 	return nil
 }
