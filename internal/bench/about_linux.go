@@ -12,7 +12,7 @@ import (
 
 // about fills in what a figure is worth nothing without.
 func (r *Report) about(stacks []*stack) {
-	r.Command = strings.Join(append([]string{"go run ./internal/bench"}, os.Args[1:]...), " ")
+	r.Command = command()
 	r.Commit = commit()
 	r.CPUs, r.CPU, r.Kernel, r.Go, r.Root = runtime.NumCPU(), cpu(), kernel(), runtime.Version(), trulyRoot()
 	r.Versions = map[string]string{}
@@ -22,6 +22,11 @@ func (r *Report) about(stacks []*stack) {
 			r.Versions["HAProxy"] = version(haproxyPath, "-v")
 		}
 	}
+}
+
+// command is how this run was asked for.
+func command() string {
+	return strings.Join(append([]string{"go run ./internal/bench"}, os.Args[1:]...), " ")
 }
 
 // commit names the source tree's, with a "+" if the tree differs from it.

@@ -5,7 +5,7 @@
 //	go run ./internal/bench failover --peer keepalived     # the same, beside keepalived and HAProxy
 //	go run ./internal/bench failover --json -n 3 --fault power-loss,node-freeze --interval 20ms,5ms
 //	go run ./internal/bench failover --check -n 1          # fails when Tandem breaks a promise; CI's form
-//	go run ./internal/bench table RUN.json                 # a saved --json as the table of deploy/docs/measured.md
+//	go run ./internal/bench table RUN.json                 # a saved --json as the table of deploy/docs/measured.md (as --table)
 //	go run ./internal/bench overload --minutes 10 --interval 5ms --quota 0.5
 //
 // Results go to standard output, a table or with --json one object (of overload, a list)
@@ -62,7 +62,8 @@
 //
 // overload keeps every processor busy four times over while the client asks, with nothing
 // broken: each change of the owner is a false alarm. --quota limits each balancer as well,
-// by cgroups.
+// by cgroups, and gives it a busy loop of its own that exhausts it: so all of the balancer is
+// stopped for the rest of each 100 ms, but for threads of real-time priority.
 //
 // # Parts
 //

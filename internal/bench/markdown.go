@@ -67,23 +67,71 @@ func (r Result) markdownCells() string {
 // printTables prints the tables of saved reports.
 func printTables(files []string, w io.Writer) error {
 	if len(files) == 0 {
-		return errors.New("table of what? name files that failover --json has written")
+		return errors.New("table of what? name files that failover --json or overload --json has written")
 	}
 	for i, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		var r Report
-		if err := json.Unmarshal(text, &r); err != nil {
-			return fmt.Errorf("%s is not what failover --json writes: %w", file, err)
+		print, err := saved(text)
+		if err != nil {
+			return fmt.Errorf("%s is not what --json writes: %w", file, err)
 		}
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		if err := r.writeMarkdown(w); err != nil {
+		if err := print(w); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// saved reads a report of either command, and returns what prints it.
+func saved(text []byte) (print func(io.Writer) error, err error) {
+	if strings.HasPrefix(strings.TrimSpace(string(text)), "[") {
+		var list []Overload
+		if err := json.Unmarshal(text, &list); err != nil {
+			return nil, err
+		}
+		if len(list) == 0 {
+			return nil, errors.New("the list is empty")
+		}
+		return func(w io.Writer) error { return writeOverloads(w, list) }, nil
+	}
+	var r Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, err
+	}
+	if r.Began.IsZero() {
+		return nil, errors.New("it does not say when it was made")
+	}
+	return r.writeMarkdown, nil
+}
+
+// writeOverloads prints the table of overload as it stands in measured.md.
+func writeOverloads(w io.Writer, list []Overload) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Commit %s, %s, Linux %s, %d processors.\n\n    %s\n\n", list[0].Commit, list[0].Began.Format(time.DateOnly), list[0].Kernel, list[0].CPUs, list[0].Command)
+	b.WriteString("| stack | minutes | busy loops | quota | takeovers | claims | worst advert lateness ms | nobody ms | failed of requests |\n" +
+		"|---|---|---|---|---|---|---|---|---|\n")
+	for _, x := range list {
+		quota := "none"
+		if x.Quota > 0 {
+			quota = fmt.Sprint(x.Quota)
+		}
+		fmt.Fprintf(&b, "| %s | %.3g | %d | %s | %d | %s | %s | %.0f | %d of %d |\n", x.Stack, x.Minutes, x.Loops, quota, x.Takeovers,
+			told(float64(x.Claims)), told(x.WorstMS), x.NoneMS, x.Failed, x.Requests)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// told shows a number that only some stacks tell.
+func told(n float64) string {
+	if n < 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.4g", n)
 }

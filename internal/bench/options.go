@@ -12,8 +12,8 @@ import (
 
 const usage = `usage:
   go run ./internal/bench failover [--json|--table] [-n N] [--fault F,…] [--interval 20ms,5ms] [--peer keepalived] [--within 1h] [--logs DIR]
-  go run ./internal/bench table FILE…                   (of failover --json)
-  go run ./internal/bench overload [--json] [--minutes M] [--busy 4] [--quota 0.5] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
+  go run ./internal/bench table FILE…                   (of --json)
+  go run ./internal/bench overload [--json|--table] [--minutes M] [--busy 4] [--quota 0.5] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
 `
 
 // options are what the command line asks for.
@@ -51,6 +51,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.Usage = func() { fmt.Fprint(w, usage); f.PrintDefaults() }
 	var faults, peers, adverts string
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
+	f.BoolVar(&o.table, "table", false, "print the table of deploy/docs/measured.md")
 	f.StringVar(&peers, "peer", "", "whom to run beside Tandem: keepalived, or some of "+strings.Join(settingNames(), ","))
 	f.StringVar(&o.logs, "logs", "", "`folder` for the daemons' logs of every repetition")
 	f.DurationVar(&o.warm, "warm", 500*time.Millisecond, "how long a site serves calmly before it is harmed, up to a second more")
@@ -62,7 +63,6 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 		f.Uint64Var(&o.seed, "seed", uint64(time.Now().Unix()), "of the times at which faults strike within that second")
 		f.DurationVar(&o.within, "within", 0, "begin no more repetition after this time")
 		f.BoolVar(&o.check, "check", false, "fail if Tandem breaks a promise that holds at any speed: one owner, service comes back")
-		f.BoolVar(&o.table, "table", false, "print the table of deploy/docs/measured.md")
 		f.StringVar(&faults, "fault", "", "some of "+strings.Join(faultNames(), ",")+" (default all; of peers then only those where they differ)")
 	} else {
 		f.Float64Var(&o.minutes, "minutes", 1, "how long")

@@ -18,23 +18,6 @@ import (
 	"github.com/tandem-lb/tandem/internal/lab/owners"
 )
 
-// An Overload is what a busy machine did to a stack, and the form of overload's --json.
-type Overload struct {
-	Stack     string  `json:"stack"`
-	Loops     int     `json:"busy_loops"`
-	Quota     float64 `json:"quota"` // processors that each balancer may use; 0: no limit
-	CPUs      int     `json:"cpus"`
-	Minutes   float64 `json:"minutes"`
-	Takeovers int     `json:"takeovers"` // times that a balancer got the VIP, by the kernels' news
-	PerMinute float64 `json:"per_minute"`
-	Claims    int     `json:"claims"`        // the same by Tandem's epoch: claims too short to be seen, too; -1: not told
-	WorstMS   float64 `json:"worst_late_ms"` // of an advert, as Tandem says; -1: not told
-	NoneMS    float64 `json:"none_ms"`       // the longest time in which nobody owned the VIP
-	Requests  int     `json:"requests"`
-	Failed    int     `json:"failed"`
-	Skipped   int     `json:"skipped"` // not among the requests: the busy machine did not let the client send them
-}
-
 // overload keeps the machine busy four times over while the load runs, and counts changes
 // of the owner, each of which is a false alarm.
 func overload(ctx context.Context, o options, stacks []*stack, out, errOut io.Writer) (ok bool, err error) {
@@ -49,6 +32,9 @@ func overload(ctx context.Context, o options, stacks []*stack, out, errOut io.Wr
 	if o.json {
 		return true, writeJSON(out, all)
 	}
+	if o.table {
+		return true, writeOverloads(out, all)
+	}
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "stack\tminutes\tbusy loops\tCPUs\ttakeovers\tper minute\tclaims\tworst advert lateness ms\tnone ms\tfailed\tof\t")
 	for _, x := range all {
@@ -56,14 +42,6 @@ func overload(ctx context.Context, o options, stacks []*stack, out, errOut io.Wr
 			told(float64(x.Claims)), told(x.WorstMS), x.NoneMS, x.Failed, x.Requests)
 	}
 	return true, t.Flush()
-}
-
-// told shows a number that only some stacks tell.
-func told(n float64) string {
-	if n < 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.4g", n)
 }
 
 func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x Overload, err error) {
@@ -80,9 +58,13 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 	if err := s.serve(ctx, max(o.warm, lateSpan)); err != nil {
 		return x, err
 	}
-	x = Overload{Stack: st.name, CPUs: runtime.NumCPU(), Loops: o.busy * runtime.NumCPU(), Quota: o.quota, Minutes: o.minutes, Claims: -1, WorstMS: -1}
+	x = Overload{Began: time.Now().UTC(), Command: command(), Commit: commit(), Kernel: kernel(), Stack: st.name, CPUs: runtime.NumCPU(), Loops: o.busy * runtime.NumCPU(), Quota: o.quota, Minutes: o.minutes, Claims: -1, WorstMS: -1}
 	if o.quota > 0 {
 		for _, n := range s.lbs {
+			// Something in the group must use it up: a quota that nobody exhausts limits nobody.
+			if _, err := n.host.Start(lab.Command{Args: []string{spinArg}}); err != nil {
+				return x, err
+			}
 			if err := limits.limit(n, o.quota); err != nil {
 				return x, err
 			}

@@ -70,6 +70,27 @@ type Trial struct {
 	Error     string         `json:"error,omitempty"`
 }
 
+// An Overload is what a busy machine did to a stack, and the form of overload's --json.
+type Overload struct {
+	Began     time.Time `json:"began"`
+	Command   string    `json:"command"`
+	Commit    string    `json:"commit"`
+	Kernel    string    `json:"kernel"`
+	Stack     string    `json:"stack"`
+	Loops     int       `json:"busy_loops"`
+	Quota     float64   `json:"quota"` // processors that each balancer may use, with one more busy loop in it; 0: no limit
+	CPUs      int       `json:"cpus"`
+	Minutes   float64   `json:"minutes"`
+	Takeovers int       `json:"takeovers"` // times that a balancer got the VIP, by the kernels' news
+	PerMinute float64   `json:"per_minute"`
+	Claims    int       `json:"claims"`        // the same by Tandem's epoch: claims too short to be seen, too; -1: not told
+	WorstMS   float64   `json:"worst_late_ms"` // of an advert, as Tandem says; -1: not told
+	NoneMS    float64   `json:"none_ms"`       // the longest time in which nobody owned the VIP
+	Requests  int       `json:"requests"`
+	Failed    int       `json:"failed"`
+	Skipped   int       `json:"skipped"` // not among the requests: the busy machine did not let the client send them
+}
+
 // add takes in one repetition.
 func (r *Result) add(t Trial) {
 	r.Trials = append(r.Trials, t)
