@@ -120,8 +120,11 @@ func (v *invariants) heard(g *simGroup, h Heard, answer bool) {
 	if active {
 		r.ours, r.probed = true, false
 	}
-	if last := r.latest[from.id]; answer && h.Boot != from.boot || last.boot == h.Boot && h.Seq < last.seq {
-		return // of an earlier life, or overtaken
+	switch last := r.latest[from.id]; {
+	case last.boot == h.Boot && h.Seq < last.seq, answer && h.Boot != from.boot:
+		return // overtaken, or of an earlier life
+	case answer && last.boot != 0 && last.boot != h.Boot:
+		return // a late advert of an earlier life has come since it was asked; only sessions tell which is which (E2)
 	}
 	r.latest[from.id], r.actives[from.id] = bootSeq{h.Boot, h.Seq}, time.Time{}
 	if active {
