@@ -22,9 +22,10 @@ type link struct {
 	mac                   net.HardwareAddr // nil: it has none of Ethernet's
 }
 
-// MACs returns the hardware addresses that this node may send from on the device: its own and
-// those of all that is beneath it, as a bond's ports are. That is what a peer needs for
-// Config.PeerMACs. It looks in the calling thread's network namespace.
+// MACs returns the hardware addresses that this node may send from on the device: its own, and
+// those of what is beneath it, such as a bond's ports. A bridge's ports do not count: what it
+// sends itself has its own address. That is what a peer needs for Config.PeerMACs. It looks in
+// the calling thread's network namespace.
 func MACs(device string) (macs []net.HardwareAddr, err error) {
 	ifi, err := net.InterfaceByName(device)
 	if err != nil {
@@ -34,16 +35,23 @@ func MACs(device string) (macs []net.HardwareAddr, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("handover: list interfaces: %w", err)
 	}
-	for _, l := range beneath(links, ifi.Index) {
-		known := slices.ContainsFunc(macs, func(m net.HardwareAddr) bool { return bytes.Equal(m, l.mac) })
-		if l.mac != nil && !known {
-			macs = append(macs, l.mac)
-		}
-	}
+	macs = macsOf(links, ifi.Index)
 	if len(macs) == 0 || len(macs) > maxMACs {
 		return nil, fmt.Errorf("handover: %d hardware addresses on %s; 1 to %d are supported", len(macs), device, maxMACs)
 	}
 	return macs, nil
+}
+
+func macsOf(links []link, index int) (macs []net.HardwareAddr) {
+	for _, l := range beneath(links, index) {
+		onBridge := l.index != index && l.master != 0 &&
+			!slices.ContainsFunc(links, func(m link) bool { return m.index == l.master && m.bond })
+		known := slices.ContainsFunc(macs, func(m net.HardwareAddr) bool { return bytes.Equal(m, l.mac) })
+		if l.mac != nil && !known && !onBridge {
+			macs = append(macs, l.mac)
+		}
+	}
+	return macs
 }
 
 // beneath returns the interface with this index and all that its frames come in by.

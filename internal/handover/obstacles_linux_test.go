@@ -41,12 +41,17 @@ func bond(mode byte) func(ae *netlink.AttributeEncoder) {
 // A VLAN on a bond of two ports, beside a veth whose other end, in another namespace, has a
 // number that means something else here.
 func TestABondIsFoundBeneathAVLAN(t *testing.T) {
-	port := func(ae *netlink.AttributeEncoder) { ae.Uint32(unix.IFLA_MASTER, 4) }
+	port := func(mac byte) func(ae *netlink.AttributeEncoder) {
+		return func(ae *netlink.AttributeEncoder) {
+			ae.Uint32(unix.IFLA_MASTER, 4)
+			ae.Bytes(unix.IFLA_ADDRESS, []byte{2, 0, 0, 0, 0, mac})
+		}
+	}
 	var links []link
 	for _, m := range [][]byte{
 		message(1, "lo", nil),
-		message(2, "eth0", port),
-		message(3, "eth1", port),
+		message(2, "eth0", port(1)),
+		message(3, "eth1", port(2)),
 		message(4, "bond0", bond(bondALB)),
 		message(5, "bond0.7", func(ae *netlink.AttributeEncoder) { ae.Uint32(unix.IFLA_LINK, 4) }),
 		message(6, "veth", func(ae *netlink.AttributeEncoder) {
@@ -77,6 +82,9 @@ func TestABondIsFoundBeneathAVLAN(t *testing.T) {
 		if got := names(index); !slices.Equal(got, want) {
 			t.Errorf("beneath %d are %v, want %v", index, got, want)
 		}
+	}
+	if macs := macsOf(links, 5); len(macs) != 2 || macs[0].String() != "02:00:00:00:00:01" || macs[1].String() != "02:00:00:00:00:02" {
+		t.Errorf("the VLAN's frames leave with %v, want the ports' addresses", macs)
 	}
 	if l := links[3]; !l.bond || l.bondMode != bondALB {
 		t.Errorf("%+v; want a bond of mode 6", l)
