@@ -59,6 +59,10 @@ func (m *Machine) preemptAt() time.Time {
 }
 
 func (m *Machine) tickActive() {
+	if m.due(m.endAt) {
+		m.shutdown()
+		return
+	}
 	m.tickVerify()
 	if !m.due(m.preemptAt()) {
 		return

@@ -27,7 +27,7 @@ func (m *Machine) become(to State, why Reason) {
 	m.transitions++
 	m.forgetRequest()
 	m.settleBy, m.retryAt, m.yieldBy, m.betterSince = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	m.verifyBy, m.relievedAt = time.Time{}, time.Time{}
+	m.verifyBy, m.relievedAt, m.endAt = time.Time{}, time.Time{}, time.Time{}
 	m.voluntary, m.useless = m.voluntary && to == Active, false
 }
 
@@ -59,7 +59,7 @@ func (m *Machine) becomeActive() {
 		p.rival, p.contested = p.mayHold(), time.Time{}
 	}
 	if ending {
-		m.shutdown()
+		m.endAt = m.now
 	}
 }
 

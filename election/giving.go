@@ -222,10 +222,12 @@ func (m *Machine) offerFailed(why string, unable bool) {
 func (m *Machine) heardStandingBy(p *peer) {
 	g := &m.give
 	switch {
-	case g.phase < giveHands || !p.active() || g.phase == giveHands && p.Group.Epoch <= m.claim:
+	case g.phase < giveHands || !p.active():
 	case p.Node != g.node || p.Boot != g.boot:
-		m.endDrain() // nobody forwards to this node
-	case g.phase == giveHands:
+		if best := m.activePeer(); best == nil || best.Node != g.node || best.Boot != g.boot {
+			m.endDrain() // nobody forwards to this node
+		}
+	case g.phase == giveHands && p.Group.Epoch > m.claim:
 		g.phase, g.since, g.by = giveDrains, m.now, m.now.Add(m.cfg.DrainDeadline)
 		m.answer(g.asker, HandedOver{To: g.node})
 		g.asker = asker{}
@@ -271,7 +273,6 @@ func (m *Machine) tickGiving() {
 	switch {
 	case g.phase == giveOffered && m.due(g.by):
 		m.offerFailed(fmt.Sprintf("no answer from %s within %v", g.node, m.cfg.AnswerTimeout), false)
-	case m.pending != nothing:
 	case m.due(m.giveDeadline()):
 		m.endDrain()
 	}
@@ -293,13 +294,11 @@ func (m *Machine) drainEnds() time.Time {
 
 // giveDeadline returns when this part wants a Tick, zero for never.
 func (m *Machine) giveDeadline() time.Time {
-	switch m.give.phase {
-	case giveOffered:
-		return m.give.by
-	case giveHands:
-		if !m.mustGo() {
-			return time.Time{}
-		}
+	switch g := &m.give; {
+	case g.phase == giveOffered:
+		return g.by
+	case m.pending != nothing: // a claim decides
+	case m.mustGo():
 		end := m.floor
 		for _, p := range m.peers {
 			if p.holds() {
@@ -307,7 +306,7 @@ func (m *Machine) giveDeadline() time.Time {
 			}
 		}
 		return end
-	case giveDrains:
+	case g.phase == giveDrains:
 		return m.drainEnds()
 	}
 	return time.Time{}

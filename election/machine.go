@@ -82,6 +82,7 @@ type Machine struct {
 	take        taking            // the handover to this node
 	asking      asker             // the active has been asked to hand over for this one
 	moved       asker             // waits until somebody is active
+	endAt       time.Time         // Active: was asked to end while it drained; zero for not
 	links       map[string]uint64 // boots to which a state channel stands, by node; at most MaxPeers
 	lossless    bool
 	notLossless string
@@ -241,7 +242,7 @@ func (m *Machine) stateDeadline() time.Time {
 	}
 	switch m.state {
 	case Active:
-		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt())
+		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt(), m.endAt)
 	case Draining:
 		return earliest(m.nextSend, m.answerBy, m.yieldBy)
 	case Fault:
@@ -397,14 +398,14 @@ func (m *Machine) judge(fitness uint8, serving bool, why string) {
 // shutdown: an active hands over and drains, whoever may have the VIP releases it first; a second request waits
 // for nothing.
 func (m *Machine) shutdown() {
+	m.endAt = time.Time{}
 	switch {
 	case m.state == Active && m.give.phase == giveNothing:
 		m.handOver(wish{why: WhyShutdown, then: Init, must: true})
 	case m.give.phase != giveNothing && m.give.then != Init:
 		m.give.then, m.give.must = Init, true
-	case m.state == Active:
+	case m.state == Active: // the second: not even for an answer to the offer
 		m.becomeDraining(Reason{Why: WhyShutdown}, Init)
-		m.becomeInit()
 	case m.state == Draining && m.give.phase == giveNothing && m.next != Init:
 		m.next = Init
 	case m.state == Backup && m.pending == claiming, m.state == Fault && m.held, m.kept && m.state != Draining:

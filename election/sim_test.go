@@ -84,6 +84,7 @@ func simulate(seed uint64, trace func(string, ...any)) error {
 func (w *world) populate() {
 	w.loss = []float64{0, 0.05, 0.3}[w.rng.IntN(3)]
 	w.preempt, w.relay = w.chance(0.3), w.chance(0.7)
+	w.unable, w.swallow = []float64{0, 0, 0.5}[w.rng.IntN(3)], []float64{0, 0, 0.2}[w.rng.IntN(3)]
 	if w.chance(0.35) {
 		w.groups = maxGroups
 	}
@@ -102,7 +103,7 @@ func (w *world) populate() {
 			cfgs[i] = Config{
 				Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: w.preempt,
 				SettleTimeout: 10 * w.interval, AnswerTimeout: 10 * w.interval, RetryInterval: 10 * w.interval,
-				HoldDown: 20 * w.interval,
+				HoldDown: 20 * w.interval, DrainDeadline: 15 * w.interval, DrainLinger: 3 * w.interval,
 			}
 		}
 		w.addNode(cfgs...)
@@ -131,7 +132,7 @@ func (w *world) outOfReach() {
 func (w *world) fault() {
 	n := w.nodes[w.rng.IntN(len(w.nodes))]
 	other := w.rng.IntN(len(w.nodes))
-	switch w.rng.IntN(20) {
+	switch w.rng.IntN(23) {
 	case 0:
 		n.powerLoss()
 	case 1:
@@ -172,6 +173,10 @@ func (w *world) fault() {
 		w.away[n.id], w.wire[n.id][other] = true, true
 	case 17, 18:
 		w.segmentFault(n)
+	case 20, 21:
+		n.groups[w.rng.IntN(w.groups)].handOver("")
+	case 22:
+		n.groups[w.rng.IntN(w.groups)].handOver(w.nodes[other].name)
 	case 19:
 		if w.squatter != nil {
 			w.squatter.sit(w.chance(0.6))
@@ -244,7 +249,7 @@ func (w *world) heal() {
 func (w *world) calmAfter() time.Duration {
 	cfg := w.nodes[0].groups[0].cfg
 	x := lateIntervals*w.interval + cfg.SettleTimeout + w.nodes[0].maxHang() + 2*cfg.RetryInterval +
-		3*longestPatience(w.interval) + 6*w.maxWork + 20*w.maxTick + (isolatedAfter+stationAsks)*w.interval
+		3*longestPatience(w.interval) + 6*w.maxWork + 20*w.maxTick + (isolatedAfter+stationAsks)*w.interval + w.handoverTakes()
 	if w.preempt { // a yield to the best, which may first have to be heard on the segment again (E6)
 		x += 2*cfg.HoldDown + activeDown(w.interval) + UsefulAfter(w.interval)/2
 	}
@@ -262,7 +267,7 @@ func (w *world) owner(k int) *simGroup {
 			owner = g
 		}
 	}
-	if owner == nil || !owner.answersARP() || w.betterThan(owner) != nil ||
+	if owner == nil || w.leftOver() != nil || !owner.answersARP() || w.betterThan(owner) != nil ||
 		len(w.stations) > 0 && w.stations[0].cache[k] != owner.simNode {
 		return nil
 	}

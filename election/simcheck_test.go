@@ -53,6 +53,9 @@ func (v *invariants) check(w *world) {
 			v.oneOwner(w, k)
 		}
 	}
+	if v.single {
+		v.settledHandovers(w)
+	}
 }
 
 // Never two actives that can hear each other for longer than Y.
@@ -81,7 +84,7 @@ func (v *invariants) twoOwners(w *world, k int) {
 }
 
 // owns: it has the VIP and may answer for it.
-func (g *simGroup) owns() bool { return g.held && !g.fenced && !g.paused }
+func (g *simGroup) owns() bool { return g.held && !g.fenced && !g.paused && !g.ho.quiet }
 
 // Epochs only grow.
 func (v *invariants) epochsGrow(w *world, g *simGroup) {
@@ -123,11 +126,11 @@ func (v *invariants) heard(g *simGroup, h Heard, answer bool) {
 	switch last := r.latest[from.id]; {
 	case last.boot == h.Boot && h.Seq < last.seq, answer && h.Boot != from.boot:
 		return // overtaken, or of an earlier life
-	case answer && last.boot != 0 && last.boot != h.Boot:
+	case answer && active && last.boot != 0 && last.boot != h.Boot:
 		return // a late advert of an earlier life has come since it was asked; only sessions tell which is which (E2)
 	}
 	r.latest[from.id], r.actives[from.id] = bootSeq{h.Boot, h.Seq}, time.Time{}
-	if active {
+	if active && h.Group.Epoch > g.ho.promised[h.Node] {
 		r.actives[from.id] = g.w.now
 	}
 }

@@ -27,6 +27,7 @@ type simGroup struct {
 
 	foreign string // who had the VIP when the wire was asked last; "" for nobody
 	seen    record // the checker's
+	ho      simHandover
 }
 
 // in returns the same group on another node.
@@ -49,6 +50,7 @@ func (g *simGroup) start() {
 	g.machine, g.state, g.ended = m, Init, false
 	g.held, g.stuck, g.jobs, g.working, g.fenced, g.foreign = false, false, nil, false, false, ""
 	g.w.inv.started(g)
+	g.beginHandover()
 	g.wake()
 }
 
@@ -126,9 +128,11 @@ func (g *simGroup) act(actions []Action) {
 		switch a := a.(type) {
 		case Send:
 			g.say()
-		case Probe, Claim, Release:
+		case Probe, Claim, Release, Drain:
 			g.jobs = append(g.jobs, a)
 			g.work()
+		case Tell, Prepare, Forget, DrainProxy, ResumeProxy, HandedOver:
+			g.actHandover(a)
 		case Query:
 			g.ask(a)
 		case Solicit:
@@ -185,12 +189,20 @@ func (g *simGroup) work() {
 		case Probe:
 			g.foreign = g.unknownOwner()
 			answer = Probed{Token: job.Token, Owner: g.foreign, Err: failed}
+		case Drain:
+			g.ho.quiet = g.held
+			g.stuck = g.stuck && len(g.jobs) > 0
+			g.working = false
+			g.work()
+			return
 		case Claim:
 			g.held = failed == nil
+			g.ho.quiet = false
 			g.stuck = g.stuck && len(g.jobs) > 0 // a Release that waits for this Claim
 			answer = Claimed{Token: job.Token, Err: failed}
 		case Release:
 			g.held = g.held && failed != nil
+			g.ho.quiet = g.ho.quiet && g.held
 			g.stuck = g.held
 			answer = Released{Token: job.Token, Err: failed}
 		}

@@ -38,6 +38,10 @@ type world struct {
 	// own; within, no takeover may happen and every bound holds.
 	maxLost int
 
+	unable    float64                       // how often a node cannot be lossless
+	swallow   float64                       // how often a message is lost on a channel
+	losesTell func(*simGroup, Message) bool // nil: chance decides
+
 	quiet bool // no more faults: who ends is started again
 
 	inv   invariants

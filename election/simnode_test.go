@@ -194,6 +194,8 @@ type packet struct {
 	path     Path
 	from     int
 	opened   *Advert // all who receive it read the same
+	said     *Said   // a message of the state channel to this group, and no datagram
+	group    int
 }
 
 func (p *packet) open() (*Advert, error) {
@@ -213,6 +215,11 @@ func (n *simNode) receive(p *packet) {
 	}
 	if n.paused {
 		n.inbox = append(n.inbox, p)
+		return
+	}
+	if p.said != nil {
+		n.groups[p.group].takes(*p.said)
+		n.groups[p.group].step(*p.said)
 		return
 	}
 	if IsQuestion(p.datagram) {

@@ -92,6 +92,7 @@ func TestOutages(t *testing.T) {
 			for seed := range uint64(300) {
 				w := newWorld(seed, interval)
 				w.maxDelay, w.maxTick, w.maxWork = delay, late, work
+				w.unable = 1 // what cannot be handed over is yielded
 				for range 2 {
 					w.addNode(Config{}).start()
 					w.run(w.now.Add(w.upTo(interval)))

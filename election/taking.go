@@ -60,6 +60,8 @@ func (m *Machine) mayTake(ev Said) (MessageKind, string) {
 		return MsgRefuse, m.cfg.Node + " cannot serve: " + m.notServing
 	case !known || m.peers[i].Boot != ev.Boot || !m.peers[i].active() || !m.peers[i].until.After(m.now):
 		return MsgRefuse, m.cfg.Node + " does not hear that " + ev.Node + " is active"
+	case m.otherActive(ev.Node):
+		return MsgRefuse, m.cfg.Node + " hears two actives"
 	case !m.lossless:
 		return MsgUnable, m.notLossless
 	}
@@ -89,7 +91,8 @@ func (m *Machine) prepared(ev Prepared) {
 
 // told to take over: the other one is silent about the VIP from now on.
 func (m *Machine) told(ev Said) {
-	if !m.takes(ev, takeReady) || !m.now.Before(m.take.by) || !m.standsBy() || m.pending != nothing || !m.fit() {
+	if !m.takes(ev, takeReady) || !m.now.Before(m.take.by) || !m.standsBy() || m.pending != nothing || !m.fit() || m.isolated ||
+		m.otherActive(ev.Node) {
 		m.tell(ev.Node, ev.Boot, Message{Kind: MsgRefuse, Nonce: ev.Message.Nonce, Text: m.cfg.Node + " was told too late"})
 		return
 	}
@@ -97,6 +100,16 @@ func (m *Machine) told(ev Said) {
 	m.lost = Reason{Why: WhyHandover, Node: ev.Node}
 	m.mustProbe = false
 	m.beginClaim()
+}
+
+// otherActive: somebody beside this node was heard to be active, and not to have ended.
+func (m *Machine) otherActive(node string) bool {
+	for _, p := range m.peers {
+		if p.Node != node && p.active() && p.until.After(m.now) {
+			return true
+		}
+	}
+	return false
 }
 
 // giver: p is the one whose VIP this node is claiming; what it said before it was silent may still arrive.
