@@ -58,8 +58,11 @@ func (g *group) state(now time.Time) ipc.GroupState {
 func answers(st vip.Status) ipc.Answers {
 	a := ipc.Answers{IPv4: st.IPv4.Mode.String(), IPv6: st.IPv6.Mode.String(), Given: st.Answered, Refused: st.Refused}
 	for _, f := range []vip.FamilyStatus{st.IPv4, st.IPv6} {
-		if f.Mode == vip.ModeLease && f.Err != nil {
+		switch {
+		case f.Mode == vip.ModeLease && f.Err != nil:
 			a.Note = f.Err.Error()
+		case f.Mode == vip.ModeKeeper && !f.InForce:
+			a.Note = "unmuted: something removed the nftables table that keeps the kernel silent; it is being put back"
 		}
 	}
 	return a
