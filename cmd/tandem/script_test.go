@@ -64,7 +64,7 @@ func serveExample(env *testscript.Env, path string) error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&api.Server{Status: example}).Serve(ctx, l) }()
+	go func() { done <- (&api.Server{Status: example, ReplaceProxy: replaced}).Serve(ctx, l) }()
 	env.Defer(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -72,6 +72,10 @@ func serveExample(env *testscript.Env, path string) error {
 		}
 	})
 	return nil
+}
+
+func replaced(context.Context) (api.Done, error) {
+	return api.Done{Message: "the proxy (process 102) was replaced by process 103"}, nil
 }
 
 func example() api.Status {
@@ -86,7 +90,8 @@ func example() api.Status {
 		}},
 		Processes: []api.Process{
 			{Name: "keeper", PID: 100, Since: now.Add(-90 * time.Second), Ready: true, CapEff: "0000000000003400", RSSBytes: 15 << 20},
-			{Name: "proxy", PID: 102, Since: now.Add(-5 * time.Second), Restarts: 2, Ready: true, UID: 61948, OwnUser: true, CapEff: "0000000000000000", NoNewPriv: true, RSSBytes: 20 << 20},
+			{Name: "proxy", PID: 102, Since: now.Add(-5 * time.Second), Restarts: 2, Ready: true, UID: 61948, OwnUser: true, CapEff: "0000000000000000", NoNewPriv: true, RSSBytes: 20 << 20, Doing: "serving", Clients: 7},
+			{Name: "proxy", PID: 101, Since: now.Add(-time.Minute), Ready: true, UID: 61948, OwnUser: true, CapEff: "0000000000000000", NoNewPriv: true, RSSBytes: 20 << 20, Doing: "draining", Clients: 3},
 		},
 		Frontends: []api.Frontend{{Name: ":80", Requests: 1234, Current: 5, Status: map[string]uint64{"2xx": 1230, "5xx": 4}}},
 		Pools: []api.Pool{{Name: "web", Policy: "roundrobin", Backends: []api.Backend{

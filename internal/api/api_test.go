@@ -19,6 +19,11 @@ import (
 
 func serve(t *testing.T, status func() api.Status) string {
 	t.Helper()
+	return serveAll(t, &api.Server{Status: status})
+}
+
+func serveAll(t *testing.T, s *api.Server) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "control.sock")
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -26,7 +31,7 @@ func serve(t *testing.T, status func() api.Status) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&api.Server{Status: status}).Serve(ctx, l) }()
+	go func() { done <- s.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -92,5 +97,24 @@ func TestAnUnknownPathIsAnErrorObject(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAnOrderIsCarriedOutOrRefusedWithTheRemedy(t *testing.T) {
+	var refuse error
+	c := api.NewClient(serveAll(t, &api.Server{ReplaceProxy: func(context.Context) (api.Done, error) {
+		return api.Done{Message: "replaced"}, refuse
+	}}))
+	if done, err := c.ReplaceProxy(t.Context()); err != nil || done.Message != "replaced" {
+		t.Errorf("ReplaceProxy() = %v, %v", done, err)
+	}
+	refuse = &api.Error{Message: "one is under way", Remedy: "wait"}
+	var e *api.Error
+	if _, err := c.ReplaceProxy(t.Context()); !errors.As(err, &e) || e.Message != "one is under way" || e.Remedy != "wait" {
+		t.Errorf("refused, ReplaceProxy() returns %v, want the reason and the remedy", err)
+	}
+	refuse = errors.New("broken")
+	if _, err := c.ReplaceProxy(t.Context()); !errors.As(err, &e) || e.Message != "broken" {
+		t.Errorf("broken, ReplaceProxy() returns %v, want the error", err)
 	}
 }

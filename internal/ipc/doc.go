@@ -6,7 +6,12 @@
 //	control ── each pool's whole list ───► proxy      control ◄── snapshots ───────── proxy
 //
 // The keeper makes every pair and hands the ends out; control and proxy never find each
-// other on their own. A message is a frame: one line of header (kind, length, number of
+// other on their own. Only a proxy whose keeper has died is found, by the next one, at the
+// meeting socket beside the admin socket: it attends that in the end, and nobody else does
+// ([Attend], [Meet], [Orphan]). Both sides ask the kernel whose process the other is. So
+// what is said to a proxy is understood by those of other versions; see the kinds.
+//
+// A message is a frame: one line of header (kind, length, number of
 // descriptors) and a JSON body of at most [MaxBody] bytes. Nothing in a message is a
 // delta: each says the whole of what it is about, so that a process that starts late or
 // again needs only the newest of each kind.

@@ -24,6 +24,14 @@
 //	              proxy:   started again; meanwhile this node does not serve, and yields
 //	                       to a fit peer
 //	keeper dies   both children see the end of their socket: the proxy serves on for
-//	              orphan_time, control leaves the cluster; nobody here answers for the VIP
-//	              any more, since the kernel is mute about it, and a peer takes it
+//	              orphan_time, control ends; nobody here answers for the VIP any more,
+//	              since the kernel is mute about it, and a peer takes it. A keeper that is
+//	              started within that time adopts the proxy with its sockets and
+//	              connections, and the VIP, mute, until the election has decided: to hold
+//	              it again, or to drain and release it (E11; adopt_linux.go)
+//
+// An operator may have the proxy replaced (tandem reload --proxy), and so does the keeper
+// with an adopted one of another build or configuration: a second process with the same
+// sockets warms up, takes its place, and the old one ends with its last connection
+// (replace_linux.go). Only the one that serves counts for the election.
 package keeper
