@@ -117,16 +117,17 @@ func (v *invariants) stepped(g *simGroup, ev Event) {
 	}
 }
 
-func (v *invariants) heard(g *simGroup, h Heard, answer bool) {
+// heard sees what a group is told, by an advert or as the answer to q.
+func (v *invariants) heard(g *simGroup, h Heard, q *asked) {
 	r, from := &g.seen, g.w.nodeOf(h.Node)
 	active := h.Group.State == Active && h.Group.Priority > 0
 	if active {
 		r.ours, r.probed = true, false
 	}
 	switch last := r.latest[from.id]; {
-	case last.boot == h.Boot && h.Seq < last.seq, answer && h.Boot != from.boot:
+	case last.boot == h.Boot && h.Seq < last.seq, q != nil && h.Boot != from.boot:
 		return // overtaken, or of an earlier life
-	case answer && active && last.boot != 0 && last.boot != h.Boot:
+	case q != nil && q.boot == h.Boot && last.boot != 0 && last.boot != h.Boot:
 		return // a late advert of an earlier life has come since it was asked; only sessions tell which is which (E2)
 	}
 	r.latest[from.id], r.actives[from.id] = bootSeq{h.Boot, h.Seq}, time.Time{}

@@ -109,8 +109,8 @@ func (g *simGroup) receive(a *Advert, path Path) {
 	if g.w.trace != nil {
 		g.w.log("%s ← %s says by %v (%T) %+v", g, h.Node, path, ev, h.Group)
 	}
-	if a.Echo == 0 || g.machine.outstanding(a.Echo) != nil { // else nobody of this life asked
-		g.w.inv.heard(g, h, a.Echo != 0)
+	if q := g.machine.outstanding(a.Echo); a.Echo == 0 || q != nil { // else nobody of this life asked
+		g.w.inv.heard(g, h, q)
 	}
 	g.act(g.machine.Step(g.clock(), ev))
 	if g.machine != nil {
