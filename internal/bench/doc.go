@@ -65,6 +65,17 @@
 // by cgroups, and gives it a busy loop of its own that exhausts it: so all of the balancer is
 // stopped for the rest of each 100 ms, but for threads of real-time priority.
 //
+// # The proxy
+//
+// proxy measures what a request costs, beside HAProxy and nginx (Debian's haproxy and
+// nginx-light), one proxy at a time: processor time from /proc of the process that carries
+// the traffic, and of all processes of the product. A whole `tandem lb` runs, keeper and
+// control with it. The proxy has one processor, generator and backend another, all in one
+// fresh host per measurement, over its loopback device. X-Forwarded-For, counters and kept
+// backend connections everywhere, checks where there are any, logs nowhere; HAProxy splices
+// large bodies (proxy_conf.go). Ratios are made inside a repetition. Gate on them and on
+// processor time: requests a second are the generator's limit as often as the proxy's.
+//
 // # Parts
 //
 // Pure and portable: faults.go (which there are), check, forecast, stats, report, markdown,
@@ -72,6 +83,8 @@
 // client's cache), node and service (a host, its daemons), stack (what runs there), proc
 // (whose process is whose), hang (a thread stands still), faults_linux.go (how they are
 // done), trial (one repetition), failover, overload, quota.
+// Of proxy: proxy (options, report), proxy_conf, and for Linux proxy_linux.go (who runs
+// where), proxy_load (the generator), proxy_backend, proxy_usage.
 // The outer process builds the binary and makes the folder that it removes at the end; all
 // else happens inside the lab, and ends with it. One goroutine, that of main, does everything
 // but observe, restart HAProxy, and hold threads.

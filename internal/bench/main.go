@@ -28,6 +28,12 @@ func main() {
 		}
 		return
 	}
+	if proxyChild(os.Args[1:]) {
+		return
+	}
+	if len(os.Args) > 1 && os.Args[1] == "proxy" {
+		os.Exit(proxyMain(os.Args[2:]))
+	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -41,6 +47,15 @@ func main() {
 		code = max(code, exitFailed)
 	}
 	os.Exit(code)
+}
+
+// exitWith says what went wrong, if anything, and returns the exit code.
+func exitWith(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	return exitFailed
 }
 
 // spinArg makes this program a busy loop: one of those that overload a machine.
