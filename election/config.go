@@ -23,6 +23,8 @@ const (
 	DefaultDrainDeadline = 5 * time.Minute
 	DefaultDrainLinger   = 2 * time.Second
 
+	maxDrainDeadline = 24 * time.Hour
+
 	MaxNameLen = 63 // bytes of a node's or group's name, as for a DNS label
 	MaxPeers   = 32 // nodes a machine remembers beside itself
 )
@@ -102,7 +104,7 @@ func (c Config) check() error {
 		{"AnswerTimeout", c.AnswerTimeout, 10 * time.Millisecond, time.Minute},
 		{"RetryInterval", c.RetryInterval, 10 * time.Millisecond, time.Hour},
 		{"HoldDown", c.HoldDown, 10 * time.Millisecond, time.Hour},
-		{"DrainDeadline", c.DrainDeadline, 10 * time.Millisecond, 24 * time.Hour},
+		{"DrainDeadline", c.DrainDeadline, 10 * time.Millisecond, maxDrainDeadline},
 		{"DrainLinger", c.DrainLinger, time.Millisecond, time.Minute},
 	} {
 		if d.value < d.min || d.value > d.max {

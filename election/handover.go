@@ -224,3 +224,9 @@ func (m *Machine) tell(node string, boot uint64, msg Message) {
 	}
 	m.do(Tell{Node: node, Boot: boot, Message: msg})
 }
+
+// Valid says whether m could be of a machine: what came over a network is checked by it.
+func (m *Message) Valid() bool {
+	return m.Kind > 0 && m.Kind < numMessageKinds && m.Nonce != 0 && m.Epoch <= maxEpoch && m.For >= 0 &&
+		m.For <= maxDrainDeadline && m.Left >= 0 && len(m.To) <= MaxNameLen && len(m.Text) <= MaxText
+}

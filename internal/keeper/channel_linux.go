@@ -17,12 +17,20 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/election"
 )
 
 // The state channel is a TCP connection from each keeper to each other one, on the adverts'
-// port. Nothing is said on it but who is there: what counts is its end (E7). A kernel whose
-// keeper has died closes the connection and refuses the next one within a millisecond, long
-// before an advert is missed. It is a hint only: a firewall can do the same.
+// port. Both ends prove who they are; then whoever connected may say something now and then
+// (talk_linux.go). What counts besides is its end (E7): a kernel whose keeper has died closes
+// the connection and refuses the next one within a millisecond, long before an advert is
+// missed. It is a hint only: a firewall can do the same.
+//
+//	→ nonce 16
+//	← boot 8 · nonce 16 · name (length 1) · tag 16 of the nonce asked with, and of all this
+//	→ boot 8 · name (length 1) · tag 16 of the nonce answered with, and of all this
+//	→ frames
 const (
 	channelNonce   = 16
 	channelTag     = 16 // HMAC-SHA256, truncated
@@ -41,6 +49,20 @@ type peerGone struct {
 	boot uint64
 }
 
+// peerLinked is an event: a channel to this node and boot stands, or has ended.
+type peerLinked struct {
+	node string
+	boot uint64
+	up   bool
+}
+
+// peerSaid is an event: a peer has said something.
+type peerSaid struct {
+	node string
+	boot uint64
+	talk talk
+}
+
 // channel is this node's side of all state channels.
 type channel struct {
 	node     string
@@ -51,9 +73,11 @@ type channel struct {
 	emit     func(event)
 	log      *slog.Logger
 
+	introduce func() []talk // what every peer is told first; nil: nothing
+
 	mu    sync.Mutex // protects what follows
 	peers map[netip.AddrPort]context.CancelFunc
-	up    map[netip.AddrPort]bool // connections that stand
+	up    map[netip.AddrPort]*line // connections that stand
 }
 
 func openChannel(node string, boot uint64, port uint16, keys [][]byte, log *slog.Logger) (*channel, error) {
@@ -63,7 +87,7 @@ func openChannel(node string, boot uint64, port uint16, keys [][]byte, log *slog
 	}
 	return &channel{
 		node: node, boot: boot, port: port, keys: keys, listener: l, log: log,
-		peers: make(map[netip.AddrPort]context.CancelFunc), up: make(map[netip.AddrPort]bool),
+		peers: make(map[netip.AddrPort]context.CancelFunc), up: make(map[netip.AddrPort]*line),
 	}, nil
 }
 
@@ -97,27 +121,90 @@ func (c *channel) run(ctx context.Context) error {
 	}
 }
 
-// answer says who is here to whoever asks, and then waits for the end.
+// answer says who is here to whoever asks, hears who that is, and then passes on what it says.
 func (c *channel) answer(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	conn.SetDeadline(time.Now().Add(channelHello))
-	var nonce [channelNonce]byte
+	var nonce, own [channelNonce]byte
 	if _, err := io.ReadFull(conn, nonce[:]); err != nil {
 		return
 	}
+	rand.Read(own[:])
 	hello := binary.BigEndian.AppendUint64(nil, c.boot)
-	hello = append(append(hello, byte(len(c.node))), c.node...)
-	var key []byte
-	if len(c.keys) > 0 {
-		key = c.keys[0]
+	hello = appendText(append(hello, own[:]...), c.node)
+	if _, err := conn.Write(append(hello, channelMAC(c.firstKey(), nonce[:], hello)...)); err != nil {
+		return
 	}
-	if _, err := conn.Write(append(hello, channelMAC(key, nonce[:], hello)...)); err != nil {
+	hello, name, tag, err := readHello(conn, 8)
+	if err != nil {
+		return
+	}
+	key, ok := c.keyOf(own[:], hello, tag)
+	if !ok {
+		c.log.Debug("state channel: who connected does not hold the balancer key", "from", conn.RemoteAddr())
 		return
 	}
 	conn.SetDeadline(time.Time{})
-	io.Copy(io.Discard, io.LimitReader(conn, 1)) // nobody says more: its end, or its excess
+	c.listen(conn, name, binary.BigEndian.Uint64(hello), newFrames(key, nonce[:], own[:]))
+}
+
+// listen passes on what a peer says until the connection ends.
+func (c *channel) listen(conn net.Conn, node string, boot uint64, f *frames) {
+	for {
+		body, err := f.read(conn)
+		var t talk
+		if err == nil {
+			t, err = parseTalk(body)
+		}
+		switch {
+		case errors.Is(err, errTalk):
+			c.log.Warn("state channel", "peer", node, "err", err)
+			return
+		case err != nil:
+			return
+		}
+		c.emit(peerSaid{node, boot, t})
+	}
+}
+
+func (c *channel) firstKey() []byte {
+	if len(c.keys) == 0 {
+		return nil
+	}
+	return c.keys[0]
+}
+
+// keyOf returns the key that made the tag.
+func (c *channel) keyOf(nonce, hello, tag []byte) (key []byte, ok bool) {
+	keys := c.keys
+	if len(keys) == 0 {
+		keys = [][]byte{nil}
+	}
+	for _, key := range keys {
+		if hmac.Equal(tag, channelMAC(key, nonce, hello)) {
+			return key, true
+		}
+	}
+	return nil, false
+}
+
+// readHello reads head bytes, a name and a tag; hello is all but the tag.
+func readHello(r io.Reader, head int) (hello []byte, name string, tag []byte, err error) {
+	hello = make([]byte, head+1)
+	if _, err := io.ReadFull(r, hello); err != nil {
+		return nil, "", nil, err
+	}
+	n := int(hello[head])
+	rest := make([]byte, n+channelTag)
+	if _, err := io.ReadFull(r, rest); err != nil {
+		return nil, "", nil, err
+	}
+	if n == 0 || n > election.MaxNameLen {
+		return nil, "", nil, errors.New("a peer without a proper name")
+	}
+	return append(hello, rest[:n]...), string(rest[:n]), rest[n:], nil
 }
 
 // channelMAC proves that hello answers nonce. Without a key it proves nothing.
@@ -177,21 +264,81 @@ func (c *channel) attend(ctx context.Context, peer netip.AddrPort) (node string,
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	conn.SetDeadline(time.Now().Add(channelHello))
-	if node, boot, err = c.greet(conn); err != nil {
+	met, err := c.meet(conn)
+	if err != nil {
 		c.log.Debug("state channel", "peer", peer, "err", err)
 		return "", 0, err
 	}
 	conn.SetDeadline(time.Time{})
-	c.setConnected(peer, true)
-	io.Copy(io.Discard, conn)
-	c.setConnected(peer, false)
-	return node, boot, nil
+	c.speak(conn, peer, met)
+	return met.node, met.boot, nil
 }
 
-func (c *channel) setConnected(peer netip.AddrPort, is bool) {
+// line is a connection that stands, and what is still to be said on it.
+type line struct {
+	node string
+	boot uint64
+	out  chan []byte // bodies
+}
+
+// speak says what is to be said until the connection ends.
+func (c *channel) speak(conn net.Conn, peer netip.AddrPort, met acquaintance) {
+	l := &line{node: met.node, boot: met.boot, out: make(chan []byte, talkQueue)}
+	if c.introduce != nil {
+		for _, t := range c.introduce() {
+			l.say(t)
+		}
+	}
+	c.setConnected(peer, l)
+	c.emit(peerLinked{met.node, met.boot, true})
+	defer func() {
+		c.setConnected(peer, nil)
+		c.emit(peerLinked{met.node, met.boot, false})
+	}()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		io.Copy(io.Discard, conn) // nothing comes this way but its end
+	}()
+	for {
+		select {
+		case <-ended:
+			return
+		case body := <-l.out:
+			conn.SetWriteDeadline(time.Now().Add(channelHello))
+			if _, err := conn.Write(met.frames.seal(body)); err != nil {
+				conn.Close()
+				<-ended
+				return
+			}
+		}
+	}
+}
+
+// say queues it, or loses it.
+func (l *line) say(t talk) {
+	select {
+	case l.out <- appendTalk(nil, t):
+	default:
+	}
+}
+
+// tell says something to this node and boot, if a connection stands. It never blocks.
+func (c *channel) tell(node string, boot uint64, t talk) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.up[peer] = is; !is {
+	for _, l := range c.up {
+		if l.node == node && l.boot == boot {
+			l.say(t)
+			return
+		}
+	}
+}
+
+func (c *channel) setConnected(peer netip.AddrPort, l *line) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.up[peer] = l; l == nil {
 		delete(c.up, peer)
 	}
 }
@@ -200,36 +347,55 @@ func (c *channel) setConnected(peer netip.AddrPort, is bool) {
 func (c *channel) connected(peer netip.AddrPort) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.up[peer]
+	return c.up[peer] != nil
+}
+
+// stands says whether any channel to this node and boot does.
+func (c *channel) stands(node string, boot uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.up {
+		if l.node == node && l.boot == boot {
+			return true
+		}
+	}
+	return false
+}
+
+// acquaintance is what a peer has proved.
+type acquaintance struct {
+	node   string
+	boot   uint64
+	frames *frames
 }
 
 // greet asks who is there.
 func (c *channel) greet(conn net.Conn) (node string, boot uint64, err error) {
+	met, err := c.meet(conn)
+	return met.node, met.boot, err
+}
+
+// meet is greet, and says who asks.
+func (c *channel) meet(conn net.Conn) (acquaintance, error) {
 	var nonce [channelNonce]byte
 	rand.Read(nonce[:])
 	if _, err := conn.Write(nonce[:]); err != nil {
-		return "", 0, err
+		return acquaintance{}, err
 	}
-	hello := make([]byte, 9)
-	if _, err := io.ReadFull(conn, hello); err != nil {
-		return "", 0, err
+	hello, name, tag, err := readHello(conn, 8+channelNonce)
+	if err != nil {
+		return acquaintance{}, err
 	}
-	rest := make([]byte, int(hello[8])+channelTag)
-	if _, err := io.ReadFull(conn, rest); err != nil {
-		return "", 0, err
+	key, ok := c.keyOf(nonce[:], hello, tag)
+	if !ok {
+		return acquaintance{}, errors.New("the peer does not hold the balancer key")
 	}
-	name, tag := rest[:hello[8]], rest[hello[8]:]
-	hello = append(hello, name...)
-	keys := c.keys
-	if len(keys) == 0 {
-		keys = [][]byte{nil}
+	its := hello[8 : 8+channelNonce]
+	own := appendText(binary.BigEndian.AppendUint64(nil, c.boot), c.node)
+	if _, err := conn.Write(append(own, channelMAC(key, its, own)...)); err != nil {
+		return acquaintance{}, err
 	}
-	for _, key := range keys {
-		if hmac.Equal(tag, channelMAC(key, nonce[:], hello)) {
-			return string(name), binary.BigEndian.Uint64(hello), nil
-		}
-	}
-	return "", 0, errors.New("the peer does not hold the balancer key")
+	return acquaintance{name, binary.BigEndian.Uint64(hello), newFrames(key, nonce[:], its)}, nil
 }
 
 // refuses says whether a peer's kernel turns a new connection away. A dying process closes

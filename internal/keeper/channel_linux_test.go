@@ -38,7 +38,11 @@ func runChannel(t *testing.T, node string, boot uint64, keys [][]byte) (c *chann
 func following(t *testing.T, from *channel, peer netip.AddrPort) <-chan event {
 	t.Helper()
 	news := make(chan event, 16)
-	from.emit = func(ev event) { news <- ev }
+	from.emit = func(ev event) {
+		if _, linked := ev.(peerLinked); !linked {
+			news <- ev
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
 	from.follow(ctx, &g, map[netip.AddrPort]string{peer: ""})
