@@ -115,7 +115,7 @@ func (m *Machine) withdraw(why Reason) {
 func (m *Machine) unanswered() {
 	late := "no answer within " + m.cfg.AnswerTimeout.String()
 	if m.pending == probing {
-		m.becomeFault(Reason{Why: WhyProbeFailed, Detail: late})
+		m.notClear(Reason{Why: WhyProbeFailed, Detail: late})
 		return
 	}
 	m.becomeFault(Reason{Why: WhyClaimFailed, Detail: late})
@@ -129,13 +129,23 @@ func (m *Machine) probed(ev Probed) {
 	}
 	switch {
 	case ev.Err != nil:
-		m.becomeFault(Reason{Why: WhyProbeFailed, Detail: ev.Err.Error()})
+		m.notClear(Reason{Why: WhyProbeFailed, Detail: ev.Err.Error()})
 	case ev.Owner != "":
 		m.foreign = ev.Owner
-		m.becomeFault(Reason{Why: WhyForeignOwner, Detail: ev.Owner})
+		m.notClear(Reason{Why: WhyForeignOwner, Detail: ev.Owner})
 	default:
 		m.mustProbe = false
 		m.ask(claiming)
+	}
+}
+
+// notClear: the wire does not say that the VIP is free. Whoever drains has its address still, and gives it up.
+func (m *Machine) notClear(why Reason) {
+	drains := m.state == Draining
+	m.becomeFault(why)
+	if drains {
+		m.held = true
+		m.ask(releasing)
 	}
 }
 
