@@ -55,7 +55,7 @@ var mutants = []mutant{
 	{"E6: who complains unheard is not asked", "complained.go", "\t\tm.askWhoComplains()\n", ""},
 	{"E6: the next one may be where the last one was", "peers.go", ", m.useless && p.Group.Hearing.beats(m.hearing)", ""},
 	{"E6: who yields as useless does not say so", "status.go", "g.Wire = WireSilent // of itself", "// of itself"},
-	{"E7: the segment's answers measure the keeper's", "query.go", "if q.via != PathWire {", "if true {"},
+	{"E7: the segment's answers measure the keeper's", "query.go", "\t\t} else {\n\t\t\tp.rtt", "\t\t}\n\t\t{\n\t\t\tp.rtt"},
 	{"E7: a fast signal claims by itself", "query.go", "max(minRound, 2*p.rtt, p.lateness)", "0 * p.rtt"},
 	{"E7: a signal of an earlier life counts", "query.go", "p.Boot != ev.Boot || !p.holds()", "!p.holds()"},
 	{"E7: a signal shortens an unmeasured wait", "query.go", " || p.rtt == 0 {", " {"},

@@ -24,7 +24,6 @@ type asked struct {
 	nonce uint64
 	at    time.Time
 	boot  uint64 // of whom it was for; 0: for all
-	via   Path
 }
 
 // query sends one round: to p, or to all when that is nil.
@@ -37,7 +36,7 @@ func (m *Machine) query(p *peer, via Path) {
 // question sends one to p, or to all when that is nil.
 func (m *Machine) question(p *peer, q Query) {
 	q.Nonce = m.nonce()
-	a := asked{nonce: q.Nonce, at: m.now, via: q.Via}
+	a := asked{nonce: q.Nonce, at: m.now}
 	if p != nil {
 		q.Node, q.Addr, a.boot = p.Node, p.Addr, p.Boot
 	}
@@ -67,11 +66,10 @@ func (m *Machine) answeredQuery(ev Answered) {
 		if p.Boot == ev.Boot && ev.Group.Epoch < p.Group.Epoch || p.Boot != ev.Boot && q.boot == ev.Boot {
 			return // from before what it said last, or from before its restart
 		}
-		if q.via != PathWire { // there the kernel may first have to find the MAC: no measure of the keeper
-			p.rtt = max(p.rtt, m.now.Sub(q.at), 1) // 0: not known
-		}
-		if ev.Path == PathWire {
+		if ev.Path == PathWire { // the kernel may first have to find the MAC: no measure of the keeper
 			p.wire.answer(m.cfg.AdvertInterval)
+		} else {
+			p.rtt = max(p.rtt, m.now.Sub(q.at), 1) // 0: not known
 		}
 	}
 	p := m.hear(ev.Heard, ev.Path)
