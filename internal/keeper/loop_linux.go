@@ -271,6 +271,7 @@ func (l *loop) stepAll(ev election.Event) {
 // carryOut starts the actions of one Step or Tick, in order.
 func (l *loop) carryOut(g *group, actions []election.Action) {
 	g.setGate()
+	g.segment.newSilence(actions)
 	for _, a := range actions {
 		switch a := a.(type) {
 		case election.Send:

@@ -79,9 +79,6 @@ func (g *group) hearWire(ctx context.Context, s *advertSocket, emit func(event))
 // query sends one question by each of the paths wanted. What cannot be sent is not
 // answered: the machine waits for no one path.
 func (l *loop) query(g *group, q election.Query) {
-	if q.Round == 1 { // a new silence: what was heard in the last one proves nothing
-		g.segment.solicited = time.Time{}
-	}
 	l.asked.add(q.Nonce, time.Now())
 	question := election.Question{Node: l.set.node, Boot: l.set.boot, Nonce: q.Nonce, Target: q.Node, Complaint: q.Complaint}
 	asked := []target{{netip.AddrPortFrom(q.Addr, l.set.port), q.Node}}

@@ -152,11 +152,25 @@ func (l *loop) silentMAC(g *group) net.HardwareAddr {
 	return nil
 }
 
+// newSilence is called with what a machine wants done, BEFORE any of it: with the first round of
+// questions a new silence begins, and what was heard in the last one proves nothing.
+func (s *segment) newSilence(actions []election.Action) {
+	for _, a := range actions {
+		if q, ok := a.(election.Query); ok && q.Round == 1 {
+			s.silent, s.solicited = q.Node, time.Time{}
+		}
+	}
+}
+
 // solicit asks hosts on the segment for a sign of life, beside the loop: the gateway and
 // whoever this node has spoken with of late answer ARP and NDP whatever else they do.
 func (l *loop) solicit(g *group, a election.Solicit) {
-	if s := &g.segment; s.solicited.IsZero() || s.silent != a.Silent { // of one silence, the first counts
-		s.silent, s.solicited = a.Silent, time.Now()
+	s := &g.segment
+	if a.Silent != "" && a.Silent != s.silent {
+		s.silent, s.solicited = a.Silent, time.Time{}
+	}
+	if s.solicited.IsZero() { // of one silence, the first counts
+		s.solicited = time.Now()
 	}
 	l.askForSigns(g, known, solicitHosts)
 }
