@@ -18,7 +18,7 @@ func failover(ctx context.Context, o options, stacks []*stack, out, errOut io.Wr
 	table := newTable(o, stacks)
 	err = table.run(ctx, o, stacks, began, errOut)
 	report := Report{Began: began.UTC(), Took: time.Since(began).Seconds(), Seed: o.seed, Load: loadAverages(), Results: []Result{}}
-	report.about(stacks)
+	report.about(o, stacks)
 	ok = true
 	for _, r := range table.results {
 		r.sum()
