@@ -13,7 +13,7 @@ import (
 // about fills in what a figure is worth nothing without.
 func (r *Report) about(o options, stacks []*stack) {
 	r.Command = command()
-	r.Commit = commit(o)
+	r.Commit = commitOf(o)
 	r.CPUs, r.CPU, r.Kernel, r.Go, r.Root = runtime.NumCPU(), cpu(), kernel(), runtime.Version(), trulyRoot()
 	r.Versions = map[string]string{}
 	for _, st := range stacks {
@@ -29,12 +29,16 @@ func command() string {
 	return strings.Join(append([]string{"go run ./internal/bench"}, os.Args[1:]...), " ")
 }
 
-// commit names the source tree's, with a "+" if the tree differs from it; of a binary that
-// was given nobody knows it.
-func commit(o options) string {
+// commitOf names what is measured; of a binary that was given nobody knows the commit.
+func commitOf(o options) string {
 	if o.tandem != "" {
 		return "of " + o.tandem
 	}
+	return commit()
+}
+
+// commit names the source tree's, with a "+" if the tree differs from it.
+func commit() string {
 	head, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
 		return "?"

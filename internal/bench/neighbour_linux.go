@@ -2,14 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/tandem-lb/tandem/internal/lab/owners"
 )
@@ -19,10 +15,9 @@ const cachePoll = 5 * time.Millisecond
 
 // A cache watches which host the client's kernel takes for the VIP's owner.
 type cache struct {
-	read  func() (net.HardwareAddr, error) // nil: no entry, or an unfinished one
-	name  func(net.HardwareAddr) string
-	now   func() time.Duration
-	close func()
+	read func() (net.HardwareAddr, error) // nil: no entry, or an unfinished one
+	name func(net.HardwareAddr) string
+	now  func() time.Duration
 
 	mu    sync.Mutex // protects looks
 	looks []look
@@ -34,33 +29,15 @@ type look struct {
 	host string
 }
 
-// newCache opens the client's cache. Run closes it.
-func (s *site) newCache() (*cache, error) {
-	var h *netlink.Handle
-	var index int
-	err := s.client.Do(func() (err error) {
-		if h, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
-			return err
-		}
-		ifi, err := net.InterfaceByName("eth0")
-		if err != nil {
-			h.Close()
-			return err
-		}
-		index = ifi.Index
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the client's ARP cache: %w", err)
-	}
+// newCache watches the client's.
+func (s *site) newCache() *cache {
 	names := map[string]string{}
 	for _, n := range s.lbs {
 		names[n.host.MAC().String()] = n.name
 	}
 	return &cache{
-		now:   s.log.Now,
-		close: h.Close,
-		read:  func() (net.HardwareAddr, error) { return entry(h, index) },
+		now:  s.log.Now,
+		read: func() (net.HardwareAddr, error) { return s.client.Neighbour(vip) },
 		name: func(mac net.HardwareAddr) string {
 			if mac == nil {
 				return ""
@@ -70,27 +47,11 @@ func (s *site) newCache() (*cache, error) {
 			}
 			return mac.String()
 		},
-	}, nil
-}
-
-// entry is where the kernel sends what is for the VIP.
-func entry(h *netlink.Handle, index int) (net.HardwareAddr, error) {
-	list, err := h.NeighList(index, netlink.FAMILY_V4)
-	if err != nil {
-		return nil, err
 	}
-	const usable = unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE
-	for _, n := range list {
-		if n.IP.Equal(net.IP(vip.AsSlice())) && n.State&usable != 0 {
-			return n.HardwareAddr, nil
-		}
-	}
-	return nil, nil
 }
 
 // run looks until ctx ends.
 func (c *cache) run(ctx context.Context) error {
-	defer c.close()
 	tick := time.NewTicker(cachePoll)
 	defer tick.Stop()
 	for {
@@ -101,7 +62,7 @@ func (c *cache) run(ctx context.Context) error {
 		}
 		mac, err := c.read()
 		if err != nil {
-			continue // a dump may be interrupted by a change; the next look is 5 ms away
+			continue // the cache may change faster than it is read; the next look is 5 ms away
 		}
 		c.add(look{c.now(), c.name(mac)})
 	}

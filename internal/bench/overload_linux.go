@@ -58,7 +58,7 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 	if err := s.serve(ctx, max(o.warm, lateSpan)); err != nil {
 		return x, err
 	}
-	x = Overload{Began: time.Now().UTC(), Command: command(), Commit: commit(o), Kernel: kernel(), Stack: st.name, CPUs: runtime.NumCPU(), Loops: o.busy * runtime.NumCPU(), Quota: o.quota, Minutes: o.minutes, Claims: -1, WorstMS: -1}
+	x = Overload{Began: time.Now().UTC(), Command: command(), Commit: commitOf(o), Kernel: kernel(), Stack: st.name, CPUs: runtime.NumCPU(), Loops: o.busy * runtime.NumCPU(), Quota: o.quota, Minutes: o.minutes, Claims: -1, WorstMS: -1}
 	if o.quota > 0 {
 		for _, n := range s.lbs {
 			// Something in the group must use it up: a quota that nobody exhausts limits nobody.

@@ -94,9 +94,7 @@ func (s *site) populate() (err error) {
 	if err != nil {
 		return err
 	}
-	if s.cache, err = s.newCache(); err != nil {
-		return err
-	}
+	s.cache = s.newCache()
 	s.load, err = client.New(client.Config{Target: netip.AddrPortFrom(vip, sitePort), Enter: s.client.Do}, s.log)
 	return err
 }

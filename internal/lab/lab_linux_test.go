@@ -56,6 +56,23 @@ func TestAHostIsAMachineOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestANeighbourIsKnownOnceItWasSpokenTo(t *testing.T) {
+	l := newLab(t)
+	a, b := newHost(t, l, "a", "10.0.0.1/24", "fd00::1/64"), newHost(t, l, "b", "10.0.0.2/24", "fd00::2/64")
+	for _, ip := range []string{"10.0.0.2", "fd00::2"} {
+		addr := netip.MustParseAddr(ip)
+		if mac, err := a.Neighbour(addr); mac != nil || err != nil {
+			t.Errorf("%s: %v, %v before a word was said", ip, mac, err)
+		}
+		at := netip.AddrPortFrom(addr, 80).String()
+		echo(t, b, at)
+		mustAsk(t, a, at)
+		if mac, err := a.Neighbour(addr); mac.String() != b.MAC().String() || err != nil {
+			t.Errorf("%s: %v, %v; b's is %v", ip, mac, err, b.MAC())
+		}
+	}
+}
+
 func TestAHostPassesNothingOn(t *testing.T) {
 	h := newHost(t, newLab(t), "a", "10.0.0.1/24")
 	for _, file := range []string{"/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"} {

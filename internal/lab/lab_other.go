@@ -49,6 +49,9 @@ func (h *Host) MAC() net.HardwareAddr { return nil }
 // Attach fails here.
 func (h *Host) Attach(string, ...netip.Prefix) error { return problem }
 
+// Neighbour fails here.
+func (h *Host) Neighbour(netip.Addr) (net.HardwareAddr, error) { return nil, problem }
+
 // Addrs fails here.
 func (h *Host) Addrs() ([]netip.Prefix, error) { return nil, problem }
 
