@@ -13,6 +13,7 @@ type giving struct {
 	boot  uint64
 	nonce uint64
 	by    time.Time // giveOffered: an answer has come; giveDrains: the deadline
+	epoch uint64    // of the claim that was given up; an own one since then may have been withdrawn
 	since time.Time // giveDrains
 	left  int       // giveDrains: connections, −1 for not known
 }
@@ -185,7 +186,7 @@ func (m *Machine) ready(ev Said) {
 	}
 	m.fence()
 	m.become(Draining, Reason{Why: g.why, Node: g.node, Detail: g.detail})
-	g.phase, g.by = giveHands, time.Time{}
+	g.phase, g.by, g.epoch = giveHands, time.Time{}, m.claim
 	m.floor, m.relievedAt = m.now.Add(3*promise(m.cfg.AdvertInterval)), m.now
 	m.lost = Reason{Why: WhyResumed, Node: g.node}
 	m.tell(g.node, g.boot, Message{Kind: MsgTake, Nonce: g.nonce})
@@ -227,7 +228,7 @@ func (m *Machine) heardStandingBy(p *peer) {
 		if best := m.activePeer(); best == nil || best.Node != g.node || best.Boot != g.boot {
 			m.endDrain() // nobody forwards to this node
 		}
-	case g.phase == giveHands && p.Group.Epoch > m.claim:
+	case g.phase == giveHands && p.Group.Epoch > g.epoch:
 		g.phase, g.since, g.by = giveDrains, m.now, m.now.Add(m.cfg.DrainDeadline)
 		m.answer(g.asker, HandedOver{To: g.node})
 		g.asker = asker{}
