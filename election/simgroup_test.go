@@ -3,6 +3,7 @@ package election
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 var errSim = errors.New("simulated failure")
@@ -13,8 +14,9 @@ type simGroup struct {
 	index int // the same group of another node has the same
 
 	cfg     Config
-	machine *Machine // nil while the node is down
-	wakes   int      // counts wake-ups asked for: only the last one is valid
+	machine *Machine  // nil while the node is down
+	wakes   int       // counts wake-ups asked for: only the last one is valid
+	wakesAt time.Time // when that is; zero: none is asked for
 
 	fenced  bool // as the machine told
 	held    bool // the kernel has the VIP
@@ -47,7 +49,7 @@ func (g *simGroup) start() {
 		g.w.fail("%v", err)
 		return
 	}
-	g.machine, g.state, g.ended = m, Init, false
+	g.machine, g.state, g.ended, g.wakesAt = m, Init, false, time.Time{}
 	g.held, g.stuck, g.jobs, g.working, g.fenced, g.foreign = false, false, nil, false, false, ""
 	g.w.inv.started(g)
 	g.beginHandover()
@@ -56,13 +58,27 @@ func (g *simGroup) start() {
 
 // wake asks for a Tick at the machine's deadline.
 func (g *simGroup) wake() {
-	g.wakes++
-	wakes, at := g.wakes, g.machine.Deadline()
+	at := g.machine.Deadline()
 	if at.IsZero() {
 		return
 	}
-	g.later(g.real(at.Sub(g.clock()))+g.w.upTo(g.w.maxTick), func() {
-		if wakes == g.wakes && !g.paused {
+	d := g.real(at.Sub(g.clock())) + g.w.upTo(g.w.maxTick)
+	if !g.wakesAt.IsZero() && !g.w.now.Add(d).Before(g.wakesAt) {
+		return // it will see then
+	}
+	g.wakes++
+	wakes := g.wakes
+	g.wakesAt = g.w.now.Add(d)
+	g.later(d, func() {
+		if wakes != g.wakes {
+			return
+		}
+		g.wakesAt = time.Time{}
+		switch {
+		case g.paused:
+		case g.machine.Deadline().After(g.clock()):
+			g.wake()
+		default:
 			g.tick()
 		}
 	})
