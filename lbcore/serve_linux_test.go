@@ -1,6 +1,7 @@
 package lbcore_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -293,5 +294,87 @@ func TestEarlyAnswerOfABackendThatClosesReachesTheClient(t *testing.T) {
 		if resp.StatusCode != 413 && resp.StatusCode != 502 {
 			t.Fatalf("status %d, want 413 or 502", resp.StatusCode)
 		}
+	}
+}
+
+// RFC 9110, 10.1.1: a client need not wait for ever, and a backend need not
+// answer 100 at all.
+func TestABodyThatDoesNotWaitFor100IsForwarded(t *testing.T) {
+	expects := make(chan string, 3)
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+		for {
+			r, err := c.request()
+			if err != nil {
+				return
+			}
+			expects <- r.Header.Get("Expect")
+			b, _ := io.ReadAll(r.Body)
+			c.say(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(b), b))
+		}
+	})), longChecks)
+	c := l.dial()
+	for _, tc := range []struct{ head, body, expect string }{
+		{"Content-Length: 5\r\nExpect: 100-continue\r\n", "hello", "100-continue"},
+		{"Transfer-Encoding: chunked\r\nExpect: 100-Continue\r\n", "5\r\nhello\r\n0\r\n\r\n", "100-continue"},
+		{"Content-Length: 0\r\nExpect: 100-continue\r\n", "", ""}, // nothing to wait for
+	} {
+		c.say("POST / HTTP/1.1\r\nHost: x\r\n" + tc.head + "\r\n" + tc.body)
+		if resp, body := c.answer(t, "POST"); resp.StatusCode != 200 || body != strings.Trim(tc.body, "0123456789\r\n") {
+			t.Errorf("status %d, body %q", resp.StatusCode, body)
+		}
+		if got := <-expects; got != tc.expect {
+			t.Errorf("Expect %q, want %q", got, tc.expect)
+		}
+	}
+	c.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: something\r\n\r\nhello")
+	if resp, _ := c.answer(t, "POST"); resp.StatusCode != 417 || !resp.Close {
+		t.Errorf("status %d, close %v", resp.StatusCode, resp.Close)
+	}
+}
+
+// One request of a client is at a backend at a time: its answers need no order.
+func TestTheNextPipelinedRequestWaitsForTheAnswer(t *testing.T) {
+	came, release := make(chan string, 2), make(chan bool)
+	slow := func(w http.ResponseWriter, r *http.Request) {
+		came <- r.URL.Path
+		<-release
+	}
+	l := newBed(t, []lbcore.BackendConfig{httpBackend(t, "s1", slow), httpBackend(t, "s2", slow)}, longChecks)
+	c := l.dial()
+	c.say("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
+	if got := <-came; got != "/1" {
+		t.Errorf("%s came first", got)
+	}
+	quiet(l)
+	select {
+	case got := <-came:
+		t.Errorf("%s came before the answer", got)
+	default:
+	}
+	release <- true
+	c.answer(t, "GET")
+	if got := <-came; got != "/2" {
+		t.Errorf("%s came second", got)
+	}
+	release <- true
+	c.answer(t, "GET")
+}
+
+// RFC 9112, 7.1: extensions and trailers stay behind, and the next request is
+// found behind them.
+func TestExtensionsAndTrailersStayBehind(t *testing.T) {
+	r := newRecorder(t)
+	l := newBed(t, one(r.BackendConfig), longChecks, oneLoop)
+	c := l.dial()
+	c.say("POST /1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n5;x=y\r\nhello\r\n0;z\r\nA: secret\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	for range 2 {
+		if resp, _ := c.answer(t, "GET"); resp.StatusCode != 200 {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+	}
+	c.Close()
+	raw := string(bytes.Join(r.take(l), nil))
+	if strings.Contains(raw, "secret") || strings.Contains(raw, "x=y") || !strings.Contains(raw, "\r\n\r\n5\r\nhello\r\n0\r\n\r\nGET /2 ") {
+		t.Errorf("the backend received %q", raw)
 	}
 }

@@ -231,3 +231,64 @@ func takeAllDescriptors(t *testing.T) (giveBack func()) {
 	t.Cleanup(giveBack)
 	return giveBack
 }
+
+// A client that is refused, or told that this was its last answer, cannot hold
+// its connection by sending on.
+func TestRefusedClientThatSendsForEverIsCutOff(t *testing.T) {
+	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))))
+	c := l.dial()
+	c.say("nonsense\r\n\r\n")
+	block := make([]byte, 64<<10)
+	sent := 0
+	for {
+		n, err := c.Write(block)
+		if sent += n; err != nil {
+			break
+		}
+		if sent > 64<<20 {
+			t.Fatal("a refused client may send all it likes")
+		}
+	}
+	eventually(t, "gone", func() bool { return l.Connections() == lbcore.ConnCounts{} })
+}
+
+// Requests sent ahead by a client that takes no answer are not read without
+// bound, and it is cut off.
+func TestPipeliningWithoutReadingIsBounded(t *testing.T) {
+	l := newBed(t, one(httpBackend(t, "s1", mirror)), longChecks, func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+		f.Timeouts.Client = 500 * time.Millisecond
+	})
+	c := l.dial()
+	must(t, c.SetReadBuffer(4096))
+	block := strings.Repeat("GET /?size=100000&framing=length HTTP/1.1\r\nHost: x\r\n\r\n", 1000)
+	for { // until the proxy cuts it off
+		if _, err := io.WriteString(c, block); err != nil {
+			break
+		}
+	}
+	n := l.counters()
+	if n.BytesIn > 1<<20 || n.Errors.Aborted != 1 {
+		t.Errorf("%d bytes were read, %d aborted", n.BytesIn, n.Errors.Aborted)
+	}
+	eventually(t, "gone", func() bool { return l.Connections() == lbcore.ConnCounts{} })
+}
+
+// Each phase in which a client can dawdle: a byte now and then is not enough
+// where a deadline is for the whole, and one byte must come in time elsewhere.
+func TestSlowlorisInTheFramingOfABody(t *testing.T) {
+	const start = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for name, said := range map[string]string{
+		"chunk size": start + "5", "extension": start + "5;a=", "chunk": start + "5\r\nhel", "its end": start + "5\r\nhello",
+		"next size": start + "5\r\nhello\r\n", "last chunk": start + "0\r\n", "trailer": start + "0\r\nA: ", "last line": start + "0\r\nA: b\r\n\r",
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
+			c := l.dial()
+			c.say(said)
+			if got := c.ended(t); !strings.HasPrefix(got, "HTTP/1.1 408 ") {
+				t.Errorf("got %q", got)
+			}
+			eventually(t, "the backend is free", func() bool { return l.poolState().Backends[0].Counters.Current == 0 })
+		})
+	}
+}
