@@ -103,3 +103,36 @@ func TestE2KeysRotateOneNodeAtATime(t *testing.T) {
 		t.Errorf("the VIP had %d owners at once", most)
 	}
 }
+
+// A backup that starts while it and the active cannot reach each other agrees on a session with it
+// through members of the cluster, and so learns that there is an active (E2, E4).
+func TestE2ASessionIsAgreedThroughMembersToo(t *testing.T) {
+	s := newSite(t)
+	s.extra = []string{"--balancer-key-file", s.keyFile("key", key('a')), "--join", "192.168.42.21"} // web1's agent
+	active := s.pair()
+	backup := other(active)
+	s.signal(backup, syscall.SIGTERM)
+	if err := s.ended(backup); err != nil {
+		t.Fatal(err)
+	}
+	cut := time.Now()
+	if err := s.hosts[active].CutLink(s.hosts[backup]); err != nil {
+		t.Fatal(err)
+	}
+	s.startLB(backup)
+	if st := s.untilHeard(backup, "backup"); st.Groups[0].Active != active {
+		t.Errorf("%s takes %q for active, want %s", backup, st.Groups[0].Active, active)
+	}
+	s.stays(active, 500*time.Millisecond)
+	if err := s.hosts[active].HealLink(s.hosts[backup]); err != nil {
+		t.Fatal(err)
+	}
+	s.until("adverts come again", func() (bool, string) {
+		st, err := s.status(backup)
+		return err == nil && st.Adverts.Heard > 0, fmt.Sprintf("%+v", st.Adverts)
+	})
+	s.stays(active, 200*time.Millisecond)
+	if most := s.mostOwners(cut); most > 1 {
+		t.Errorf("the VIP had %d owners at once", most)
+	}
+}

@@ -11,6 +11,7 @@
 // happened through one channel and never touches them. Slow actions (claim, release,
 // probe) run in one goroutine per VIP group, in order, and come back as events. Adverts
 // leave from a locked thread of their own, so that nothing that the loop does delays one.
+// Datagrams are opened by whoever reads them, one at a time, and sealed by anybody (see trust).
 // All of them are started in [Keeper.Run], which returns when all have ended.
 //
 // # Children
