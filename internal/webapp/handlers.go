@@ -57,6 +57,7 @@ func (a *app) routes() http.Handler {
 	mux.HandleFunc("/slow", a.counted(a.slow))
 	mux.HandleFunc("/stream", a.counted(a.stream))
 	mux.HandleFunc("/upload", a.counted(a.upload))
+	mux.HandleFunc("/echo", a.counted(a.echo))
 	return mux
 }
 

@@ -8,6 +8,7 @@
 //	/slow      the same as /, after ?ms= milliseconds
 //	/stream    ?n= lines, one each ?ms= milliseconds, chunked
 //	/upload    bytes and SHA-256 of the body, as JSON ([Uploaded])
+//	/echo      with Upgrade: echo, sends back what it receives, as a WebSocket app might
 //
 // It stands on net/http on purpose: it is an app as others write them, not a
 // part of the balancer.
