@@ -52,7 +52,7 @@ func (m *Machine) becomeActive() {
 	m.do(Announce{})
 	m.send()
 	m.become(Active, m.lost)
-	m.answerLate(true)
+	m.answerLate(false)
 	m.tookOver()
 	m.defended = time.Time{}
 	for _, p := range m.peers {

@@ -328,9 +328,9 @@ func (m *Machine) heardOfMove(p *peer) {
 	}
 }
 
-// answerLate gives up what nobody has answered; all of it when this machine ends or is active again.
+// answerLate gives up what nobody has answered; all of it when this machine ends.
 func (m *Machine) answerLate(all bool) {
-	if m.moved.id != 0 && (all || m.due(m.moved.by)) {
+	if m.moved.id != 0 && (all || m.state == Active || m.due(m.moved.by)) {
 		m.answer(m.moved, HandedOver{Err: "nobody has taken over"})
 		m.moved = asker{}
 	}

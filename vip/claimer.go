@@ -49,6 +49,8 @@ type Claimer struct {
 	peers    []net.HardwareAddr
 	muted    bool      // Muter was asked, and st.IPv4.Mode and st.IPv6.Mode are valid
 	beaten   time.Time // the listener's last sign of life
+	// drainUntil is when the kernel lets go of what drains; zero: nothing does.
+	drainUntil time.Time
 }
 
 // NewClaimer returns an idle Claimer, or every mistake in cfg at once. It starts

@@ -17,6 +17,7 @@ const (
 	MutedLease   = 60 * time.Second // default where the kernel is mute
 	MinLease     = 1 * time.Second
 	MaxLease     = 1 * time.Hour
+	MaxDrain     = 25 * time.Hour // of Drain
 )
 
 // Config says what a Claimer holds, and how.

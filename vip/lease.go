@@ -18,7 +18,7 @@ func (c *Claimer) becomeHeld(asked time.Time) {
 	if !c.st.Held {
 		c.st.Held, c.st.Since = true, now
 	}
-	c.st.Quiet = false
+	c.st.Quiet, c.drainUntil = false, time.Time{}
 	c.renewedLocked(asked)
 	c.schedule = startSchedule(now).sent(now)
 	c.nudge()
@@ -41,7 +41,7 @@ func (c *Claimer) becomeIdle() bool {
 	if was {
 		c.st.Held, c.st.Since = false, time.Now()
 	}
-	c.st.Quiet, c.st.LeaseUntil = false, time.Time{}
+	c.st.Quiet, c.st.LeaseUntil, c.drainUntil = false, time.Time{}, time.Time{}
 	c.schedule = schedule{}
 	return was
 }
@@ -59,7 +59,7 @@ func (c *Claimer) becomeQuiet() {
 func (c *Claimer) becomeLoud() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.st.Quiet = false
+	c.st.Quiet, c.drainUntil = false, time.Time{}
 	c.schedule = startSchedule(time.Now()).sent(time.Now())
 	c.nudge()
 }
@@ -115,6 +115,8 @@ func (c *Claimer) lease() time.Duration {
 
 func (c *Claimer) leaseLocked() time.Duration {
 	switch {
+	case !c.drainUntil.IsZero():
+		return c.drainLease(time.Now())
 	case c.cfg.Lease != 0:
 		return c.cfg.Lease
 	case c.muteLocked():

@@ -109,7 +109,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.SetHelpCommandGroupID(groupSetup)
 	root.SetCompletionCommandGroupID(groupSetup)
 	root.AddCommand(
-		newDemo(), newLB(), newAgent(), newReload(),
+		newDemo(), newLB(), newAgent(), newReload(), newHandover(),
 		newStatus(), newMembers(),
 		newCheck(), newRelease(), newVersion(),
 		newWebapp(),

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 )
@@ -58,6 +59,13 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 func (c *Client) ReplaceProxy(ctx context.Context) (Done, error) {
 	var d Done
 	return d, c.call(ctx, http.MethodPost, "/v1/proxy/replace", &d)
+}
+
+// HandOver moves a group's VIPs, or all, to another node, the best one unless to names it. It
+// returns when that node is active; the old one goes on with its connections until they end.
+func (c *Client) HandOver(ctx context.Context, group, to string) (Done, error) {
+	var d Done
+	return d, c.call(ctx, http.MethodPost, "/v1/handover?"+url.Values{"group": {group}, "to": {to}}.Encode(), &d)
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {

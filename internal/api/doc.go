@@ -4,6 +4,7 @@
 //
 //	GET /v1/status    Status     this node: election, processes, frontends, pools, members
 //	GET /v1/members   []Member   the cluster as gossip sees it
+//	POST /v1/handover?group=&to=  Done  the VIPs move to another node, without loss where that is possible
 //
 // The socket's file mode is the access control: 0660, owned by the user that started the
 // balancer. Every path carries the version; an answer never loses or renames a field

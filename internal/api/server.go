@@ -19,6 +19,9 @@ type Server struct {
 	// ReplaceProxy puts a new proxy process in the place of the one that serves, and returns
 	// when it serves. An *Error is passed on to the operator as it is.
 	ReplaceProxy func(context.Context) (Done, error)
+	// HandOver moves a group's VIPs ("" for all groups) to the node to ("" for the best), and
+	// returns when that is active.
+	HandOver func(ctx context.Context, group, to string) (Done, error)
 }
 
 // Serve answers on l until ctx ends, then closes it and returns nil once every request
@@ -58,10 +61,14 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/proxy/replace", func(w http.ResponseWriter, r *http.Request) {
 		replyTo(w, r, s.ReplaceProxy)
 	})
+	mux.HandleFunc("POST /v1/handover", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		replyTo(w, r, func(ctx context.Context) (Done, error) { return s.HandOver(ctx, q.Get("group"), q.Get("to")) })
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members and POST /v1/proxy/replace; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, POST /v1/proxy/replace and POST /v1/handover; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

@@ -59,3 +59,11 @@ func (p *Process) replaceProxy(ctx context.Context) (api.Done, error) {
 	}
 	return api.Done{Message: o.Message}, nil
 }
+
+func (p *Process) handOver(ctx context.Context, group, to string) (api.Done, error) {
+	o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.HandOver{ID: id, Group: group, To: to} })
+	if err != nil {
+		return api.Done{}, err
+	}
+	return api.Done{Message: o.Message}, nil
+}

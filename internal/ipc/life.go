@@ -55,6 +55,14 @@ type ReplaceProxy struct {
 	ID uint64 `json:"id"`
 }
 
+// HandOver is an operator's wish: the VIPs of a group move to another node without loss. The
+// keeper answers with an [Outcome] of the same ID.
+type HandOver struct {
+	ID    uint64 `json:"id"`
+	Group string `json:"group,omitempty"` // empty: all groups
+	To    string `json:"to,omitempty"`    // a node; empty: the best
+}
+
 // Outcome ends an order that control has passed on to the keeper.
 type Outcome struct {
 	ID      uint64 `json:"id"`
@@ -90,4 +98,5 @@ func (*Retire) kind() Kind       { return kindRetire }
 func (*Clients) kind() Kind      { return kindClients }
 func (*Orphan) kind() Kind       { return kindOrphan }
 func (*ReplaceProxy) kind() Kind { return kindReplaceProxy }
+func (*HandOver) kind() Kind     { return kindHandOver }
 func (*Outcome) kind() Kind      { return kindOutcome }

@@ -19,6 +19,7 @@ const (
 	kindRelayQuery
 	kindRelayAnswer
 	kindReplaceProxy
+	kindHandOver
 	kindOutcome
 )
 
@@ -69,6 +70,8 @@ func newMessage(k Kind) Message {
 		return new(RelayAnswer)
 	case kindReplaceProxy:
 		return new(ReplaceProxy)
+	case kindHandOver:
+		return new(HandOver)
 	case kindOutcome:
 		return new(Outcome)
 	}

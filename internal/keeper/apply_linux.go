@@ -56,7 +56,7 @@ func groupConfigs(c *config.Config) []groupConfig {
 				hook:  v.Hook, hookTimeout: v.HookTimeout,
 				election: election.Config{
 					Group: v.Group, Node: c.Node.Name, Priority: c.Node.Priority,
-					AdvertInterval: c.Cluster.AdvertInterval, Preempt: v.Preempt,
+					AdvertInterval: c.Cluster.AdvertInterval, Preempt: v.Preempt, DrainDeadline: c.Proxy.DrainTime,
 				},
 			})
 		}

@@ -50,6 +50,13 @@ type group struct {
 	downAt    time.Time                        // since when the interface has no carrier; zero: it has one
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
 	inherited *inherited                       // VIPs that an earlier keeper left; nil: there are none
+
+	forward   *forwarder                       // used by forwards alone
+	tables    chan func(context.Context) event // changes of it, in order, beside those in work
+	wheres    map[peerKey]*where               // of peers: where to forward to
+	moved     bool                             // by a program
+	toldLossy *string                          // why a handover would break connections, as the machine knows it
+	draining  bool                             // the machine wants the connections to end
 }
 
 // Events of a group.
@@ -75,6 +82,8 @@ func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*
 	if g.ifi, err = vip.Find(cfg.vip.Addrs[0], cfg.iface); err != nil {
 		return nil, err
 	}
+	g.moved, g.wheres, g.tables = cfg.hook != nil, make(map[peerKey]*where), make(chan func(context.Context) event, workQueue)
+	g.forward = &forwarder{group: g.name, device: g.ifi.Name, own: g.ifi.Own, vips: cfg.vip.Addrs}
 	if g.link, err = vip.OpenLink(g.ifi); err != nil {
 		return nil, err
 	}
@@ -131,6 +140,7 @@ func (g *group) run(ctx context.Context, s *advertSocket, emit func(event)) erro
 		return nil
 	})
 	eg.Go(func() error { return g.hands(ctx, emit) })
+	eg.Go(func() error { return g.forwards(ctx, emit) })
 	eg.Go(func() error { return g.hearWire(ctx, s, emit) })
 	return eg.Wait()
 }

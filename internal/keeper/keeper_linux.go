@@ -69,6 +69,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		events:  make(chan event, eventQueue),
 		serving: newServingState(cfg.Cluster.AdvertInterval),
 		learned: make(map[netip.AddrPort]contact),
+		orders:  make(map[uint64]*order),
 		set: settings{
 			node: cfg.Node.Name, boot: newBoot(), port: cfg.Cluster.AdvertPort, interval: cfg.Cluster.AdvertInterval, since: now,
 		},
@@ -172,6 +173,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		}
 	}
 	k.channel.emit, l.emit = emit, emit
+	k.channel.introduce, l.channel = l.introduce, k.channel
 	l.beside = func(f func(context.Context)) {
 		g.Go(func() error {
 			bound, cancel := context.WithTimeout(work, actionTimeout)
@@ -183,6 +185,9 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	l.follow = func(peers map[netip.AddrPort]string) { k.channel.follow(work, g, peers) }
 	l.proxy.run = func(c *child) {
 		g.Go(func() error { return c.run(work, force, emit, proxyGrace) })
+	}
+	for _, gr := range l.groups {
+		gr.cleanTables()
 	}
 	l.begin()
 

@@ -32,7 +32,8 @@ const (
 )
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
-// childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewayFound, peerMAC or peerGone.
+// childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewayFound, peerMAC, peerLinked,
+// peerSaid or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -41,8 +42,10 @@ type loop struct {
 	groups  []*group
 	adverts *advertSocket
 	trust   *trust
-	asked   questions       // of this node to others
-	filter  election.Filter // lets each advert through once and in order
+	channel *channel
+	orders  map[uint64]*order // of operators, that are not done
+	asked   questions         // of this node to others
+	filter  election.Filter   // lets each advert through once and in order
 	sender  *sender
 	serving *servingState
 	proxy   *proxyDesk
@@ -193,6 +196,10 @@ func (l *loop) handle(ev event) {
 		ev.g.segment.gateway = ev.addr
 	case peerMAC:
 		l.learnMAC(ev)
+	case peerLinked:
+		l.linked(ev)
+	case peerSaid:
+		l.said(ev)
 	case peerGone:
 		l.stepAll(election.Gone{Node: ev.node, Boot: ev.boot})
 	}
@@ -289,7 +296,9 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 			if l.spoke { // the peers hear of a claim before it is made
 				l.say()
 			}
-			g.do(a)
+			if !l.actHandover(g, a) {
+				g.do(a)
+			}
 		}
 	}
 }
@@ -315,8 +324,10 @@ func (l *loop) settle(now time.Time) {
 		l.keepHeld(g, now)
 		l.settleInherited(g, now)
 		l.lookAround(g, now)
+		l.lookAtLossless(g)
 	}
 	l.lookAtProxies(now)
+	l.lookAtDrain()
 	l.serving.setLease(l.leaseEnd())
 	l.lookAtServing(now)
 	if fitness, changed := l.proxy.fitness(); changed {
@@ -357,11 +368,11 @@ func (l *loop) leaseEnd() time.Time {
 	return end
 }
 
-// endBound bounds the orderly end of all machines. A program that moves VIPs takes its time.
+// endBound bounds the orderly end of all machines. A program that moves VIPs takes its time, and so does a drain.
 func (l *loop) endBound() time.Duration {
-	bound := endTimeout
+	bound := endTimeout + election.DefaultAnswerTimeout + l.proxy.drainTime
 	for _, g := range l.groups {
-		bound = max(bound, endTimeout+g.bound-actionTimeout)
+		bound = max(bound, bound+g.bound-actionTimeout)
 	}
 	return bound
 }

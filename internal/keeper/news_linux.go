@@ -52,6 +52,8 @@ func (l *loop) childMessage(ev childMessage) {
 		l.changed = true
 	case *ipc.Cluster:
 		l.cluster(m)
+	case *ipc.HandOver:
+		l.handOver(m)
 	case *ipc.ReplaceProxy:
 		l.replaceProxy(m.ID, time.Now())
 	case *ipc.RelayAnswer:

@@ -1,0 +1,68 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// handovers is how often the VIP moves in one test, there and back again.
+const handovers = 9
+
+// A planned move breaks no connection, whichever node is asked, and also back again while the
+// other one still drains.
+func TestTheVIPIsHandedOverUnderLoadAndNothingIsLost(t *testing.T) {
+	s, active := newPair(t)
+	c := s.company()
+	c.keep(10, "/", 20*time.Millisecond)
+	c.keep(20, "/slow?ms=3000", 0)
+	tally := s.load(func() {
+		for i := range handovers {
+			at := active
+			if i%2 == 1 {
+				at = other(active)
+			}
+			out, err := s.tandem(at, "handover")
+			if err != nil || !strings.Contains(out, other(active)+" is active, no connection was lost") {
+				t.Fatalf("handover %d, asked of %s: %q, %v", i, at, out, err)
+			}
+			active = other(active)
+			s.untilOwnedBy(active)
+			if i%3 == 2 {
+				s.untilDrained(other(active))
+			}
+		}
+	})
+	c.end()
+	if tally.Failed != 0 {
+		t.Errorf("%d of %d GETs failed: %v; want none", tally.Failed, tally.Requests, tally.Kinds)
+	}
+	if c.moved < 10 {
+		t.Errorf("%d kept connections were ended behind an answer, want each of 30 at least once: nothing was drained", c.moved)
+	}
+}
+
+// untilDrained waits until a balancer has ended all that it had.
+func (s *site) untilDrained(host string) {
+	s.t.Helper()
+	s.until(host+" has drained", func() (bool, string) {
+		st, err := s.status(host)
+		if err != nil || len(st.Groups) == 0 {
+			return false, fmt.Sprint(err)
+		}
+		return st.Groups[0].State == "backup", st.Groups[0].State
+	})
+}
+
+func TestAHandoverThatCannotBeIsRefusedWithTheReason(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	out, err := s.tandem("lb1", "handover")
+	if err == nil || !strings.Contains(err.Error(), "no other node is there") || !strings.Contains(err.Error(), "tandem status") {
+		t.Errorf("a lone node was asked to hand over: %q, %v", out, err)
+	}
+	s.untilOwnedBy("lb1")
+}
