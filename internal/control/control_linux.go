@@ -150,7 +150,9 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	defer stop()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.cluster.Run(ctx) })
-	g.Go(func() error { return (&api.Server{Status: p.status, ReplaceProxy: p.replaceProxy, HandOver: p.handOver}).Serve(ctx, admin) })
+	g.Go(func() error {
+		return (&api.Server{Status: p.status, ReplaceProxy: p.replaceProxy, HandOver: p.handOver}).Serve(ctx, admin)
+	})
 	g.Go(func() error { return p.follow(ctx) })
 	g.Go(func() error { return p.linkProxies(ctx) })
 	g.Go(func() error { return p.relay(ctx) })

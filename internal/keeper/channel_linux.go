@@ -274,67 +274,6 @@ func (c *channel) attend(ctx context.Context, peer netip.AddrPort) (node string,
 	return met.node, met.boot, nil
 }
 
-// line is a connection that stands, and what is still to be said on it.
-type line struct {
-	node string
-	boot uint64
-	out  chan []byte // bodies
-}
-
-// speak says what is to be said until the connection ends.
-func (c *channel) speak(conn net.Conn, peer netip.AddrPort, met acquaintance) {
-	l := &line{node: met.node, boot: met.boot, out: make(chan []byte, talkQueue)}
-	if c.introduce != nil {
-		for _, t := range c.introduce() {
-			l.say(t)
-		}
-	}
-	c.setConnected(peer, l)
-	c.emit(peerLinked{met.node, met.boot, true})
-	defer func() {
-		c.setConnected(peer, nil)
-		c.emit(peerLinked{met.node, met.boot, false})
-	}()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		io.Copy(io.Discard, conn) // nothing comes this way but its end
-	}()
-	for {
-		select {
-		case <-ended:
-			return
-		case body := <-l.out:
-			conn.SetWriteDeadline(time.Now().Add(channelHello))
-			if _, err := conn.Write(met.frames.seal(body)); err != nil {
-				conn.Close()
-				<-ended
-				return
-			}
-		}
-	}
-}
-
-// say queues it, or loses it.
-func (l *line) say(t talk) {
-	select {
-	case l.out <- appendTalk(nil, t):
-	default:
-	}
-}
-
-// tell says something to this node and boot, if a connection stands. It never blocks.
-func (c *channel) tell(node string, boot uint64, t talk) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, l := range c.up {
-		if l.node == node && l.boot == boot {
-			l.say(t)
-			return
-		}
-	}
-}
-
 func (c *channel) setConnected(peer netip.AddrPort, l *line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
