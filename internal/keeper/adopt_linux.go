@@ -172,12 +172,14 @@ func (k *Keeper) buildProxy(level slog.Level) error {
 	}
 	k.loop.proxy = d
 	k.closers = append(k.closers, d.close)
+	c := k.newChild(proxyName, proxyUID) // looks its user up, which the loop has no time for
 	d.another = func() (*proxyEnd, error) {
 		prog, err := newProgress(loops)
 		if err != nil {
 			return nil, err
 		}
-		return &proxyEnd{desk: desk{child: k.newChild(proxyName, proxyUID), log: k.log}, progress: prog}, nil
+		again := &child{name: c.name, who: c.who, log: c.log, verdict: make(chan bool, 1)}
+		return &proxyEnd{desk: desk{child: again, log: k.log}, progress: prog}, nil
 	}
 	var err error
 	if f == nil {
@@ -193,7 +195,6 @@ func (k *Keeper) buildProxy(level slog.Level) error {
 		if d.swap.wanted = f.misfit(d.start); d.swap.wanted != "" {
 			k.log.Info("the adopted proxy serves until another is warm", "reason", d.swap.wanted)
 		}
-		c := k.newChild(proxyName, proxyUID)
 		c.found = f
 		d.now, d.meeting = &proxyEnd{desk: desk{child: c, log: k.log}, progress: f.progress, adopted: f.hello}, f.meeting
 	}

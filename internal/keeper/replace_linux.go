@@ -20,7 +20,10 @@ import (
 //
 // Whoever dies on the way: next, and nothing has happened; now, and next is told to serve
 // as soon as it is there (now is started again as well, and retires unless next dies too);
-// an old one, and what was left of its connections is lost.
+// an old one, and what was left of its connections is lost. When the keeper dies, one that
+// never served ends, one that drains goes on to, and the one that serves may be adopted. (In
+// the millisecond in which both serve either may be; the other then ends by itself, as an
+// orphan that nobody adopts.)
 const (
 	// warmLimit bounds the wait for a new proxy to be as warm as the old one: the checks of
 	// backends that are up take one round trip, and their timeout at worst.
