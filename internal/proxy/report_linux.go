@@ -87,7 +87,7 @@ func (p *Process) report(ctx context.Context) error {
 		due := time.Since(stateAt) >= reportInterval
 		if now := p.clients(); now != told && (due || now.Draining) {
 			told = now
-			p.tell(&told)
+			p.tell(&now) // which is its own from here on
 		}
 		if due {
 			stateAt = time.Now()
