@@ -166,9 +166,11 @@ func TestTheProxyIsReplacedUnderLoadAndNothingIsLost(t *testing.T) {
 	c := s.company()
 	c.keep(10, "/", 20*time.Millisecond)
 	c.keep(20, "/slow?ms=3000", 0)
+	c.underWay()
 	first := s.process(active, "proxy")
 	tally := s.load(func() {
 		for range replacements {
+			time.Sleep(100 * time.Millisecond) // so that each has connections of each kind
 			if out, err := s.tandem(active, "reload", "--proxy"); err != nil {
 				t.Fatalf("reload --proxy: %q, %v", out, err)
 			}

@@ -101,11 +101,11 @@ func (l *loop) promote(now time.Time) {
 	d.old = append(d.old, old)
 	old.send(&ipc.Retire{Grace: d.drainTime})
 	d.swap.wanted = ""
-	took, pid, left := now.Sub(d.swap.began).Round(time.Millisecond), old.child.pid.Load(), old.clients.Total
-	l.log.Info("the proxy was replaced", "old", pid, "new", d.now.child.pid.Load(), "took", took, "connections_left", left)
+	took, pid := now.Sub(d.swap.began).Round(time.Millisecond), old.child.pid.Load()
+	l.log.Info("the proxy was replaced", "old", pid, "new", d.now.child.pid.Load(), "took", took)
 	l.control.send(&ipc.Outcome{ID: d.swap.id, Message: fmt.Sprintf(
-		"the proxy (process %d) was replaced by process %d in %v; it ends with the last of its %d connections, or in %v",
-		pid, d.now.child.pid.Load(), took, left, d.drainTime)})
+		"the proxy (process %d) was replaced by process %d in %v; it ends with the last of its connections, or in %v",
+		pid, d.now.child.pid.Load(), took, d.drainTime)})
 }
 
 // giveUpNext ends a replacement without effect.
