@@ -143,11 +143,6 @@ func (g *simGroup) handOver(to string) {
 	g.step(Handover{ID: id, To: to})
 }
 
-// drains: the VIP is elsewhere, and only what was there before is here.
-func (g *simGroup) drains() bool {
-	return g.machine != nil && g.held && g.ho.quiet && g.state == Draining
-}
-
 // served: frames for the VIP that go to n reach a connection of whoever was active before.
 func (w *world) connectionServed(sentTo *simNode, of *simGroup) bool {
 	alive := of.machine != nil && of.held && !of.paused

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -40,6 +41,28 @@ func TestTheVIPIsHandedOverUnderLoadAndNothingIsLost(t *testing.T) {
 	}
 	if c.moved < 10 {
 		t.Errorf("%d kept connections were ended behind an answer, want each of 30 at least once: nothing was drained", c.moved)
+	}
+}
+
+// The same for a balancer that is told to end: it hands over, drains, and only then ends.
+func TestABalancerThatEndsInOrderLosesNothing(t *testing.T) {
+	s, active := newPair(t)
+	c := s.company()
+	c.keep(10, "/", 20*time.Millisecond)
+	c.keep(20, "/slow?ms=3000", 0)
+	tally := s.load(func() {
+		s.signal(active, syscall.SIGTERM)
+		if err := s.ended(active); err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+		s.untilOwnedBy(other(active))
+	})
+	c.end()
+	if tally.Failed != 0 {
+		t.Errorf("%d of %d GETs failed: %v; want none", tally.Failed, tally.Requests, tally.Kinds)
+	}
+	if c.moved < 30 {
+		t.Errorf("%d kept connections were ended behind an answer, want each of 30", c.moved)
 	}
 }
 

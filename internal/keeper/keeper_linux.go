@@ -70,6 +70,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		serving: newServingState(cfg.Cluster.AdvertInterval),
 		learned: make(map[netip.AddrPort]contact),
 		orders:  make(map[uint64]*order),
+		boots:   make(map[string]uint64),
 		set: settings{
 			node: cfg.Node.Name, boot: newBoot(), port: cfg.Cluster.AdvertPort, interval: cfg.Cluster.AdvertInterval, since: now,
 		},

@@ -44,6 +44,7 @@ type loop struct {
 	trust   *trust
 	channel *channel
 	orders  map[uint64]*order // of operators, that are not done
+	boots   map[string]uint64 // of peers, as their last adverts said; at most maxPeers
 	asked   questions         // of this node to others
 	filter  election.Filter   // lets each advert through once and in order
 	sender  *sender
@@ -211,6 +212,10 @@ func (l *loop) heard(h heardAdvert) {
 		return
 	}
 	l.learn(h.from, h.a.Node, time.Now())
+	if known := l.boots[h.a.Node]; known != h.a.Boot && (known != 0 || len(l.boots) < maxPeers) {
+		l.boots[h.a.Node] = h.a.Boot
+		l.channel.renew(h.a.Node, h.a.Boot)
+	}
 	for _, g := range l.groups {
 		if ev, ok := h.a.Heard(g.name); ok {
 			l.step(g, ev)

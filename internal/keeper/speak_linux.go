@@ -11,12 +11,13 @@ import (
 type line struct {
 	node string
 	boot uint64
+	conn net.Conn
 	out  chan []byte // bodies
 }
 
 // speak says what is to be said until the connection ends.
 func (c *channel) speak(conn net.Conn, peer netip.AddrPort, met acquaintance) {
-	l := &line{node: met.node, boot: met.boot, out: make(chan []byte, talkQueue)}
+	l := &line{node: met.node, boot: met.boot, conn: conn, out: make(chan []byte, talkQueue)}
 	if c.introduce != nil {
 		for _, t := range c.introduce() {
 			l.say(t)
@@ -64,6 +65,18 @@ func (c *channel) tell(node string, boot uint64, t talk) {
 		if l.node == node && l.boot == boot {
 			l.say(t)
 			return
+		}
+	}
+}
+
+// renew ends the connections to earlier lives of a node: one that lost its power never closed
+// them, and nothing else would tell for long.
+func (c *channel) renew(node string, boot uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.up {
+		if l.node == node && l.boot != boot {
+			l.conn.Close()
 		}
 	}
 }

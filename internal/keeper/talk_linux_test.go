@@ -119,3 +119,22 @@ func TestPeersAreTold(t *testing.T) {
 		})
 	}
 }
+
+// A peer that lost its power leaves a connection that seems to stand; its next life is greeted anew.
+func TestE7AConnectionToAnEarlierLifeIsRenewed(t *testing.T) {
+	lb1, _, _ := runChannel(t, "lb1", 1, nil)
+	_, addr, _ := runChannel(t, "lb2", 2, nil)
+	following(t, lb1, addr)
+	untilConnected(t, lb1, addr)
+	lb1.renew("lb2", 2)
+	if !lb1.connected(addr) {
+		t.Fatal("a connection to the life that is there was ended")
+	}
+	lb1.renew("lb2", 3)
+	for end := time.Now().Add(10 * time.Second); lb1.connected(addr); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the connection to an earlier life still stands")
+		}
+	}
+	untilConnected(t, lb1, addr)
+}
