@@ -47,7 +47,7 @@ func (m *Machine) becomeBackup(why Reason) {
 // becomeActive follows a Claim that succeeded. Clients come first: announce, then tell the peers.
 func (m *Machine) becomeActive() {
 	m.kept = false
-	ending := m.give.phase != giveNothing && m.give.then == Init
+	ending := m.ending()
 	m.unfence()
 	m.do(Announce{})
 	m.send()
@@ -65,6 +65,9 @@ func (m *Machine) becomeActive() {
 
 // becomeDraining gives the VIP up, and becomes next when it is off. It is mute at once (E8).
 func (m *Machine) becomeDraining(why Reason, next State) {
+	if m.ending() {
+		next = Init // whatever overtakes the handover that it had begun with
+	}
 	m.giveEnds(false)
 	m.fence()
 	m.become(Draining, why)

@@ -45,6 +45,9 @@ type asker struct {
 	by   time.Time // an answer that depends on others is given then at the latest
 }
 
+// ending: it was asked to end, and hands over before it does.
+func (m *Machine) ending() bool { return m.give.phase != giveNothing && m.give.then == Init }
+
 // standsBy: this node may claim, if it is fit. One that drains is like a backup that has an address.
 func (m *Machine) standsBy() bool {
 	return m.state == Backup || m.state == Draining && m.give.phase >= giveHands
