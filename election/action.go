@@ -5,9 +5,9 @@ import "net/netip"
 // Action is something the shell must do: one of the structs of this file.
 //
 // The shell starts the actions of one Step or Tick in the order given, BEFORE it hands in the next event of
-// this group. Send, Announce, Query, Solicit, Fence, Unfence and Changed are quick and done on the spot. Probe,
-// Claim and Release are slow: they run beside the loop, one after another in the order given (a Release waits
-// for a Claim still running), and each is answered, always and once, by Probed, Claimed or Released with its
+// this group. Send, Announce, Query, Solicit, Fence, Unfence, Tell and Changed are quick and done on the spot. Probe,
+// Claim, Release and Drain are slow: they run beside the loop, one after another in the order given (a Release waits
+// for a Claim still running), and each but Drain is answered, always and once, by Probed, Claimed or Released with its
 // Token. The machine never waits longer than Config.AnswerTimeout for an answer, and works without it.
 //
 // Claim comes after the Send that tells the peers of it. Announce comes only while the VIP is held and not

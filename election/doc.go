@@ -79,6 +79,9 @@
 //     can only hear, or only send, has no say, and two nodes that cannot hear each other but everybody else
 //     stay as they are. Who yields for this says so, and then hearing comes before rank. Nothing is forwarded
 //     to a node that is out of reach, so it releases the VIP, and clients learn that their connections are gone.
+//   - §9, handover: a planned move loses no connection, where the shell can keep an address in silence, forward,
+//     and speak with the other keeper; above MessageKind stands how, and what each failure means. Otherwise the
+//     VIP goes off first, then the yield is sent.
 //   - E7, fast signals. Yields: the VIP goes off first, then the yield is sent, three times, then the best peer
 //     claims at once and the others wait for their skew. The restart of the last active is a yield, too. Gone
 //     shortens the wait to one round of questions, twice as long as any answer of that node took; where none

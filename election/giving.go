@@ -342,3 +342,11 @@ func (m *Machine) answerLate(all bool) {
 		m.asking = asker{}
 	}
 }
+
+// lossyBecause returns why this node could take no part in a handover without loss.
+func (m *Machine) lossyBecause() string {
+	if m.lossless {
+		return ""
+	}
+	return m.notLossless
+}

@@ -20,6 +20,10 @@ import "fmt"
 // A Fault that may still have the VIP goes through Draining to its end. Only isolation leads from Active
 // straight to Fault: the address stays, fenced.
 //
+// Draining has two forms. A Release is under way; or, after a planned handover, old connections go on here
+// while another node is active, and this one stands by like a backup: it goes back to Active when that is lost
+// (handover.go).
+//
 // Only the become… methods of Machine assign it, each returns a Changed action, and an impossible
 // transition panics: it would be a bug of this package, never of its input.
 type State uint8
@@ -29,7 +33,7 @@ const (
 	Init     State = iota // takes no part: not yet started, or ended by Shutdown
 	Backup                // ready to claim
 	Active                // holds the VIP
-	Draining              // gives the VIP up: a Release is under way
+	Draining              // gives the VIP up: a Release is under way, or old connections still end here
 	Fault                 // must not claim: the reason says why; tried again after Config.RetryInterval
 	numStates
 )

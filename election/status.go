@@ -18,6 +18,7 @@ type Status struct {
 	Fitness     uint8 // 0 while not serving
 	Serving     bool
 	NotServing  string // why not, for people
+	NotLossless string // why this node's part in a handover would break connections; "" for it would not
 	Foreign     string // MAC of the last foreign claimant of the VIP heard of; "" for none
 	Fenced      bool   // the VIP is not answered for: a pause is being verified, or this node is isolated
 	// PathDegraded is the path by which the active answers though its adverts do not come; 0 when they do.
@@ -56,7 +57,7 @@ func (m *Machine) Status() Status {
 		State: m.state, Since: m.since, Reason: m.reason,
 		Epoch: m.epoch, Transitions: m.transitions,
 		Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Serving: m.serving, NotServing: m.notServing,
-		Foreign: m.foreign, PreemptAt: m.preemptAt(), HeldUntil: m.heldUntil(), Hearing: m.hearing,
+		NotLossless: m.lossyBecause(), Foreign: m.foreign, PreemptAt: m.preemptAt(), HeldUntil: m.heldUntil(), Hearing: m.hearing,
 		Fenced: m.fenced && m.pending != claiming && (m.state == Active || m.state == Draining || m.held || m.kept),
 	}
 	if m.state == Active {

@@ -24,8 +24,8 @@ func newLB() *cobra.Command {
 		Args:    cobra.NoArgs,
 		Long: `Run a balancer: it gossips, takes part in the election, holds the VIP when it is
 active, and carries traffic to the apps. It stays in the foreground and logs to
-standard error. SIGTERM releases the VIP and ends it in good order; a second one
-ends it at once.`,
+standard error. SIGTERM hands the VIP over, waits until the connections have ended
+(drain_time at most) and ends it in good order; a second one ends it at once.`,
 		Example: `  tandem lb --vip 192.168.42.42 --join 192.168.42.11,192.168.42.12 --listen :80 --pool web
   tandem lb --config /etc/tandem/tandem.toml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

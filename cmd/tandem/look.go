@@ -145,6 +145,12 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 	} else {
 		fmt.Fprintf(w, "  answered for by: %s%s; %d answers, %d withheld\n", who, note, g.Answers.Given, g.Answers.Refused)
 	}
+	switch {
+	case g.Lossy != "":
+		fmt.Fprintf(w, "  handover: not lossless: %s\n", g.Lossy)
+	case g.State == "draining":
+		fmt.Fprintf(w, "  handover: %d connections have not ended yet\n", g.Left)
+	}
 	if g.Fenced {
 		fmt.Fprintln(w, "  fenced: this node was paused or hears nobody, and says nothing about the VIP until it knows more")
 	}

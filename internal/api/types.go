@@ -44,6 +44,8 @@ type Group struct {
 	Answers    Answers      `json:"answers"`
 	Fenced     bool         `json:"fenced"`                  // says nothing about the VIPs for the moment: it was paused, or is isolated
 	Degraded   string       `json:"path_degraded,omitempty"` // by which path the active answers though its adverts do not come
+	Lossy      string       `json:"lossy,omitempty"`         // why a handover would break connections
+	Left       int64        `json:"left,omitempty"`          // draining: connections that have not ended yet
 	Peers      []Peer       `json:"peers"`
 }
 

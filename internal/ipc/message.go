@@ -188,6 +188,8 @@ type GroupState struct {
 	Answers    Answers      `json:"answers"`
 	Fenced     bool         `json:"fenced"`                  // a pause is being verified, or this node is isolated
 	Degraded   string       `json:"path_degraded,omitempty"` // by which path the active answers though its adverts do not come
+	Lossy      string       `json:"lossy,omitempty"`         // why a handover would break connections
+	Left       int64        `json:"left,omitempty"`          // draining: connections of the proxies
 	Peers      []Peer       `json:"peers"`
 }
 

@@ -29,7 +29,11 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 	}
 	s.Processes = append(s.Processes, l.proxy.states()...)
 	for _, g := range l.groups {
-		s.Groups = append(s.Groups, g.state(now))
+		gs := g.state(now)
+		if g.draining {
+			gs.Left = l.proxy.left().Total
+		}
+		s.Groups = append(s.Groups, gs)
 	}
 	return s
 }
@@ -42,7 +46,7 @@ func (g *group) state(now time.Time) ipc.GroupState {
 		Epoch: st.Epoch, Priority: st.Priority, Fitness: st.Fitness,
 	}
 	out.Fenced, out.Degraded = st.Fenced, st.PathDegraded.String()
-	out.Answers = answers(held)
+	out.Answers, out.Lossy = answers(held), st.NotLossless
 	if held.Held {
 		out.Holding, out.LeaseUntil = held.Addrs, held.LeaseUntil
 	}
