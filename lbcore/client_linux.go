@@ -18,6 +18,8 @@ const (
 	// read it (RFC 9112, 9.6).
 	lingerTime  = 5 * time.Second
 	lingerBytes = 16 << 20
+	// watchAfter is when a connection whose request takes longer is watched.
+	watchAfter = 50 * time.Millisecond
 )
 
 // phase is what a client connection is doing.
@@ -117,6 +119,9 @@ func (c *client) run() {
 	case c.phase == phaseTunnel:
 		c.w.Wheel.Set(&c.timer, c, c.x.tunnelDeadline())
 	}
+	if c.token == 0 && (more || !c.unwatched()) && !c.watch() {
+		return
+	}
 	if more {
 		c.w.Again(c.token)
 	}
@@ -126,9 +131,6 @@ func (c *client) run() {
 // the stream, or on an error, the connection is marked so.
 func (c *client) read(buf []byte) (n int, ok bool) {
 	n, errno := loop.Read(int(c.fd), buf)
-	if c.token == 0 && !c.register() {
-		return 0, false
-	}
 	switch {
 	case errno == unix.EAGAIN:
 		c.readable = false
@@ -172,15 +174,32 @@ func (c *client) write(buf []byte, last bool) int {
 	return n
 }
 
-// register enters the connection into epoll, after its first read: so no event
-// tells again what was read at accept.
-func (c *client) register() bool {
+// unwatched says that the connection may stay out of epoll: its one request has
+// been read, and only the backend is waited for. It spares each connection of one
+// request the entry, and the events that tell nothing new. watchAfter bounds how
+// long its abort can go unseen.
+func (c *client) unwatched() bool {
+	return c.phase == phaseBusy && c.x.reqDone && !c.x.wantsKeep && !c.x.outWaits()
+}
+
+// watch enters the connection into epoll, which tells at once what has come since
+// its last read. It reports whether the connection lives.
+func (c *client) watch() bool {
 	var err error
 	if c.token, err = c.w.Register(int(c.fd), c, loop.Edge); err != nil {
 		c.w.log.Error("cannot watch a connection", "err", err)
-		c.broken = true
+		c.abort()
 	}
 	return err == nil
+}
+
+// closeUnwatched is for after the loop's end, which closes all others.
+func (w *worker) closeUnwatched() {
+	w.Wheel.Each(func(owner loop.Expirer) {
+		if c, ok := owner.(*client); ok && c.token == 0 {
+			loop.Close(int(c.fd))
+		}
+	})
 }
 
 // readRequest takes bytes until a head is complete. It reports whether there is
@@ -331,6 +350,10 @@ func (c *client) Expired() {
 	case c.phase == phaseTunnel:
 		c.count().headerTime.Add(1)
 		c.close()
+	case c.phase == phaseBusy && c.token == 0:
+		if c.watch() {
+			c.x.arm()
+		}
 	case c.phase == phaseBusy:
 		c.x.clientTimeout()
 		c.run()

@@ -50,6 +50,7 @@ func (e *engine) run(ctx context.Context) error {
 			defer cancel()
 			errs[i] = w.Run(ctx)
 			w.closePipes()
+			w.closeUnwatched()
 		})
 	}
 	wg.Wait()

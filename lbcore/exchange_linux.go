@@ -163,6 +163,9 @@ func (x *exchange) arm() {
 			x.halfEnd = now + x.view.cfg.Timeouts.HalfClose
 		}
 		x.w.Wheel.Set(&c.timer, c, x.halfEnd)
+	case c.token == 0:
+		c.last = now
+		x.w.Wheel.Set(&c.timer, c, now+watchAfter)
 	default:
 		c.last = now
 		x.w.Wheel.Stop(&c.timer)

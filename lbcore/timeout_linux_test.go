@@ -1,7 +1,9 @@
 package lbcore_test
 
 import (
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -181,6 +183,27 @@ func TestRunEndsWithEverythingClosed(t *testing.T) {
 		}
 	})
 	eventually(t, "descriptors given back", func() bool { return descriptors(t) <= before })
+}
+
+// A connection whose only request waits for a backend is in no epoll yet.
+func TestRunEndsInTheMiddleOfAConnectionsOnlyRequest(t *testing.T) {
+	came, done := make(chan bool), make(chan bool)
+	defer close(done)
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+		if _, err := c.request(); err == nil {
+			close(came)
+			<-done
+		}
+	})))
+	c := l.dial()
+	c.say("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	<-came
+	l.stop()
+	if _, err := c.Read(make([]byte, 1)); err == nil {
+		t.Error("an answer came")
+	} else if nerr := net.Error(nil); errors.As(err, &nerr) && nerr.Timeout() {
+		t.Error("the connection is still open")
+	}
 }
 
 func TestConnectionsWaitWhileThereAreNoDescriptors(t *testing.T) {

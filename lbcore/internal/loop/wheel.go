@@ -103,6 +103,16 @@ func (w *Wheel) expire(head *Timer, target int64) {
 	}
 }
 
+// Each calls f with the owner of every timer that is set; f must set and stop
+// none.
+func (w *Wheel) Each(f func(Expirer)) {
+	for i := range w.slots {
+		for t := w.slots[i].next; t != &w.slots[i]; t = t.next {
+			f(t.owner)
+		}
+	}
+}
+
 // Next returns how long after now a timer may be due, at most limit.
 func (w *Wheel) Next(now, limit time.Duration) time.Duration {
 	for slot := w.now + 1; ; slot++ {
