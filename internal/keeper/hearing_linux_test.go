@@ -12,7 +12,7 @@ import (
 func TestE6WhoSpeaksToThisNodeIsToldApart(t *testing.T) {
 	mac := func(n byte) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, n} }
 	addr := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, n}) }
-	s := segment{gateway: addr(1), macs: map[netip.Addr]net.HardwareAddr{addr(2): mac(2)}}
+	s := segment{gateways: []netip.Addr{addr(1)}, macs: map[netip.Addr]net.HardwareAddr{addr(2): mac(2)}}
 	many := make([]vip.Station, 300)
 	for i := range many {
 		many[i] = vip.Station{MAC: mac(9)}
@@ -32,22 +32,8 @@ func TestE6WhoSpeaksToThisNodeIsToldApart(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
 	}
-	s.gateway = netip.Addr{}
+	s.gateways = nil
 	if got := s.hears([]vip.Station{{MAC: mac(4)}}); got.Gateway {
 		t.Error("without a gateway, a probe is taken for one")
-	}
-}
-
-func TestTheGatewayIsFoundAmongTheRoutes(t *testing.T) {
-	const routes = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
-eth0	002AA8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
-eth1	00000000	0102000A	0003	0	0	0	00000000	0	0	0
-eth0	00000000	012AA8C0	0003	0	0	0	00000000	0	0	0
-`
-	if got := gatewayOf(routes, "eth0"); got != netip.MustParseAddr("192.168.42.1") {
-		t.Errorf("%v, want 192.168.42.1", got)
-	}
-	if got := gatewayOf(routes, "eth2"); got.IsValid() {
-		t.Errorf("an interface without a default route has %v", got)
 	}
 }

@@ -32,7 +32,7 @@ const (
 )
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
-// childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewayFound, peerMAC, peerLinked,
+// childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewaysFound, peerMAC, peerLinked,
 // peerSaid or peerGone.
 type event any
 
@@ -193,8 +193,8 @@ func (l *loop) handle(ev event) {
 		l.agreed(ev)
 	case complained:
 		l.complained(ev)
-	case gatewayFound:
-		ev.g.segment.gateway = ev.addr
+	case gatewaysFound:
+		ev.g.segment.gateways = ev.addrs
 	case peerMAC:
 		l.learnMAC(ev)
 	case peerLinked:

@@ -4,13 +4,12 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tandem-lb/tandem/election"
 	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/vip"
 )
 
 const (
@@ -18,6 +17,8 @@ const (
 	lookAroundInterval = 250 * time.Millisecond
 	// solicitHosts is how many hosts are asked for a sign of life at once (E5).
 	solicitHosts = 4
+	// maxGateways is how many gateways are asked beside them.
+	maxGateways = 4
 	// reconnectHosts is how many of those that the kernel asked for in vain are asked for again
 	// when this node is back on the segment.
 	reconnectHosts = 64
@@ -43,7 +44,7 @@ type segment struct {
 	isolated  time.Time                       // since when this node takes itself for cut off; zero: it does not
 	asked     map[netip.Addr]time.Time        // when a peer's hardware address was asked for last
 	macs      map[netip.Addr]net.HardwareAddr // of peers, by their own address
-	gateway   netip.Addr                      // invalid: none
+	gateways  []netip.Addr
 	hearing   election.Hearing                // as the machine knows it
 	told      bool                            // it does
 }
@@ -177,20 +178,19 @@ func (l *loop) solicit(g *group, a election.Solicit) {
 
 func (l *loop) askForSigns(g *group, which hostKind, most int) {
 	l.beside(func(ctx context.Context) {
-		table, err := os.ReadFile("/proc/thread-self/net/arp")
+		hosts, err := vip.SegmentHosts(g.ifi)
 		if err != nil {
 			g.log.Debug("asking for signs of life", "err", err)
 			return
 		}
-		hosts := l.findGateway(g)
-		hosts = append(hosts, neighbours(string(table), g.ifi.Name, slices.Concat(hosts, g.claimer.Status().Addrs), which, most)...)
-		if err := g.claimer.Solicit(ctx, hosts...); err != nil {
+		l.emit(gatewaysFound{g, hosts.Gateways})
+		if err := g.claimer.Solicit(ctx, toAsk(hosts, which, g.claimer.Status().Addrs, most)...); err != nil {
 			g.log.Debug("asking for signs of life", "err", err)
 		}
 	})
 }
 
-// hostKind says which hosts of the kernel's ARP table are meant.
+// hostKind says which of the hosts that the kernel knows are meant.
 type hostKind bool
 
 const (
@@ -198,22 +198,42 @@ const (
 	unanswered hostKind = true  // those that the kernel has asked for in vain
 )
 
-// neighbours reads from the kernel's ARP table (/proc/net/arp) up to most hosts of that kind on
-// an interface, without some.
-func neighbours(table, ifname string, without []netip.Addr, which hostKind, most int) []netip.Addr {
-	var hosts []netip.Addr
-	for line := range strings.Lines(table) {
-		f := strings.Fields(line) // address, type, flags, MAC, mask, device
-		if len(f) != 6 || f[5] != ifname || (f[2] == "0x0") != bool(which) {
-			continue // the heading, elsewhere, or of the other kind
-		}
-		addr, err := netip.ParseAddr(f[0])
-		if err != nil {
-			continue
-		}
-		if !slices.Contains(without, addr) && len(hosts) < most {
-			hosts = append(hosts, addr)
+// toAsk returns the gateways and up to most other hosts of that kind, none twice and no VIP. The
+// families take turns: one may hold hosts that have long gone.
+func toAsk(h vip.Hosts, which hostKind, vips []netip.Addr, most int) []netip.Addr {
+	others := h.Answered
+	if which == unanswered {
+		others = h.Unanswered
+	}
+	var asked []netip.Addr
+	ask := func(addr netip.Addr, bound int) {
+		if len(asked) < bound && !slices.Contains(vips, addr) && !slices.Contains(asked, addr) {
+			asked = append(asked, addr)
 		}
 	}
-	return hosts
+	for _, addr := range h.Gateways {
+		ask(addr, maxGateways)
+	}
+	bound := len(asked) + most
+	four, six := byFamily(others)
+	for i := range max(len(four), len(six)) {
+		if i < len(four) {
+			ask(four[i], bound)
+		}
+		if i < len(six) {
+			ask(six[i], bound)
+		}
+	}
+	return asked
+}
+
+func byFamily(addrs []netip.Addr) (four, six []netip.Addr) {
+	for _, a := range addrs {
+		if a.Is4() {
+			four = append(four, a)
+		} else {
+			six = append(six, a)
+		}
+	}
+	return four, six
 }

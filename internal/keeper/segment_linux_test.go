@@ -4,30 +4,42 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+
+	"github.com/tandem-lb/tandem/vip"
 )
 
+func addrs(list ...string) (out []netip.Addr) {
+	for _, a := range list {
+		out = append(out, netip.MustParseAddr(a))
+	}
+	return out
+}
+
 func TestE5SignsOfLifeAreAskedOfHostsOnTheSegment(t *testing.T) {
-	const table = `IP address       HW type     Flags       HW address            Mask     Device
-192.168.42.21    0x1         0x2         02:6c:61:62:00:04     *        eth0
-192.168.42.99    0x1         0x0         00:00:00:00:00:00     *        eth0
-192.168.42.42    0x1         0x2         02:6c:61:62:00:02     *        eth0
-10.0.0.1         0x1         0x2         02:6c:61:62:00:09     *        eth1
-192.168.42.1     0x1         0x6         02:6c:61:62:00:01     *        eth0
-not an address
-192.168.42.22    0x1         0x2         02:6c:61:62:00:05     *        eth0
-192.168.42.23    0x1         0x2         02:6c:61:62:00:06     *        eth0
-192.168.42.24    0x1         0x2         02:6c:61:62:00:07     *        eth0
-`
-	got := neighbours(table, "eth0", []netip.Addr{netip.MustParseAddr("192.168.42.42")}, known, 4)
-	var want []netip.Addr
-	for _, a := range []string{"192.168.42.21", "192.168.42.1", "192.168.42.22", "192.168.42.23"} {
-		want = append(want, netip.MustParseAddr(a))
+	vips := addrs("192.168.42.42", "fd00::42")
+	hosts := vip.Hosts{
+		Gateways: addrs("192.168.42.1", "fe80::1"),
+		Answered: addrs("192.168.42.21", "192.168.42.42", "192.168.42.1", "192.168.42.22", "192.168.42.23",
+			"fd00::42", "fd00::21", "fd00::22", "fe80::1"),
+		Unanswered: addrs("192.168.42.99"),
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("asked are %v, want %v: those that have answered before, without the VIP, four at most", got, want)
-	}
-	got = neighbours(table, "eth0", nil, unanswered, 4)
-	if len(got) != 1 || got[0] != netip.MustParseAddr("192.168.42.99") {
-		t.Errorf("asked in vain were %v, want 192.168.42.99", got)
+	for _, tc := range []struct {
+		name  string
+		hosts vip.Hosts
+		which hostKind
+		want  []netip.Addr
+	}{
+		{"the gateways, and four others of both families", hosts, known,
+			addrs("192.168.42.1", "fe80::1", "192.168.42.21", "fd00::21", "fd00::22", "192.168.42.22")},
+		{"those asked in vain", hosts, unanswered, addrs("192.168.42.1", "fe80::1", "192.168.42.99")},
+		{"IPv6 alone", vip.Hosts{Answered: addrs("fd00::21", "fd00::22", "fd00::23", "fd00::24", "fd00::25")}, known,
+			addrs("fd00::21", "fd00::22", "fd00::23", "fd00::24")},
+		{"nobody", vip.Hosts{}, known, nil},
+		{"more gateways than anybody has", vip.Hosts{Gateways: addrs("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")}, known,
+			addrs("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")},
+	} {
+		if got := toAsk(tc.hosts, tc.which, vips, solicitHosts); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: asked are %v, want %v", tc.name, got, tc.want)
+		}
 	}
 }
