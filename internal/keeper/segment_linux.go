@@ -45,8 +45,8 @@ type segment struct {
 	asked     map[netip.Addr]time.Time        // when a peer's hardware address was asked for last
 	macs      map[netip.Addr]net.HardwareAddr // of peers, by their own address
 	gateways  []netip.Addr
-	hearing   election.Hearing                // as the machine knows it
-	told      bool                            // it does
+	hearing   election.Hearing // as the machine knows it
+	told      bool             // it does
 }
 
 // peerMAC is an event: what hardware address a peer has.

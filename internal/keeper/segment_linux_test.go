@@ -29,14 +29,24 @@ func TestE5SignsOfLifeAreAskedOfHostsOnTheSegment(t *testing.T) {
 		which hostKind
 		want  []netip.Addr
 	}{
-		{"the gateways, and four others of both families", hosts, known,
-			addrs("192.168.42.1", "fe80::1", "192.168.42.21", "fd00::21", "fd00::22", "192.168.42.22")},
+		{
+			"the gateways, and four others of both families", hosts, known,
+			addrs("192.168.42.1", "fe80::1", "192.168.42.21", "fd00::21", "fd00::22", "192.168.42.22"),
+		},
 		{"those asked in vain", hosts, unanswered, addrs("192.168.42.1", "fe80::1", "192.168.42.99")},
-		{"IPv6 alone", vip.Hosts{Answered: addrs("fd00::21", "fd00::22", "fd00::23", "fd00::24", "fd00::25")}, known,
-			addrs("fd00::21", "fd00::22", "fd00::23", "fd00::24")},
+		{
+			"IPv6 alone",
+			vip.Hosts{Answered: addrs("fd00::21", "fd00::22", "fd00::23", "fd00::24", "fd00::25")},
+			known,
+			addrs("fd00::21", "fd00::22", "fd00::23", "fd00::24"),
+		},
 		{"nobody", vip.Hosts{}, known, nil},
-		{"more gateways than anybody has", vip.Hosts{Gateways: addrs("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")}, known,
-			addrs("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")},
+		{
+			"more gateways than anybody has",
+			vip.Hosts{Gateways: addrs("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5")},
+			known,
+			addrs("10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"),
+		},
 	} {
 		if got := toAsk(tc.hosts, tc.which, vips, solicitHosts); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: asked are %v, want %v", tc.name, got, tc.want)
