@@ -23,7 +23,7 @@ func TestLargeBodiesAreSplicedAndSmallOnesAreNot(t *testing.T) {
 		"chunked":           {4 << 20, 4 << 20, "chunked", "chunked", 0},
 		"until close":       {0, 4 << 20, "length", "close", 0}, // becomes chunked
 		"until close, old":  {0, 4 << 20, "old", "close", 1},
-		"chunked for 1.0":   {0, 4 << 20, "old", "chunked", 0}, // its chunks are small
+		"chunked for 1.0":   {0, 4 << 20, "old", "chunked", -1}, // large chunks are, and their size is random
 		"large up and down": {4 << 20, 4 << 20, "length", "length", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestLargeBodiesAreSplicedAndSmallOnesAreNot(t *testing.T) {
 				}
 			}
 			eventually(t, "done", func() bool { return l.Connections().InFlight == 0 })
-			if all, free := lbcore.Pipes(l.Proxy); all != tc.pipes || free != all {
+			if all, free := lbcore.Pipes(l.Proxy); all != tc.pipes && tc.pipes >= 0 || free != all {
 				t.Errorf("%d pipes, %d of them free: want %d", all, free, tc.pipes)
 			}
 		})
