@@ -81,7 +81,7 @@ var mutants = []mutant{
 	{"§9: the giver never resumes", "wait.go", " || m.isolated || m.mustGo()", " || m.isolated || m.give.phase == giveHands"},
 	{"§9: the giver resumes at once", "giving.go", "m.now.Add(3*promise(m.cfg.AdvertInterval)), m.now\n	m.lost", "m.now, m.now\n	m.lost"},
 	{"§9: a table outlives the drain", "taking.go", "	if m.takes(ev, takeForwards) && m.state == Active {\n", "	if false {\n"},
-	{"§9: a table outlives the drained node", "taking.go", "	case !known || m.peers[i].Boot != t.boot || !m.peers[i].mayHold(),\n		!m.peers[i].until.Add(drainerSilence).After(m.now), m.due(t.by):\n", "	case !known:\n"},
+	{"§9: a table outlives the drained node", "taking.go", "!m.peers[i].until.Add(drainerSilence).After(m.now), m.due(t.by):", "m.due(t.by):"},
 	{"§9: a table outlives the VIP", "machine.go", "		m.refuseLate(m.cfg.Node + \" releases the VIP\")\n", ""},
 	{"§9: a late advert of the giver stops the claim", "backup.go", "(p.active() && !m.giver(p) ||", "(p.active() ||"},
 	{"§9: a drained node takes the VIP for its own", "status.go", "g.Epoch, g.Standby = m.claim, m.standby()", "g.Epoch = m.claim"},
