@@ -34,6 +34,14 @@ func (m *Machine) become(to State, why Reason) {
 // becomeBackup waits for the active to be lost. Whatever came before, it does so for a full active-down
 // interval; after the start, this begins when the seeds have been tried (E11).
 func (m *Machine) becomeBackup(why Reason) {
+	switch {
+	case m.leaving && m.kept:
+		m.becomeDraining(Reason{Why: WhyShutdown}, Init)
+		return
+	case m.leaving: // something has overtaken the handover that the shutdown had begun with
+		m.becomeInit()
+		return
+	}
 	m.send()
 	m.become(Backup, why)
 	m.held, m.pardoned = false, false

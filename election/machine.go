@@ -75,6 +75,7 @@ type Machine struct {
 	yieldBy  time.Time // Draining: yields then even if the Release has not been answered
 	farewell bool      // Draining: the VIP is off, the last adverts are under way
 
+	leaving bool      // it was asked to end
 	held    bool      // Fault: the VIP may still be on this node, Release first
 	retryAt time.Time // Fault
 
@@ -398,6 +399,7 @@ func (m *Machine) judge(fitness uint8, serving bool, why string) {
 // shutdown: an active hands over and drains, whoever may have the VIP releases it first; a second request waits
 // for nothing.
 func (m *Machine) shutdown() {
+	m.leaving = true
 	m.endAt = time.Time{}
 	switch {
 	case m.state == Active && m.give.phase == giveNothing:
