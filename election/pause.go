@@ -86,13 +86,13 @@ func (m *Machine) isolate(yes bool) {
 	why := Reason{Why: WhyIsolated}
 	switch {
 	case yes && m.state == Active:
-		ending := m.ending()
+		if m.ending() {
+			m.becomeDraining(why, Init)
+			return
+		}
 		m.fence()
 		m.kept = true
 		m.becomeFault(why)
-		if ending {
-			m.shutdown()
-		}
 	case yes && m.state == Backup:
 		claiming := m.pending == claiming
 		m.becomeFault(why)

@@ -166,6 +166,7 @@ func (g *simGroup) act(actions []Action) {
 			}
 		}
 	}
+	g.w.inv.acted(g)
 }
 
 // end: the process ends with its last group.
