@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -165,6 +166,11 @@ func TestOnlyAProxyIsKilled(t *testing.T) {
 		}
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
+		}
+		for exec := []byte(nil); len(exec) == 0; { // Start returns a moment before the kernel has taken over the arguments
+			if exec, err = os.ReadFile(filepath.Join("/proc", fmt.Sprint(cmd.Process.Pid), "cmdline")); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if got := killProxy(cmd.Process.Pid); got != want {
 			t.Errorf("killProxy of %q: %v, want %v", args, got, want)
