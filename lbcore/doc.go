@@ -8,6 +8,8 @@
 //     own epoll, listeners, client and backend sockets, buffers, timers and
 //     counters. Loops share nothing that is written per request, take no
 //     contended lock and allocate nothing per request in steady state.
+//   - A stuck loop keeps no new client: within about a tenth of a second the
+//     others accept from its listeners too. Those that it has wait for its end.
 //   - Bounded memory. An idle connection holds no buffer; a stalled one holds
 //     at most 72 KiB per direction, and 64 KiB of requests sent ahead. Bodies of
 //     any size are streamed both ways; who writes faster than the other side

@@ -17,7 +17,8 @@ import (
 // engine is the loops and who listens where.
 type engine struct {
 	workers   []*worker
-	listeners map[int]*listener // by descriptor; guarded by Proxy.mu
+	listeners map[int]*listener        // by descriptor; guarded by Proxy.mu
+	listening atomic.Pointer[[]served] // the same, for the loops
 }
 
 func newEngine(cfg Config, draining *atomic.Bool) (*engine, error) {
@@ -43,6 +44,7 @@ func newEngine(cfg Config, draining *atomic.Bool) (*engine, error) {
 func (e *engine) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	e.lookOut()
 	errs := make([]error, len(e.workers))
 	var wg sync.WaitGroup
 	for i, w := range e.workers {
@@ -80,6 +82,11 @@ func (e *engine) setListeners(set []listenerConfig) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	all := make([]served, 0, len(set))
+	for _, c := range set {
+		all = append(all, served{next[c.fd], c.frontend})
+	}
+	e.listening.Store(&all)
 	for _, c := range set {
 		l := next[c.fd]
 		if !l.w.Post(func() { l.serve(c.frontend) }) {

@@ -32,3 +32,19 @@ func Pipes(p *Proxy) (all, free int) {
 
 // MaxPipes is the bound of one loop.
 const MaxPipes = maxPipes
+
+// HoldLoop stops loop i until release is called.
+func HoldLoop(p *Proxy, i int) (release func()) {
+	held, done := make(chan bool), make(chan bool)
+	p.engine.workers[i].Post(func() { close(held); <-done })
+	<-held
+	return func() { close(done) }
+}
+
+// Listening returns how many listeners loop i has.
+func Listening(p *Proxy, i int) (n int) {
+	done := make(chan bool)
+	p.engine.workers[i].Post(func() { n = len(p.engine.workers[i].listeners); close(done) })
+	<-done
+	return n
+}

@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,9 @@ type listener struct {
 	fd    int
 	port  []byte // as text
 	token loop.Token
+
+	mu     sync.Mutex // protects what follows, for share
+	closed bool
 }
 
 // serve begins to accept connections for f, or goes on for another f.
@@ -35,6 +39,9 @@ func (l *listener) serve(f *frontend) {
 	token, err := l.w.Register(l.fd, l, loop.Level)
 	if err != nil {
 		l.w.log.Error("cannot listen", "frontend", f.name, "err", err)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.closed = true
 		loop.Close(l.fd)
 		return
 	}
@@ -53,10 +60,18 @@ func (l *listener) close() {
 	}
 	for !l.w.stopped && l.acceptSome() {
 	}
-	// Another descriptor of the same socket, here or in another process, would keep it in
-	// epoll after this one is closed, and a connection that waits wake the loop for ever.
-	l.w.Pause(l.token)
-	l.w.Close(l.token)
+	l.drop()
+}
+
+// drop closes without a look at the queue.
+func (l *listener) drop() {
+	if l.token == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.w.Remove(l.token)
 	l.token = 0
 	l.w.listeners = slices.DeleteFunc(l.w.listeners, func(o *listener) bool { return o == l })
 }

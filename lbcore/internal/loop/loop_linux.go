@@ -155,6 +155,19 @@ func (l *Loop) Close(t Token) {
 	}
 }
 
+// Remove is Close for a descriptor that has a copy, here or in another process.
+// The copy would keep it in epoll: a connection that waits would wake the loop for
+// ever, and the same socket could not come back under the same number.
+func (l *Loop) Remove(t Token) {
+	if e := l.lookup(t); e != nil {
+		_ = l.control(unix.EPOLL_CTL_DEL, int(e.fd), t, 0)
+		l.Close(t)
+	}
+}
+
+// Rounds is the progress word. It may be called from any goroutine.
+func (l *Loop) Rounds() uint64 { return atomic.LoadUint64(l.progress) }
+
 // Again has the handler called with Again in the next round, after other
 // descriptors have had their turn.
 func (l *Loop) Again(t Token) { l.again = append(l.again, t) }
