@@ -13,7 +13,7 @@
 //	power-back      it returns, with its daemons
 //	app-stop        SIGTERM to one app's agent: it leaves in order
 //	app-start       the agent is started again
-//	clean-shutdown  SIGTERM to the active balancer
+//	clean-shutdown  SIGTERM to the active balancer: it hands the VIP over, drains and ends
 //
 // A window lasts at least [windowMin] and until the site is calm again: one
 // owner, the apps that should answer do, nothing failed for a while, nothing

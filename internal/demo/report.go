@@ -52,8 +52,9 @@ const (
 )
 
 // costsNothing tells whether no request may fail on account of a fault. The
-// connections that stand when the active loses power or is shut down die with
-// it; they are counted and shown.
+// connections that stand when the active loses power die with it. A shutdown hands
+// them over where the kernel can forward, which the demo does not ask for. Both are
+// counted and shown.
 func costsNothing(fault string) bool {
 	return fault == PowerBack || fault == AppStop || fault == AppStart
 }
