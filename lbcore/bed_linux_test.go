@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -105,15 +104,6 @@ func listenAt(t testing.TB, at string, n int) (fds []int, addr string) {
 		fds = append(fds, fd)
 	}
 	return fds, addr
-}
-
-// skip is t.Skipf, but a failure where everything must be there.
-func skip(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }
 
 // eventually waits until ok.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/tandem-lb/tandem/internal/testneed"
 	"github.com/tandem-lb/tandem/lbcore"
 )
 
@@ -75,7 +76,7 @@ func TestChangesAreToldAndReasonsGiven(t *testing.T) {
 func TestIPv6OnBothSides(t *testing.T) {
 	ln, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
-		skip(t, "no IPv6 on lo: %v; enable it with `sysctl net.ipv6.conf.lo.disable_ipv6=0`", err)
+		testneed.Missing(t, "IPv6 on lo: %v; enable it with `sysctl net.ipv6.conf.lo.disable_ipv6=0`", err)
 	}
 	var from string
 	s := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -99,7 +100,7 @@ func TestIPv6OnBothSides(t *testing.T) {
 func TestIPv4ClientOfADualStackListenerIsNamedAsSuch(t *testing.T) {
 	probe, err := net.Listen("tcp6", "[::]:0")
 	if err != nil {
-		skip(t, "no IPv6 here: %v; enable it with `sysctl net.ipv6.conf.all.disable_ipv6=0`", err)
+		testneed.Missing(t, "IPv6: %v; enable it with `sysctl net.ipv6.conf.all.disable_ipv6=0`", err)
 	}
 	must(t, probe.Close())
 	heads := make(chan http.Header, 2)

@@ -9,12 +9,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/tandem-lb/tandem/internal/testneed"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -103,10 +103,7 @@ func TestOnRealSocketsMembersJoinTalkFailLeaveAndReturn(t *testing.T) {
 
 func TestAnIPv6AddressIsBoundWhenItIsAdvertised(t *testing.T) {
 	if l, err := net.Listen("tcp6", "[::1]:0"); err != nil {
-		if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-			t.Fatal(err)
-		}
-		t.Skipf("missing: IPv6 (%v); sysctl -w net.ipv6.conf.lo.disable_ipv6=0", err)
+		testneed.Missing(t, "IPv6 (%v); sysctl -w net.ipv6.conf.lo.disable_ipv6=0", err)
 	} else {
 		l.Close()
 	}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tandem-lb/tandem/internal/nft"
+	"github.com/tandem-lb/tandem/internal/testneed"
 	"github.com/tandem-lb/tandem/vip"
 	"github.com/tandem-lb/tandem/vip/viptest"
 )
@@ -59,7 +59,7 @@ func TestFlushingTheRulesetDoesNotUnmute(t *testing.T) {
 	kinds(t, func(t *testing.T, a, client *kernelHost, node *viptest.Node, cfg vip.Config) {
 		flush, err := exec.LookPath("nft")
 		if err != nil {
-			needProgram(t, "nft", "nftables")
+			testneed.Missing(t, "nft: apt-get install nftables")
 		}
 		before := node.Status()
 		for range 3 {
@@ -74,16 +74,6 @@ func TestFlushingTheRulesetDoesNotUnmute(t *testing.T) {
 			kernelSilent(t, client)
 		}
 	})
-}
-
-// needProgram skips, or fails where everything is required.
-func needProgram(t *testing.T, name, pkg string) {
-	t.Helper()
-	why := name + " is missing: apt-get install " + pkg
-	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }
 
 func TestARemovedRuleIsPutBackAndAnOwnedOneCannotBeRemoved(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/agent"
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 // agentEnv makes the test binary an agent of its own: "init" in a new pid namespace, or "plain".
@@ -67,15 +68,6 @@ func awaitReaped() string {
 	return "orphans are left"
 }
 
-// lacking skips, or fails where nothing may be skipped.
-func lacking(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-		t.Fatal("missing: " + what)
-	}
-	t.Skip("missing: " + what)
-}
-
 func TestAsProcess1TheAgentReapsOrphansAndStillKnowsItsApp(t *testing.T) {
 	port := strconv.Itoa(int(freePort(t)))
 	file := "/tmp/tandem-agent-orphans-" + port
@@ -93,7 +85,7 @@ func TestAsProcess1TheAgentReapsOrphansAndStillKnowsItsApp(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	if cmd.ProcessState == nil || strings.Contains(out.String(), "no proc:") {
-		lacking(t, fmt.Sprintf("a user namespace with its own /proc (%v %s): sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0", err, out.String()))
+		testneed.Missing(t, "a user namespace with its own /proc (%v %s): sysctl -w user.max_user_namespaces=10000 kernel.apparmor_restrict_unprivileged_userns=0", err, out.String())
 	}
 	if !strings.Contains(out.String(), "all orphans are reaped") {
 		t.Errorf("output:\n%s", out.String())

@@ -48,7 +48,7 @@ var parts = []part{
 		"a client of real processes in the lab: what it prints is observed from outside, never asked of the daemons",
 	},
 	{"internal/handover", []string{"internal/nft"}, "forward tables are nftables batches"},
-	{"internal/lab", []string{"internal/nft"}, "faults are nftables batches; it builds networks and knows no product"},
+	{"internal/lab", []string{"internal/nft", "internal/testneed"}, "faults are nftables batches; it builds networks and knows no product"},
 	{"internal/bench", []string{"internal/lab"}, "measures processes, so it needs none of their packages"},
 	{"internal/e2e", []string{"internal/lab"}, "tests processes, so it needs none of their packages"},
 
@@ -63,6 +63,7 @@ var parts = []part{
 	{"internal/hook", nil, "a leaf"},
 	{"internal/doctor", nil, "looks at the machine, not at our code"},
 	{"internal/importer", []string{"internal/config"}, "writes what config reads"},
+	{"internal/testneed", nil, "a leaf: what a test does that lacks something"},
 	{"internal/arch", nil, "reads the others as text"},
 }
 
@@ -101,9 +102,10 @@ func TestImportsFollowTheArrows(t *testing.T) {
 	}
 }
 
-// allowed tells whether a file of a part may import a package of ours. Tests
-// that need a network of their own may import the lab, from outside of the
-// package, so that the lab never becomes a dependency of what it tests.
+// allowed tells whether a file of a part may import a package of ours. Any test
+// may say what it lacks. Tests that need a network of their own may import the
+// lab, from outside of the package, so that the lab never becomes a dependency of
+// what it tests.
 func allowed(f *file, from *part, dir string) bool {
 	to := partOf(dir)
 	if to == nil {
@@ -112,7 +114,7 @@ func allowed(f *file, from *part, dir string) bool {
 	if to == from || slices.Contains(from.may, to.name) {
 		return true
 	}
-	return f.external() && to.name == "internal/lab"
+	return f.test && to.name == "internal/testneed" || f.external() && to.name == "internal/lab"
 }
 
 // A table that allows what it should not would make the test above worthless.
@@ -128,6 +130,8 @@ func TestTheRuleRefusesWhatItShould(t *testing.T) {
 		{inside, "vip", "internal/lab/client", false},
 		{outside, "vip", "internal/lab/client", true},
 		{outside, "vip", "election", false},
+		{inside, "vip", "internal/testneed", true},
+		{&file{}, "vip", "internal/testneed", false},
 		{&file{}, "internal/keeper", "lbcore", false},
 		{&file{}, "internal/keeper", "vip", true},
 		{&file{}, "lbcore", "lbcore/internal/http1", true},

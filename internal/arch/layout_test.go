@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 func read(t *testing.T, name string) string {
@@ -93,7 +95,7 @@ func TestReadmeAndCIHoldTheSameTwoCommands(t *testing.T) {
 func TestTheVagrantfileIsRuby(t *testing.T) {
 	ruby, err := exec.LookPath("ruby")
 	if err != nil {
-		missing(t, "ruby is not here; install it: apt-get install ruby")
+		testneed.Missing(t, "ruby: apt-get install ruby")
 	}
 	if out, err := exec.Command(ruby, "-c", filepath.Join(root, "Vagrantfile")).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -103,18 +105,9 @@ func TestTheVagrantfileIsRuby(t *testing.T) {
 func TestTheCIScriptIsBash(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		missing(t, "bash is not here; install it: apt-get install bash")
+		testneed.Missing(t, "bash: apt-get install bash")
 	}
 	if out, err := exec.Command(bash, "-n", filepath.Join(root, ".ci/run")).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-}
-
-// missing skips a test; where everything must be there, it fails it.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

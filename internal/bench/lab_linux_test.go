@@ -11,16 +11,15 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/lab"
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 func TestMain(m *testing.M) { os.Exit(lab.TestMain(m)) }
 
 func TestFaultsAreMeasuredBesideThePeer(t *testing.T) {
 	lab.Need(t)
-	if err := peerMissing(); err != nil && os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-		t.Fatal(err)
-	} else if err != nil {
-		t.Skip(err)
+	if err := peerMissing(); err != nil {
+		testneed.Missing(t, "the peers: %v", err)
 	}
 	t.Setenv(workVar, t.TempDir())
 	if err := build(tandemPath()); err != nil {

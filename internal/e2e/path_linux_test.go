@@ -3,11 +3,12 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 // nft gives a host's firewall the rules, or an order such as "flush ruleset".
@@ -15,11 +16,7 @@ func (s *site) nft(host, rules string) {
 	s.t.Helper()
 	path, err := exec.LookPath("nft")
 	if err != nil {
-		const why = "nft is missing: apt-get install nftables"
-		if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-			s.t.Fatal(why)
-		}
-		s.t.Skip(why)
+		testneed.Missing(s.t, "nft: apt-get install nftables")
 	}
 	var out bytes.Buffer
 	err = s.hosts[host].Do(func() error {

@@ -14,6 +14,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/handover"
 	"github.com/tandem-lb/tandem/internal/lab"
 	"github.com/tandem-lb/tandem/internal/nft"
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 // play opens a table and keeps it until the process is killed: role is the peer's addresses
@@ -95,7 +96,7 @@ func TestTheTableGoesWithItsProcess(t *testing.T) {
 	p, owned := keepTable(t, bed.b, bed.a, "owned")
 	if !owned {
 		kill(t, p)
-		missing(t, "this kernel has no owned tables (Linux 5.12)")
+		testneed.Missing(t, "tables with an owner; they need Linux 5.12")
 	}
 	bed.point(bed.b)
 	old.by(bed.a)
@@ -142,13 +143,4 @@ func TestAPlainTableIsCleanedAway(t *testing.T) {
 	if got := tables(t, bed.b); len(got) > 0 {
 		t.Errorf("tables %q are left by Close", got)
 	}
-}
-
-// missing skips the test; where everything must be there, it fails it.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }

@@ -4,6 +4,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 // preflight is what TestMain found; Need reports it.
@@ -37,20 +39,10 @@ func isFuzzing(arg string) bool {
 	return strings.HasPrefix(arg, "-test.fuzz=") || strings.HasPrefix(arg, "-test.fuzzworker")
 }
 
-// Need skips the test with one line, the cause and the remedy, when no lab can be built here.
-// With TANDEM_TEST_REQUIRE=all in the environment it fails it.
-func Need(t interface {
-	Helper()
-	Skip(args ...any)
-	Fatal(args ...any)
-},
-) {
+// Need ends the test with one line, the cause and the remedy, when no lab can be built here (testneed.Missing).
+func Need(t testneed.T) {
 	t.Helper()
-	switch {
-	case preflight == nil:
-	case os.Getenv("TANDEM_TEST_REQUIRE") == "all":
-		t.Fatal(preflight)
-	default:
-		t.Skip(preflight)
+	if preflight != nil {
+		testneed.Missing(t, "a lab: %v", preflight)
 	}
 }

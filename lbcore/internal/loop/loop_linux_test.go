@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 // running starts a loop and returns it with a way to call its methods.
@@ -46,15 +47,6 @@ func pair(t *testing.T) (a, b int) {
 		t.Fatal(err)
 	}
 	return p[0], p[1]
-}
-
-// skip is t.Skipf, but a failure where everything must be there.
-func skip(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("TANDEM_TEST_REQUIRE") == "all" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }
 
 // handler is a Handler made of a function.
@@ -262,7 +254,7 @@ func TestConnectAcceptAndQuiet(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := unix.Bind(ln, sa); err != nil {
-			skip(t, "no address %s here: %v; enable IPv6 with `sysctl net.ipv6.conf.lo.disable_ipv6=0`", ip, err)
+			testneed.Missing(t, "address %s: %v; enable IPv6 with `sysctl net.ipv6.conf.lo.disable_ipv6=0`", ip, err)
 		}
 		if err := unix.Listen(ln, 1); err != nil {
 			t.Fatal(err)
