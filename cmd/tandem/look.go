@@ -151,6 +151,9 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 	case g.State == "draining":
 		fmt.Fprintf(w, "  handover: %d connections have not ended yet\n", g.Left)
 	}
+	if t := g.Tickle; t.Told+t.Known > 0 || t.Sent+t.Unsent > 0 {
+		fmt.Fprintf(w, "  clients: peers told of %d, %d known of peers; after crashes %d told to reconnect\n", t.Told, t.Known, t.Sent)
+	}
 	if g.Fenced {
 		fmt.Fprintln(w, "  fenced: this node was paused or hears nobody, and says nothing about the VIP until it knows more")
 	}

@@ -44,9 +44,22 @@ type Group struct {
 	Answers    Answers      `json:"answers"`
 	Fenced     bool         `json:"fenced"`                  // says nothing about the VIPs for the moment: it was paused, or is isolated
 	Degraded   string       `json:"path_degraded,omitempty"` // by which path the active answers though its adverts do not come
-	Lossy      string       `json:"lossy,omitempty"`         // why a handover would break connections
-	Left       int64        `json:"left,omitempty"`          // draining: connections that have not ended yet
+	Tickle     Tickle       `json:"tickle"`
+	Lossy      string       `json:"lossy,omitempty"` // why a handover would break connections
+	Left       int64        `json:"left,omitempty"`  // draining: connections that have not ended yet
 	Peers      []Peer       `json:"peers"`
+}
+
+// Tickle counts what a node tells its peers of its clients, and knows of theirs: after a
+// crash of the active, whoever takes over makes its clients reconnect at once.
+type Tickle struct {
+	Told    int    `json:"told"`     // connections of this node that the peers were told of
+	LeftOut int    `json:"left_out"` // and those that found no room
+	Lost    uint64 `json:"lost"`     // messages that a slow state channel lost; everything is said again
+	Known   int    `json:"known"`    // connections of the peers
+	Dropped uint64 `json:"dropped"`  // and those that found no room
+	Sent    uint64 `json:"sent"`     // clients of lost nodes that were told to look
+	Unsent  uint64 `json:"unsent"`   // and those that could not be
 }
 
 // Answers says who answers ARP and NDP for a group's VIPs: "keeper" where the kernel is

@@ -48,7 +48,7 @@ func addKeeper(s *api.Status, k *ipc.KeeperState) {
 			Name: g.Name, VIPs: g.VIPs, Interface: g.Interface, State: g.State, Since: g.Since, Reason: g.Reason,
 			Active: g.Active, Epoch: g.Epoch, Priority: g.Priority, Fitness: g.Fitness,
 			Holding: g.Holding, LeaseUntil: g.LeaseUntil, Answers: api.Answers(g.Answers),
-			Fenced: g.Fenced, Degraded: g.Degraded, Lossy: g.Lossy, Left: g.Left, Peers: []api.Peer{},
+			Fenced: g.Fenced, Degraded: g.Degraded, Tickle: api.Tickle(g.Tickle), Lossy: g.Lossy, Left: g.Left, Peers: []api.Peer{},
 		}
 		for _, p := range g.Peers {
 			out.Peers = append(out.Peers, api.Peer(p))

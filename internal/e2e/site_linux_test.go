@@ -212,7 +212,9 @@ type status struct {
 	}
 	Groups []struct {
 		State, Active, Reason string
+		Since                 time.Time
 		Answers               struct{ IPv4, IPv6 string }
+		Tickle                struct{ Told, Known, Sent int }
 		Epoch                 uint64
 		Peers                 []struct {
 			Node     string

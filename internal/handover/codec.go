@@ -54,6 +54,9 @@ func (b Batch) encode() (batches [][]byte) {
 	return e.done
 }
 
+// NoClients is the message of a node that has no connections any more.
+func NoClients() []byte { return []byte{batchVersion, batchReset} }
+
 // encoder fills batches with runs.
 type encoder struct {
 	done  [][]byte

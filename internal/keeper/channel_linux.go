@@ -73,11 +73,13 @@ type channel struct {
 	emit     func(event)
 	log      *slog.Logger
 
-	introduce func() []talk // what every peer is told first; nil: nothing
+	introduce func() []talk                                // what every peer is told first; nil: nothing
+	clients   func(node string, boot uint64, t talk) error // takes in what a peer says of its clients, beside the loop
 
 	mu    sync.Mutex // protects what follows
 	peers map[netip.AddrPort]context.CancelFunc
 	up    map[netip.AddrPort]*line // connections that stand
+	ups   uint64                   // how many there have been
 }
 
 func openChannel(node string, boot uint64, port uint16, keys [][]byte, log *slog.Logger) (*channel, error) {
@@ -158,6 +160,9 @@ func (c *channel) listen(conn net.Conn, node string, boot uint64, f *frames) {
 		if err == nil {
 			t, err = parseTalk(body)
 		}
+		if err == nil && t.clients != nil {
+			err = c.clients(node, boot, t)
+		}
 		switch {
 		case errors.Is(err, errTalk):
 			c.log.Warn("state channel", "peer", node, "err", err)
@@ -165,7 +170,9 @@ func (c *channel) listen(conn net.Conn, node string, boot uint64, f *frames) {
 		case err != nil:
 			return
 		}
-		c.emit(peerSaid{node, boot, t})
+		if t.clients == nil {
+			c.emit(peerSaid{node, boot, t})
+		}
 	}
 }
 
@@ -277,9 +284,12 @@ func (c *channel) attend(ctx context.Context, peer netip.AddrPort) (node string,
 func (c *channel) setConnected(peer netip.AddrPort, l *line) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.up[peer] = l; l == nil {
+	if l == nil {
 		delete(c.up, peer)
+		return
 	}
+	c.up[peer] = l
+	c.ups++
 }
 
 // connected says whether the channel to a peer stands.

@@ -51,6 +51,7 @@ type group struct {
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
 	inherited *inherited                       // VIPs that an earlier keeper left; nil: there are none
 
+	clients   *clients                         // its own, and the peers'
 	forward   *forwarder                       // used by forwards alone
 	tables    chan func(context.Context) event // changes of it, in order, beside those in work
 	wheres    map[peerKey]*where               // of peers: where to forward to
@@ -97,6 +98,7 @@ func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*
 	if err := g.openClaimer(cfg); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
+	g.clients = newClients(g, cfg.vip.Addrs)
 	cfg.election.Boot, cfg.election.Addr = boot, g.ifi.Addr.Addr()
 	if cfg.hook != nil {
 		cfg.election.AnswerTimeout = g.bound + time.Second
@@ -125,7 +127,7 @@ func (g *group) openClaimer(cfg groupConfig) error {
 
 // run keeps the claimer, does the slow actions and passes the claimer's news and answers of
 // the wire path on, until ctx ends. emit delivers to the loop.
-func (g *group) run(ctx context.Context, s *advertSocket, emit func(event)) error {
+func (g *group) run(ctx context.Context, s *advertSocket, ch *channel, emit func(event)) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.Go(func() error {
 		if err := g.claimer.Run(ctx); err != nil {
@@ -141,6 +143,8 @@ func (g *group) run(ctx context.Context, s *advertSocket, emit func(event)) erro
 	})
 	eg.Go(func() error { return g.hands(ctx, emit) })
 	eg.Go(func() error { return g.forwards(ctx, emit) })
+	eg.Go(func() error { return g.clients.tell(ctx, ch) })
+	eg.Go(func() error { return g.clients.fire(ctx) })
 	eg.Go(func() error { return g.hearWire(ctx, s, emit) })
 	return eg.Wait()
 }

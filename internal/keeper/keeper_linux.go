@@ -174,7 +174,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		}
 	}
 	k.channel.emit, l.emit = emit, emit
-	k.channel.introduce, l.channel = l.introduce, k.channel
+	k.channel.introduce, k.channel.clients, l.channel = l.introduce, l.heardClients, k.channel
 	l.beside = func(f func(context.Context)) {
 		g.Go(func() error {
 			bound, cancel := context.WithTimeout(work, actionTimeout)
@@ -197,7 +197,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	g.Go(func() error { return l.hello(work) })
 	g.Go(func() error { return k.channel.run(work) })
 	for _, gr := range l.groups {
-		g.Go(func() error { return gr.run(work, l.adverts, emit) })
+		g.Go(func() error { return gr.run(work, l.adverts, k.channel, emit) })
 	}
 	g.Go(func() error { return l.control.child.run(work, force, emit, controlGrace) })
 	l.proxy.run(l.proxy.now.child)

@@ -295,6 +295,11 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 		case election.Fence, election.Unfence: // setGate has seen to it
 		case election.Changed:
 			l.changed = true
+			// One that drains has connections still.
+			g.clients.holds.Store(a.To == election.Active || a.To == election.Draining)
+			if a.To == election.Active {
+				l.tookOver(g, a.Reason)
+			}
 			g.ended = a.To == election.Init
 			g.log.Log(context.Background(), g.cycle.level(a, time.Now()), "state changed", "from", a.From.String(), "to", a.To.String(), "reason", a.Reason.String(), "epoch", a.Epoch)
 		default:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/internal/handover"
 )
 
 // What keepers tell each other on a state channel, from the one that connected to the one that listens. A frame:
@@ -25,13 +26,17 @@ import (
 //	kind 1 · flags 1 · nonce 8 · epoch 8 · for 8 (ns) · left 4 · to (length 1, name) · text (length 1)
 //	and for what a planned move must know of the sender
 //	number of hardware addresses 1 · 6 each · number of addresses 1 · 16 each
+//
+// and for the clients of a node that holds the VIPs a batch of package handover.
 const (
 	talkVersion = 1
-	talkQueue   = 64  // frames that wait for a connection; one that is full loses more
-	talkMax     = 512 // bytes of a body
+	talkQueue   = 64                      // frames that wait for a connection; one that is full loses more
+	talkBatches = 64                      // of clients, the same; a million bytes at most
+	talkMax     = handover.MaxBatch + 512 // bytes of a body
 
 	talkMessage = 1 // what
 	talkWhere   = 2
+	talkClients = 3
 
 	talkLossy = 1 << 0 // flags of a message
 
@@ -45,7 +50,8 @@ var errTalk = errors.New("a frame of the state channel that cannot be read")
 type talk struct {
 	group   string
 	message *election.Message // or
-	where   *where
+	where   *where            // or
+	clients []byte            // what has changed among the clients: a batch of package handover
 }
 
 // where tells a peer what it needs to forward to this node: from where its frames come, on the interface of a
@@ -72,6 +78,9 @@ func appendTalk(b []byte, t talk) []byte {
 			b = append(b, a[:]...)
 		}
 		return b
+	}
+	if t.clients != nil {
+		return append(appendText(append(b, talkClients), t.group), t.clients...)
 	}
 	m := t.message
 	b = appendText(append(b, talkMessage), t.group)
@@ -102,6 +111,9 @@ func parseTalk(b []byte) (talk, error) {
 		t.message = r.message()
 	case talkWhere:
 		t.where = r.where()
+	case talkClients:
+		t.clients = r.bytes(len(r.b))
+		r.failed = r.failed || len(t.clients) == 0
 	default:
 		r.failed = true
 	}

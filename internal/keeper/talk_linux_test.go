@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandem-lb/tandem/election"
+	"github.com/tandem-lb/tandem/internal/handover"
 )
 
 var aMessage = election.Message{
@@ -27,12 +28,14 @@ func aWhere() talk {
 	}}
 }
 
+func someClients() talk { return talk{group: "vip", clients: handover.NoClients()} }
+
 var compareTalk = cmp.Options{
 	cmp.AllowUnexported(talk{}, where{}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 }
 
 func TestTalkRoundTrip(t *testing.T) {
-	for _, want := range []talk{aTalk(), aWhere()} {
+	for _, want := range []talk{aTalk(), aWhere(), someClients()} {
 		got, err := parseTalk(appendTalk(nil, want))
 		if diff := cmp.Diff(want, got, compareTalk); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
@@ -80,6 +83,7 @@ func TestFramesAreWholeInOrderAndOfOneConnection(t *testing.T) {
 func FuzzParseTalk(f *testing.F) {
 	f.Add(appendTalk(nil, aTalk()))
 	f.Add(appendTalk(nil, aWhere()))
+	f.Add(appendTalk(nil, someClients()))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := parseTalk(b)
 		if err != nil {
