@@ -24,6 +24,7 @@ var (
 	ErrMetaTooLarge    = errors.New("membership: meta is too large")
 	ErrPayloadTooLarge = errors.New("membership: payload is too large")
 	ErrUnknownMember   = errors.New("membership: no such member is there")
+	ErrNotEncrypted    = errors.New("membership: gossip is not encrypted; give every member a key file and start it again")
 	ErrWrongKey        = errors.New("membership: the other side uses another gossip key")
 	ErrPortTaken       = errors.New("membership: the gossip port is taken")
 	ErrClosed          = errors.New("membership: cluster is closed, or has left")
@@ -36,6 +37,7 @@ type Stats struct {
 	DroppedMessages uint64 // messages dropped since nobody received
 	MergedEvents    uint64 // events dropped in favour of a newer one of the same member
 	Relayed         uint64 // answers brought back to others; see Relay
+	RefusedOrders   uint64 // requests to do something refused: from nobody that is there, for another run, too many at once, or none of theirs to ask
 	RefusedRelays   uint64 // requests to carry a datagram refused, and answers that nobody had asked for or waited for any more
 }
 
@@ -64,6 +66,11 @@ type Cluster struct {
 	workers   sync.WaitGroup // calls into memberlist that outlive the caller's context
 	closeOnce sync.Once
 
+	ring       *ring
+	orders     *orders
+	userInbox  chan UserEvent // from delegate to Run
+	userEvents chan UserEvent // from Run to the user
+
 	questions *questions // what others carry for this node
 	carrier   *carrier   // what this node carries for others
 
@@ -89,7 +96,12 @@ func Open(cfg Config) (*Cluster, error) {
 		inbox: make(chan Message, maxMessages), messages: make(chan Message), events: make(chan Event),
 		wakeup: make(chan struct{}, 1), dispute: make(chan struct{}, 1), tried: make(chan struct{}),
 		done: make(chan struct{}), left: make(chan struct{}), queue: newEventQueue(),
-		questions: newQuestions(), carrier: newCarrier(),
+		questions: newQuestions(), carrier: newCarrier(), orders: newOrders(),
+		userInbox: make(chan UserEvent, maxUserEvents), userEvents: make(chan UserEvent),
+	}
+	var note string
+	if c.ring, note = openRing(cfg.Keys, cfg.RingFile); note != "" {
+		c.log.Info(note)
 	}
 	c.triedOnce = sync.OnceFunc(func() { close(c.tried) })
 	c.table = newTable(c.wire)
@@ -109,7 +121,7 @@ func Open(cfg Config) (*Cluster, error) {
 // start binds and begins to gossip.
 func (c *Cluster) start() error {
 	logger := newLogger(c.log, c.suspected, c.done)
-	conf := profile(c.wire, c.cfg.Keys)
+	conf := profile(c.wire, c.ring.keys)
 	conf.Logger = logger
 	d := delegate{c}
 	conf.Delegate, conf.Events, conf.Alive, conf.Ping = d, d, d, d
@@ -142,8 +154,8 @@ func (c *Cluster) start() error {
 	return nil
 }
 
-// Run joins the seeds and rejoins what is missing, for ever, and delivers Events and Messages, until ctx ends or
-// Close. Then it closes both channels and returns nil when all its goroutines have ended: at once after Close, else
+// Run joins the seeds and rejoins what is missing, for ever, and delivers Events, Messages and UserEvents, until ctx ends or
+// Close. Then it closes these channels and returns nil when all its goroutines have ended: at once after Close, else
 // within 3 s, if an attempt to join is under way. After Leave it only delivers. It may be called once.
 func (c *Cluster) Run(ctx context.Context) error {
 	if c.ran.Swap(true) {
@@ -157,7 +169,8 @@ func (c *Cluster) Run(ctx context.Context) error {
 	wg.Go(func() { newRejoiner(c, c.seeds, c.remembered()).run(joining) })
 	wg.Go(func() { c.judgeContests(joining) })
 	wg.Go(func() { c.deliverEvents(ctx) })
-	wg.Go(func() { c.deliverMessages(ctx) })
+	wg.Go(func() { deliver(ctx, c.inbox, c.messages) })
+	wg.Go(func() { deliver(ctx, c.userInbox, c.userEvents) })
 	wg.Go(func() { c.carrier.serve(ctx) })
 	wg.Go(func() { c.keepSnapshot(ctx) })
 	select {
@@ -197,13 +210,14 @@ func (c *Cluster) deliverEvents(ctx context.Context) {
 	}
 }
 
-func (c *Cluster) deliverMessages(ctx context.Context) {
-	defer close(c.messages)
+// deliver passes on what comes, until ctx ends; then it closes to.
+func deliver[T any](ctx context.Context, from <-chan T, to chan<- T) {
+	defer close(to)
 	for {
 		select {
-		case m := <-c.inbox:
+		case v := <-from:
 			select {
-			case c.messages <- m:
+			case to <- v:
 			case <-ctx.Done():
 				return
 			}

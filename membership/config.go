@@ -38,8 +38,12 @@ type Config struct {
 	Seeds []string
 
 	// Keys are the gossip keys of 16, 24 or 32 bytes (AES-128, -192, -256). The first encrypts, each decrypts.
-	// None means unencrypted.
+	// None means unencrypted. At most MaxKeys. See [Cluster.AddKey] for how they are changed while members run.
 	Keys [][]byte
+	// RingFile keeps the keys as they were changed, for the next run: it uses them in place of Keys if it is given the
+	// same Keys as this one; others are the operator's newer word. It is open for reading and writing, and nobody else
+	// should be able to read it. The caller closes it after Close. Default none: the next run begins with Keys.
+	RingFile *os.File
 
 	// Meta is what this member says of itself at first; see [Cluster.SetMeta].
 	Meta Meta
@@ -85,6 +89,9 @@ func (cfg *Config) complete() ([]seed, error) {
 		s, err := parseSeed(text)
 		errs = append(errs, err)
 		seeds = append(seeds, s)
+	}
+	if len(cfg.Keys) > MaxKeys {
+		errs = append(errs, fmt.Errorf("membership: %d gossip keys where %d are allowed", len(cfg.Keys), MaxKeys))
 	}
 	for i, key := range cfg.Keys {
 		if err := memberlist.ValidateKey(key); err != nil {
@@ -159,7 +166,7 @@ const (
 )
 
 // profile returns memberlist's configuration: its LAN profile with the changes above.
-func profile(wire string, keys [][]byte) *memberlist.Config {
+func profile(wire string, keys *memberlist.Keyring) *memberlist.Config {
 	conf := memberlist.DefaultLANConfig()
 	conf.Name = wire
 	conf.Label = label
@@ -171,8 +178,6 @@ func profile(wire string, keys [][]byte) *memberlist.Config {
 	conf.PushPullInterval = pushPullInterval
 	conf.TCPTimeout = streamTimeout
 	conf.EnableCompression = false // a state is small, and what is not unpacked cannot blow up
-	if len(keys) > 0 {
-		conf.Keyring, _ = memberlist.NewKeyring(keys, keys[0]) // fails only on keys that complete refuses
-	}
+	conf.Keyring = keys
 	return conf
 }

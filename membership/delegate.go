@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -77,6 +78,17 @@ func (d delegate) NotifyMsg(b []byte) {
 		case d.c.inbox <- Message{From: name, Payload: append([]byte(nil), body...)}:
 		default:
 			d.c.count(&d.c.stats.DroppedMessages)
+		}
+	case frameOrder:
+		d.c.obey(wire, body)
+	case frameReport:
+		r, err := decodeReport(body)
+		switch {
+		case err != nil:
+			d.c.count(&d.c.stats.BadMessages)
+		default:
+			r.body = slices.Clone(r.body) // b is memberlist's
+			d.c.orders.reported(wire, r)
 		}
 	case frameRelay:
 		d.c.carryFor(wire, body)

@@ -62,6 +62,8 @@ const (
 	framePush    = 2
 	frameRelay   = 3 // please carry a datagram
 	frameAnswer  = 4 // this came back
+	frameOrder   = 5 // please do this
+	frameReport  = 6 // this became of it
 )
 
 func encodeFrame(kind byte, wire string, body []byte) []byte {
@@ -70,7 +72,7 @@ func encodeFrame(kind byte, wire string, body []byte) []byte {
 }
 
 func decodeFrame(b []byte) (kind byte, wire string, body []byte, err error) {
-	if len(b) == 0 || b[0] < framePayload || b[0] > frameAnswer {
+	if len(b) == 0 || b[0] < framePayload || b[0] > frameReport {
 		return 0, "", nil, errors.New("unknown kind of message")
 	}
 	from, body, ok := cutBytes(b[1:])
