@@ -11,6 +11,9 @@
 //     conflict. Two live members of one name are a conflict, reported by an Event and an error in the log of both.
 //   - Members carry datagrams for each other, to balancers' advert addresses alone and within bounds, for a node whose own
 //     path there is broken: [Cluster.Relay].
+//   - Gossip keys are rotated while everybody stays: [Cluster.AddKey], [Cluster.UseKey], [Cluster.RemoveKey]. A key is used only
+//     when every member that is there holds it, and is never printed, logged or told other than by its fingerprint.
+//   - A user's event reaches every member that is there, each once: [Cluster.Broadcast].
 //   - What a hostile or newer member says never crashes this one: what cannot be decoded is counted and ignored.
 //
 // Use:
@@ -33,7 +36,7 @@
 // # Whom to believe
 //
 // Whoever holds a gossip key, or is on the network where there is none, may announce itself as anything and others as
-// dead. So nothing here decides who is active (package election has a key of its own), and whoever fills a pool with
+// dead; if it says that it is a balancer, it may give orders about keys. So nothing here decides who is active (package election has a key of its own), and whoever fills a pool with
 // members decides which networks may register. Such a one can also name any address as where it receives adverts, and
 // have each member send up to 1600 datagrams of 1200 bytes a second there, one for each of its own. What is decoded is bounded and fuzzed; names, addresses and texts are
 // checked before anybody sees them.

@@ -93,8 +93,8 @@ func decodeReport(b []byte) (report, error) {
 type orders struct {
 	mu      sync.Mutex // protects the following
 	waiting map[uint64]waitingOrder
-	seen    map[seenOrder]bool
-	oldest  []seenOrder // those in seen, in the order of arrival
+	seen    map[seenOrder]bool // true: it was carried out; false: it is under way
+	oldest  []seenOrder        // those in seen, in the order of arrival
 	obeying int
 }
 
@@ -116,11 +116,13 @@ func newOrders() *orders {
 func (o *orders) admit(s seenOrder) (ok, again bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.obeying >= maxObeying {
+	again, known := o.seen[s]
+	if o.obeying >= maxObeying || known && !again {
 		return false, false
 	}
 	o.obeying++
-	return true, o.seen[s]
+	o.seen[s] = again
+	return true, again
 }
 
 // done ends an order; one that was carried out is remembered.
@@ -128,7 +130,11 @@ func (o *orders) done(s seenOrder, carriedOut bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.obeying--
-	if !carriedOut || o.seen[s] {
+	switch {
+	case o.seen[s]: // and was before
+		return
+	case !carriedOut:
+		delete(o.seen, s)
 		return
 	}
 	if len(o.oldest) >= maxSeen {

@@ -70,6 +70,7 @@ when it ends. On SIGTERM it announces that the app drains, stops it, and leaves.
 	f.StringVar(&bind, "bind", "", "address:port of gossip (default all addresses, 7946)")
 	f.StringVar(&advertise, "advertise", "", "address that the others use for this member (default: found)")
 	f.StringVar(&keyFile, "gossip-key-file", "", "file with the key that admits members")
+	f.StringVar(&cfg.Keyring, "keyring", "", "file that keeps the gossip keys when they are rotated (default: none, a restart needs a newer key file)")
 	f.StringVar(&cfg.Snapshot, "snapshot", "", "file that remembers who was there, for the next start (default none)")
 	f.StringVar(&cfg.Check.HTTP, "check", "", "path of an HTTP check (default: the app accepts a connection)")
 	f.DurationVar(&cfg.Check.Interval, "check-interval", 0, "between two checks (default 1s)")

@@ -54,14 +54,14 @@ func execute(args []string, out, errOut io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	began := false // until a command's own code runs, every error is one of usage
-	for _, c := range root.Commands() {
+	eachCommand(root, func(c *cobra.Command) {
 		if run := c.RunE; run != nil {
 			c.RunE = func(cmd *cobra.Command, args []string) error {
 				began = true
 				return run(cmd, args)
 			}
 		}
-	}
+	})
 	err := root.ExecuteContext(context.Background())
 	if err == nil {
 		return exitDone
@@ -84,6 +84,14 @@ func execute(args []string, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "See 'tandem --help', or --help after a command.")
 	}
 	return code
+}
+
+// eachCommand calls do with every command below c.
+func eachCommand(c *cobra.Command, do func(*cobra.Command)) {
+	for _, sub := range c.Commands() {
+		do(sub)
+		eachCommand(sub, do)
+	}
 }
 
 func newRoot() *cobra.Command {
@@ -109,9 +117,9 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.SetHelpCommandGroupID(groupSetup)
 	root.SetCompletionCommandGroupID(groupSetup)
 	root.AddCommand(
-		newDemo(), newLB(), newAgent(), newReload(), newHandover(),
+		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newJoin(), newEvent(),
 		newStatus(), newMembers(),
-		newCheck(), newRelease(), newVersion(),
+		newCheck(), newKeygen(), newKeys(), newRelease(), newVersion(),
 		newWebapp(),
 	)
 	root.AddCommand(childCommands()...)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,7 +65,9 @@ func serveExample(env *testscript.Env, path string) error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- (&api.Server{Status: example, ReplaceProxy: replaced}).Serve(ctx, l) }()
+	go func() {
+		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Keys: exampleKeys, Join: joined, Event: told}).Serve(ctx, l)
+	}()
 	env.Defer(func() {
 		stop()
 		if err := <-done; err != nil {
@@ -76,6 +79,30 @@ func serveExample(env *testscript.Env, path string) error {
 
 func replaced(context.Context) (api.Done, error) {
 	return api.Done{Message: "the proxy (process 102) was replaced by process 103"}, nil
+}
+
+// exampleKeys holds the old key 0b6c…, which lb2 has no other than.
+func exampleKeys(_ context.Context, o api.KeyOrder) (api.Keys, error) {
+	const old, fresh = "0b6c5a8d1e2f3a4b", "77aa01c2d3e4f506"
+	k := api.Keys{Holders: []api.KeyHolder{
+		{Name: "lb1", Addr: netip.MustParseAddrPort("192.168.42.11:7946"), Keys: []string{old, fresh}, Kept: true},
+		{Name: "lb2", Addr: netip.MustParseAddrPort("192.168.42.12:7946"), Keys: []string{old}},
+	}, Failed: []string{"web3"}}
+	switch {
+	case o.Do == "add" && len(o.Key) == 32:
+		k.Added = fresh
+	case o.Do != "list":
+		k.Error = o.Do + " " + o.Fingerprint + ": refused since lb2"
+	}
+	return k, nil
+}
+
+func joined(_ context.Context, seeds []string) (api.Done, error) {
+	return api.Done{Message: "joined through " + strings.Join(seeds, " and ")}, nil
+}
+
+func told(_ context.Context, e api.Event) (api.Done, error) {
+	return api.Done{Message: "5 members have taken " + e.Name + " " + string(e.Payload)}, nil
 }
 
 func example() api.Status {

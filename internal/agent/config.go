@@ -31,6 +31,8 @@ type Config struct {
 
 	Snapshot string // file of last-known members, see membership.Config; default none
 
+	Keyring string // file that keeps the gossip keys as they are rotated, see membership.Config; made if need be; default none
+
 	Check Check
 
 	Command      []string      // program and arguments of the app; none: it is run by somebody else

@@ -34,11 +34,18 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 	if err := cfg.complete(); err != nil {
 		return 1, err
 	}
+	var ring *os.File
+	if cfg.Keyring != "" {
+		if ring, err = os.OpenFile(cfg.Keyring, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+			return 1, fmt.Errorf("agent: the file of the gossip keys: %w", err)
+		}
+		defer ring.Close()
+	}
 	cluster, err := membership.Open(membership.Config{
 		Name: cfg.Name, Bind: cfg.Bind, Advertise: cfg.Advertise, Seeds: cfg.Join, Keys: cfg.Keys,
 		AnyPort:  !cfg.Bind.IsValid(), // nobody needs to know an agent's port
-		Snapshot: cfg.Snapshot,
-		Meta:     firstMeta(cfg), Log: cfg.Log,
+		Snapshot: cfg.Snapshot, RingFile: ring,
+		Meta: firstMeta(cfg), Log: cfg.Log,
 	})
 	if err != nil {
 		return 1, err
@@ -103,6 +110,11 @@ func (a *agent) run(ctx context.Context, signals <-chan os.Signal) (int, error) 
 	})
 	wg.Go(func() {
 		for range a.cluster.Messages() {
+		}
+	})
+	wg.Go(func() {
+		for ev := range a.cluster.UserEvents() {
+			a.cfg.Log.Info("user event", "name", ev.Name, "from", ev.From, "bytes", len(ev.Payload))
 		}
 	})
 	wg.Go(func() { a.checker.loop(background) })

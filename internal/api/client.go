@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,12 +69,25 @@ func (c *Client) HandOver(ctx context.Context, group, to string) (Done, error) {
 	return d, c.call(ctx, http.MethodPost, "/v1/handover?"+url.Values{"group": {group}, "to": {to}}.Encode(), &d)
 }
 
+// send makes a call with a body.
+func (c *Client) send(ctx context.Context, path string, body, into any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return c.callWith(ctx, http.MethodPost, path, bytes.NewReader(b), into)
+}
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
 	return c.call(ctx, http.MethodGet, path, into)
 }
 
 func (c *Client) call(ctx context.Context, method, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://tandem"+path, nil)
+	return c.callWith(ctx, method, path, nil, into)
+}
+
+func (c *Client) callWith(ctx context.Context, method, path string, send io.Reader, into any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://tandem"+path, send)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,9 @@
 //	GET /v1/status    Status     this node: election, processes, frontends, pools, members
 //	GET /v1/members   []Member   the cluster as gossip sees it
 //	POST /v1/handover?group=&to=  Done  the VIPs move to another node, without loss where that is possible
+//	POST /v1/keys   KeyOrder → Keys   the gossip keys of the whole cluster, named by their fingerprints
+//	POST /v1/join   []string → Done   looks for members at these places, once
+//	POST /v1/event  Event    → Done   tells every member
 //
 // The socket's file mode is the access control: 0660, owned by the user that started the
 // balancer. Every path carries the version; an answer never loses or renames a field

@@ -22,6 +22,12 @@ type Server struct {
 	// HandOver moves a group's VIPs ("" for all groups) to the node to ("" for the best), and
 	// returns when that is active.
 	HandOver func(ctx context.Context, group, to string) (Done, error)
+	// Keys carries out an order about the gossip keys. Where some members have not followed, that is in the answer.
+	Keys func(context.Context, KeyOrder) (Keys, error)
+	// Join tries seeds, and returns when a member was found.
+	Join func(ctx context.Context, seeds []string) (Done, error)
+	// Event tells every member of a user's event.
+	Event func(context.Context, Event) (Done, error)
 }
 
 // Serve answers on l until ctx ends, then closes it and returns nil once every request
@@ -65,17 +71,20 @@ func (s *Server) routes() http.Handler {
 		q := r.URL.Query()
 		replyTo(w, r, func(ctx context.Context) (Done, error) { return s.HandOver(ctx, q.Get("group"), q.Get("to")) })
 	})
+	mux.HandleFunc("POST /v1/keys", takeOrder(s.Keys))
+	mux.HandleFunc("POST /v1/join", takeOrder(s.Join))
+	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, POST /v1/proxy/replace and POST /v1/handover; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, and by POST /v1/proxy/replace, /v1/handover, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux
 }
 
 // replyTo carries out an order, and says 409 when it was refused or failed.
-func replyTo(w http.ResponseWriter, r *http.Request, order func(context.Context) (Done, error)) {
+func replyTo[A any](w http.ResponseWriter, r *http.Request, order func(context.Context) (A, error)) {
 	ctx, cancel := context.WithTimeout(r.Context(), orderTimeout)
 	defer cancel()
 	done, err := order(ctx)

@@ -154,6 +154,8 @@ type Member struct {
 	App    netip.AddrPort `json:"app,omitzero"`
 	Weight int            `json:"weight,omitempty"`
 	Drain  bool           `json:"drain,omitempty"`
+
+	Tags map[string]string `json:"tags,omitempty"` // as the member says
 }
 
 // Done is the answer to an order that was carried out.

@@ -27,7 +27,7 @@ func (c *checker) cluster(raw *rawCluster) Cluster {
 	cl.BalancerKeys = c.keyFile(raw.BalancerKeyFile)
 	if i := sharedKey(cl.BalancerKeys, cl.GossipKeys); i >= 0 {
 		c.add(raw.BalancerKeyFile.At, fmt.Sprintf("key %d of the balancers is a gossip key too: every app that holds it could move the VIP", i+1),
-			"balancers need a key of their own: (umask 077; head -c 32 /dev/urandom | base64 > balancer.key)")
+			"balancers need a key of their own: tandem keygen balancer.key")
 	}
 	if cl.Gossip.Port() == cl.AdvertPort && !raw.Gossip.Bad && !raw.AdvertPort.Bad {
 		at := raw.Gossip.At

@@ -71,7 +71,7 @@ func (c *checker) keyFile(t text) [][]byte {
 	}
 	keys, err := parseKeys(data)
 	if err != nil {
-		c.add(t.At, fmt.Sprintf("the key file %s: %v", t.V, err), "each line is the base64 text of 16, 24 or 32 bytes, as made by: head -c 32 /dev/urandom | base64")
+		c.add(t.At, fmt.Sprintf("the key file %s: %v", t.V, err), "each line is the base64 text of 16, 24 or 32 bytes, as made by: tandem keygen")
 		return nil
 	}
 	return keys
@@ -100,9 +100,9 @@ func readRemedy(path string, err error) string {
 	}
 }
 
-// keyRemedy makes a good key with what every machine has.
+// keyRemedy makes a good key.
 func keyRemedy(path string) string {
-	return fmt.Sprintf("make one: (umask 077; head -c 32 /dev/urandom | base64 > %s)", path)
+	return fmt.Sprintf("make one: tandem keygen %s", path)
 }
 
 // parseKeys reads base64 keys, one per line; empty lines and lines that begin

@@ -74,8 +74,23 @@ func member(m membership.Member) api.Member {
 	return api.Member{
 		Name: m.Name, Role: m.Meta.Role.String(), State: m.State.String(),
 		Addr: netip.AddrPortFrom(m.Addr, m.Port), Since: m.Since,
-		Pool: m.Meta.Pool, App: m.Meta.Addr, Weight: m.Meta.Weight, Drain: m.Meta.Drain,
+		Pool: m.Meta.Pool, App: m.Meta.Addr, Weight: m.Meta.Weight, Drain: m.Meta.Drain, Tags: m.Meta.Tags,
 	}
+}
+
+func keyReport(r membership.KeyReport, added string, err error) api.Keys {
+	out := api.Keys{Added: added, Holders: []api.KeyHolder{}, Failed: r.Failed}
+	if err != nil {
+		out.Error = err.Error()
+	}
+	for _, h := range r.Holders {
+		k := api.KeyHolder{Name: h.Name, Addr: h.Addr, Keys: h.Keys, Kept: h.Kept}
+		if h.Err != nil {
+			k.Error = h.Err.Error()
+		}
+		out.Holders = append(out.Holders, k)
+	}
+	return out
 }
 
 func relayAnswer(q *ipc.RelayQuery, a membership.RelayAnswer) *ipc.RelayAnswer {

@@ -29,6 +29,9 @@ const refreshInterval = time.Second
 // has not spoken of. Every agent rejoins within seconds; after this it is gone.
 const inheritTime = 30 * time.Second
 
+// allFiles is how many descriptors come with the order to start where the node keeps a state.
+const allFiles = 3
+
 // Process is the control process.
 type Process struct {
 	log     *slog.Logger
@@ -137,9 +140,10 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	defer admin.Close()
 	cfg := clusterConfig(p.start)
 	cfg.Log = p.log
-	if len(o.files) > 1 {
-		cfg.SnapshotFile = o.files[1]
+	if len(o.files) == allFiles {
+		cfg.SnapshotFile, cfg.RingFile = o.files[1], o.files[2]
 		defer cfg.SnapshotFile.Close()
+		defer cfg.RingFile.Close()
 	}
 	if p.cluster, err = membership.Open(cfg); err != nil {
 		return err
@@ -151,7 +155,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.cluster.Run(ctx) })
 	g.Go(func() error {
-		return (&api.Server{Status: p.status, ReplaceProxy: p.replaceProxy, HandOver: p.handOver}).Serve(ctx, admin)
+		return p.server().Serve(ctx, admin)
 	})
 	g.Go(func() error { return p.follow(ctx) })
 	g.Go(func() error { return p.linkProxies(ctx) })
@@ -166,8 +170,8 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 // adminListener takes over the listening socket that the keeper made. Its file stays when
 // this process ends: it belongs to the keeper.
 func adminListener(files []*os.File) (net.Listener, error) {
-	if len(files) < 1 || len(files) > 2 {
-		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket and perhaps the file of members", len(files))
+	if len(files) != 1 && len(files) != allFiles {
+		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket, and perhaps the files of members and of gossip keys", len(files))
 	}
 	defer files[0].Close()
 	l, err := net.FileListener(files[0])
@@ -228,6 +232,10 @@ func (p *Process) follow(ctx context.Context) error {
 				return nil
 			}
 		case <-p.cluster.Messages(): // the cluster itself has taken in what it says
+		case ev, ok := <-p.cluster.UserEvents():
+			if ok {
+				p.log.Info("user event", "name", ev.Name, "from", ev.From, "bytes", len(ev.Payload))
+			}
 		}
 	}
 }

@@ -79,7 +79,8 @@ func newMessage(k Kind) Message {
 }
 
 // ControlStart is the keeper's first message to the control process. With it comes the
-// listening admin socket, and then, if there is one, the file that remembers the members.
+// listening admin socket, and then, if this node keeps a state, the file that remembers the
+// members and the one that keeps the gossip keys as they were rotated.
 type ControlStart struct {
 	Node       string       `json:"node"`
 	Version    string       `json:"version"`

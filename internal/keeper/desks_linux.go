@@ -48,7 +48,7 @@ func (d *desk) decide(again bool) {
 type controlDesk struct {
 	desk
 	start ipc.ControlStart
-	files []*os.File // the listening admin socket, and the file of members if there is one
+	files []*os.File // the listening admin socket, and what openState returns
 }
 
 func (d *controlDesk) started(conn *ipc.Conn) {

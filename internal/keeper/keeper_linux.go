@@ -138,13 +138,13 @@ func (k *Keeper) buildControl(version string, level slog.Level) error {
 	}
 	k.closers = append(k.closers, admin.Close)
 	files := []*os.File{admin}
-	members, err := openMembers(k.cfg.Control.StateDir)
+	state, err := openState(k.cfg.Control.StateDir)
 	if err != nil {
 		return err
 	}
-	if members != nil {
-		k.closers = append(k.closers, members.Close)
-		files = append(files, members)
+	for _, f := range state {
+		k.closers = append(k.closers, f.Close)
+		files = append(files, f)
 	}
 	k.loop.control = &controlDesk{
 		desk:  desk{child: k.newChild(controlName, controlUID), log: k.log},

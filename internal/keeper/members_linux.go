@@ -10,21 +10,33 @@ import (
 // stateVariable is how systemd names a unit's StateDirectory; a list with colons.
 const stateVariable = "STATE_DIRECTORY"
 
-// openMembers opens the file in which control remembers the members of the cluster, so that
-// a balancer that was restarted finds the apps at once. It returns nil where there is no
-// place for it: then the apps find the balancer. Control itself has no right to open files.
-func openMembers(dir string) (*os.File, error) {
+// openState opens the files that control needs after a restart, those of a balancer or of
+// its own: in which it remembers the members of the cluster, so that it finds the apps at
+// once, and the gossip keys as they were rotated. It returns none where there is no place
+// for them: then the apps find the balancer, and the key file says which keys there are.
+// Control itself has no right to open files.
+func openState(dir string) ([]*os.File, error) {
 	if dir == "" {
 		if dir, _, _ = strings.Cut(os.Getenv(stateVariable), ":"); dir == "" {
 			return nil, nil
 		}
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("state_dir: %w; name another with --state, or leave it out", err)
+	err := os.MkdirAll(dir, 0o700)
+	var files []*os.File
+	for _, name := range []string{"members", "gossip-keys"} {
+		var f *os.File
+		if err == nil {
+			f, err = os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
+		}
+		if err == nil {
+			files = append(files, f)
+		}
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "members"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
+		for _, f := range files {
+			f.Close()
+		}
 		return nil, fmt.Errorf("state_dir: %w; name another with --state, or leave it out", err)
 	}
-	return f, nil
+	return files, nil
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-lb/tandem/internal/api"
+)
+
+func newJoin() *cobra.Command {
+	return doneCommand(&cobra.Command{
+		Use:     "join SEED…",
+		Short:   "have a running balancer look for other members, once",
+		GroupID: groupRun,
+		Args:    cobra.MinimumNArgs(1),
+		Long: `Have the balancer on this host try each SEED now: an address or a name, with a port if
+it is not 7946. One that answers suffices, and brings all that it knows. The seeds are
+not kept: those of the configuration, and members that were there, are tried for ever
+without this.`,
+		Example: "  tandem join 192.168.42.12",
+	}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) { return c.Join(ctx, args) })
+}
+
+func newEvent() *cobra.Command {
+	return doneCommand(&cobra.Command{
+		Use:     "event NAME [PAYLOAD]",
+		Short:   "tell every member of something that is yours",
+		GroupID: groupRun,
+		Args:    cobra.RangeArgs(1, 2),
+		Long: `Tell every member that is there, balancers and agents, of an event. Each takes it at
+least once, and once only of one command; the command returns when all have, or says
+who has not. NAME has letters, digits, dots, underscores and dashes; the payload at
+most 8 KiB. Each member writes it to its log, but not the payload.`,
+		Example: "  tandem event deploy v1.2.3",
+	}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) {
+		e := api.Event{Name: args[0]}
+		if len(args) > 1 {
+			e.Payload = []byte(args[1])
+		}
+		return c.Event(ctx, e)
+	})
+}
+
+// doneCommand completes a command that gives one order and prints what was done.
+func doneCommand(cmd *cobra.Command, order func(context.Context, *api.Client, []string) (api.Done, error)) *cobra.Command {
+	var look lookFlags
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		done, err := order(cmd.Context(), api.NewClient(look.socket), args)
+		if err != nil {
+			return err
+		}
+		if look.json {
+			return printJSON(cmd.OutOrStdout(), done)
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), done.Message)
+		return err
+	}
+	look.add(cmd)
+	return cmd
+}
