@@ -145,7 +145,7 @@ func (c *client) read(buf []byte) (n int, ok bool) {
 	if n < len(buf) {
 		c.readable = c.eof // an end that was told already is still to be read
 	}
-	c.last = c.w.Now()
+	c.moved(n)
 	c.count().bytesIn.Add(uint64(n))
 	return n, true
 }
@@ -169,9 +169,17 @@ func (c *client) write(buf []byte, last bool) int {
 	if n < len(buf) {
 		c.writable = false
 	}
-	c.last = c.w.Now()
+	c.moved(n)
 	c.count().bytesOut.Add(uint64(n))
 	return n
+}
+
+// moved notes that the client brought or took n bytes.
+func (c *client) moved(n int) {
+	c.last = c.w.Now()
+	if c.x != nil {
+		c.x.slow.moved += n
+	}
 }
 
 // unwatched says that the connection may stay out of epoll: its one request has

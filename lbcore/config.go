@@ -15,6 +15,7 @@ const (
 	MaxWeight      = 256
 	DefaultWeight  = 100
 	DefaultRetries = 3
+	DefaultMinRate = 128 // bytes per second
 )
 
 // Config is what a Proxy is made of; it cannot change later.
@@ -60,6 +61,11 @@ type Limits struct {
 	// Body is the size of a request body, in bytes; more is answered with 413.
 	// 0 means no limit.
 	Body int64
+	// MinRate is how many bytes per second a client must bring of a body, or take
+	// of an answer, in the mean while it is waited for: otherwise a byte now and then
+	// would keep a connection for ever. It may lag behind by Timeouts.Client.
+	// 0 means DefaultMinRate, -1 none; at most 1 MiB.
+	MinRate int
 }
 
 // FrontendTimeouts bound the phases of a client connection. Zero means the
@@ -198,6 +204,12 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	}
 	if c.Limits.Body < 0 {
 		bad("body limit %d is negative", c.Limits.Body)
+	}
+	if c.Limits.MinRate == 0 {
+		c.Limits.MinRate = DefaultMinRate
+	}
+	if c.Limits.MinRate < -1 || c.Limits.MinRate > 1<<20 {
+		bad("least rate %d: want 1 to 1048576 bytes per second, or -1", c.Limits.MinRate)
 	}
 	t := &c.Timeouts
 	orDefault(&t.Header, 10*time.Second)

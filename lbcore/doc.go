@@ -15,6 +15,8 @@
 //     any size are streamed both ways; who writes faster than the other side
 //     reads is not read from. Those with a length are spliced from 32 KiB on, in
 //     at most 64 pipes of 1 MiB per loop; further ones are copied.
+//   - Bounded time. Each phase of a connection has its timeout, and a client that
+//     dribbles a body, or takes an answer drop by drop, a least rate.
 //   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
 //   - A request is sent again only when no backend can have acted upon it, or

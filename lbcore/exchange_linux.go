@@ -58,6 +58,8 @@ type exchange struct {
 
 	tunnel tunnel
 
+	slow slowness // of the client
+
 	// To the client. out[taken:] waits to be sent.
 	framing http1.BodyKind
 	keep    bool // the client's connection goes on after this
@@ -100,6 +102,7 @@ func (x *exchange) reset() {
 	x.rin = nil
 	x.answered, x.started, x.respDone = false, false, false
 	x.keep, x.out, x.taken, x.halfEnd = false, nil, 0, 0
+	x.slow = slowness{}
 	x.headOnly, x.wantsKeep = false, false // for an answer to what cannot be parsed
 }
 
@@ -155,19 +158,18 @@ func (x *exchange) flush() bool {
 func (x *exchange) arm() {
 	c, u, now := x.c, x.up, x.w.Now()
 	forClient := x.outWaits() || u != nil && !u.connecting && !x.reqDone && !x.deaf && !x.sendWaits()
+	x.slow.advance(now, forClient, x.view.cfg.Limits.MinRate)
 	switch {
 	case forClient:
-		x.w.Wheel.Set(&c.timer, c, c.last+x.view.cfg.Timeouts.Client)
+		x.w.Wheel.Set(&c.timer, c, now+x.view.cfg.Timeouts.Client-x.slow.spent)
 	case c.eof && !x.started:
 		if x.halfEnd == 0 {
 			x.halfEnd = now + x.view.cfg.Timeouts.HalfClose
 		}
 		x.w.Wheel.Set(&c.timer, c, x.halfEnd)
 	case c.token == 0:
-		c.last = now
 		x.w.Wheel.Set(&c.timer, c, now+watchAfter)
 	default:
-		c.last = now
 		x.w.Wheel.Stop(&c.timer)
 	}
 	switch {
@@ -182,6 +184,7 @@ func (x *exchange) arm() {
 
 // clientTimeout is called when the client was waited for in vain.
 func (x *exchange) clientTimeout() {
+	x.slow = slowness{} // for it to take our answer
 	if x.outWaits() || x.started || x.c.eof {
 		x.c.abort()
 		return

@@ -73,7 +73,7 @@ func (c *client) fill(most int64) (p *loop.Pipe, ok bool) {
 	case n == 0:
 		c.eof, c.readable = true, false
 	default:
-		c.last = c.w.Now()
+		c.moved(n)
 		c.count().bytesIn.Add(uint64(n))
 		return p, true
 	}
@@ -92,7 +92,7 @@ func (c *client) drainPipe(p *loop.Pipe) *loop.Pipe {
 			c.broken = true
 			return p
 		default:
-			c.last = c.w.Now()
+			c.moved(n)
 			c.count().bytesOut.Add(uint64(n))
 			if p.Held() == 0 {
 				c.w.putPipe(p)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,59 @@ func TestAByteNowAndThenDoesNotStretchTheHeadersTime(t *testing.T) {
 	must(t, err)
 	if resp.StatusCode != 408 {
 		t.Fatalf("status %d", resp.StatusCode)
+	}
+}
+
+// A byte now and then renews no time: the slowloris of bodies.
+func TestDribbledBodyIs408(t *testing.T) {
+	for _, tc := range []struct{ name, fields, piece string }{
+		{"with a length", "Content-Length: 100000", "x"},
+		{"chunked", "Transfer-Encoding: chunked", "1\r\nx\r\n"},
+		{"large enough to splice", "Content-Length: 100000000", "x"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l := newBed(t, one(httpBackend(t, "s1", mirror)), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+				f.Limits.MinRate, f.Timeouts.Client = 10_000, 100*time.Millisecond
+			})
+			c := l.dial()
+			c.say("POST / HTTP/1.1\r\nHost: x\r\n" + tc.fields + "\r\n\r\n")
+			stop := make(chan bool)
+			defer close(stop)
+			go func() {
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(5 * time.Millisecond):
+						c.say(tc.piece)
+					}
+				}
+			}()
+			resp, err := http.ReadResponse(c.r, nil)
+			must(t, err)
+			if resp.StatusCode != 408 {
+				t.Fatalf("status %d", resp.StatusCode)
+			}
+		})
+	}
+}
+
+// The backend's time is not the client's.
+func TestABodyThatTheBackendTakesSlowlyGoesThrough(t *testing.T) {
+	const size = 64 << 20 // more than the kernel's buffers take
+	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(500 * time.Millisecond)
+		if n, err := io.Copy(io.Discard, r.Body); n == size && err == nil {
+			_, _ = io.WriteString(w, "all")
+		}
+	})), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+		f.Limits.MinRate, f.Timeouts.Client = 1<<20, 100*time.Millisecond
+	})
+	c := l.dial()
+	c.say("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n")
+	go func() { _, _ = c.Write(append(make([]byte, size), "\r\n0\r\n\r\n"...)) }()
+	if resp, body := c.answer(t, "POST"); resp.StatusCode != 200 || body != "all" {
+		t.Fatalf("%s: %q", resp.Status, body)
 	}
 }
 
