@@ -21,7 +21,7 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 		f := Frontend{
 			Name: raw.Name.V, Pool: raw.Pool.V,
 			HeaderTimeout: raw.HeaderTimeout.V, IdleTimeout: raw.IdleTimeout.V,
-			MaxHeaderBytes: raw.MaxHeaderBytes.V,
+			TunnelTimeout: raw.TunnelTimeout.V, MaxHeaderBytes: raw.MaxHeaderBytes.V, MinRate: raw.MinRate.V,
 		}
 		if listen, ok := c.bind(raw.Listen); ok {
 			f.Listen = listen

@@ -64,7 +64,9 @@ type Frontend struct {
 	Pool           string         // names a member of Config.Pools
 	HeaderTimeout  time.Duration  // from the first byte of a request, or from accept, to the end of its head
 	IdleTimeout    time.Duration  // a connection kept open waits so long for its next request
+	TunnelTimeout  time.Duration  // an upgraded connection on which nothing moves is closed after it
 	MaxHeaderBytes int            // request line and header fields together; more is answered 431
+	MinRate        int            // bytes per second that a client brings of a body, or takes of an answer; 0: none is asked for
 }
 
 // Pool is a named set of backends with a policy and a check.

@@ -46,7 +46,7 @@ func smallConfig() *Config {
 		VIPs: []VIP{{Address: netip.MustParseAddr("192.168.42.42"), Group: "default", HookTimeout: 10 * time.Second}},
 		Frontends: []Frontend{{
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
-			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128,
 		}},
 		Pools: []Pool{{
 			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2,

@@ -52,7 +52,9 @@ type rawFrontend struct {
 	Pool           text   `toml:"pool" need:"web"`
 	HeaderTimeout  span   `toml:"header_timeout" default:"10s" min:"100ms" max:"10m"`
 	IdleTimeout    span   `toml:"idle_timeout" default:"60s" min:"100ms" max:"24h"`
+	TunnelTimeout  span   `toml:"tunnel_timeout" default:"1h" min:"100ms" max:"168h"`
 	MaxHeaderBytes number `toml:"max_header_bytes" default:"16384" min:"1024" max:"65535"`
+	MinRate        number `toml:"min_rate" default:"128" min:"0" max:"1048576"`
 }
 
 type rawPool struct {

@@ -120,7 +120,9 @@ type Frontend struct {
 	Pool          string        `json:"pool"`
 	HeaderTimeout time.Duration `json:"header_timeout"`
 	IdleTimeout   time.Duration `json:"idle_timeout"`
+	TunnelTimeout time.Duration `json:"tunnel_timeout"`
 	MaxHead       int           `json:"max_head"` // bytes of a request's head
+	MinRate       int           `json:"min_rate"` // bytes per second of bodies; 0: none is asked for
 }
 
 // PoolPolicy is how a pool behaves; who is in it comes from control, in [Pools].

@@ -82,7 +82,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 	for _, f := range c.Frontends {
 		m.Frontends = append(m.Frontends, ipc.Frontend{
 			Name: f.Name, Listen: listenText(f.Listen), Pool: f.Pool, HeaderTimeout: f.HeaderTimeout, IdleTimeout: f.IdleTimeout,
-			MaxHead: f.MaxHeaderBytes,
+			TunnelTimeout: f.TunnelTimeout, MaxHead: f.MaxHeaderBytes, MinRate: f.MinRate,
 		})
 	}
 	for _, p := range c.Pools {

@@ -33,11 +33,21 @@ func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) []lbc
 			Name:      f.Name,
 			Pool:      f.Pool,
 			Listeners: listeners[i*loops : (i+1)*loops],
-			Limits:    lbcore.Limits{Head: f.MaxHead},
-			Timeouts:  lbcore.FrontendTimeouts{Header: f.HeaderTimeout, Idle: f.IdleTimeout, Client: f.IdleTimeout},
+			Limits:    lbcore.Limits{Head: f.MaxHead, MinRate: minRate(f.MinRate)},
+			Timeouts: lbcore.FrontendTimeouts{
+				Header: f.HeaderTimeout, Idle: f.IdleTimeout, Client: f.IdleTimeout, Tunnel: f.TunnelTimeout,
+			},
 		})
 	}
 	return out
+}
+
+// minRate: lbcore's 0 is its default.
+func minRate(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 func backendConfigs(backends []ipc.Backend) []lbcore.BackendConfig {
