@@ -82,7 +82,7 @@ var mutants = []mutant{
 	{"§9: the giver resumes at once", "giving.go", "m.now.Add(3*promise(m.cfg.AdvertInterval)), m.now\n	m.lost", "m.now, m.now\n	m.lost"},
 	{"§9: a table outlives the drain", "taking.go", "	if m.takes(ev, takeForwards) && m.state == Active {\n", "	if false {\n"},
 	{"§9: a table outlives the drained node", "taking.go", "!m.peers[i].until.Add(drainerSilence).After(m.now), m.due(t.by):", "m.due(t.by):"},
-	{"§9: a table outlives the VIP", "machine.go", "		m.refuseLate(m.cfg.Node + \" releases the VIP\")\n", ""},
+	{"§9: a table outlives the VIP", "request.go", "		m.refuseLate(m.cfg.Node + \" releases the VIP\")\n", ""},
 	{"§9: a late advert of the giver stops the claim", "backup.go", "(p.active() && !m.giver(p) ||", "(p.active() ||"},
 	{"§9: a drained node takes the VIP for its own", "status.go", "g.Epoch, g.Standby = m.claim, m.standby()", "g.Epoch = m.claim"},
 	{"§9: a drain is lost with a claim", "backup.go", "	case m.state == Draining:\n		m.drainAgain()\n", ""},
