@@ -64,7 +64,7 @@ when it ends. On SIGTERM it announces that the app drains, stops it, and leaves.
 	f.Uint16Var(&cfg.Port, "port", 0, "port that the app listens on")
 	f.StringSliceVar(&cfg.Join, "join", nil, "balancers or members to join; the VIP will do")
 	f.StringVar(&cfg.Name, "name", "", "this member's name (default: host name and port)")
-	f.StringVar(&addr, "addr", "", "address where balancers reach the app (default: this host's own)")
+	f.StringVar(&addr, "addr", "", "address where balancers reach the app (default: the one of gossip; another needs speak_for in the pool)")
 	f.IntVar(&cfg.Weight, "weight", 100, "share of the requests, 1 to 256")
 	f.StringToStringVar(&cfg.Tags, "tag", nil, "tags to announce: key=value")
 	f.StringVar(&bind, "bind", "", "address:port of gossip (default all addresses, 7946)")

@@ -23,7 +23,21 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 		once(c, seen, ap, t.At, "the backend "+t.V)
 		p.Backends = append(p.Backends, ap)
 	}
-	for _, t := range raw.Allow.V {
+	p.Allow, p.SpeakFor = c.networks(raw.Allow), c.networks(raw.SpeakFor)
+	for _, t := range raw.AllowTags.V {
+		key, value, ok := strings.Cut(t.V, "=")
+		if !ok || key == "" {
+			c.add(t.At, fmt.Sprintf("%q is not a tag", t.V), `write key=value, as in "zone=a"`)
+			continue
+		}
+		p.AllowTags = append(p.AllowTags, [2]string{key, value})
+	}
+	return p
+}
+
+func (c *checker) networks(l list) []netip.Prefix {
+	var all []netip.Prefix
+	for _, t := range l.V {
 		prefix, err := netip.ParsePrefix(t.V)
 		switch {
 		case err != nil:
@@ -31,10 +45,10 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 		case prefix != prefix.Masked():
 			c.add(t.At, fmt.Sprintf("%s is a host in its network, not the network", t.V), fmt.Sprintf("write %q", prefix.Masked()))
 		default:
-			p.Allow = append(p.Allow, prefix)
+			all = append(all, prefix)
 		}
 	}
-	return p
+	return all
 }
 
 // backendRemedy explains what a static backend must be. Host names are

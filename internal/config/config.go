@@ -78,7 +78,9 @@ type Pool struct {
 	ConnectTimeout time.Duration    // for a connection to a backend
 	ServerTimeout  time.Duration    // a backend that sends nothing while its answer is awaited
 	Retries        int              // on other backends, of what was provably not received
-	Allow          []netip.Prefix   // networks whose agents may announce backends; nil: all
+	Allow          []netip.Prefix   // networks in which agents may announce backends; nil: all
+	AllowTags      [][2]string      // key and value of each tag that an agent must bear; nil: none
+	SpeakFor       []netip.Prefix   // networks in which an agent may announce a backend at an address not its own; nil: none
 }
 
 // CheckKind says how a backend is asked whether it is up.

@@ -65,6 +65,8 @@ type rawPool struct {
 	ServerTimeout  span     `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`
 	Retries        number   `toml:"retries" default:"2" min:"0" max:"10"`
 	Allow          list     `toml:"allow" max:"100"`
+	AllowTags      list     `toml:"allow_tags" max:"16"`
+	SpeakFor       list     `toml:"speak_for" max:"100"`
 	Check          rawCheck `toml:"check"`
 }
 

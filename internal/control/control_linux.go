@@ -44,6 +44,7 @@ type Process struct {
 
 	start   *ipc.ControlStart
 	cluster *membership.Cluster
+	refused []refusal // at the last look; follow owns it
 	began   time.Time
 	nudge   chan struct{} // a proxy has reported for the first time: it waits for its lists
 
@@ -256,8 +257,11 @@ func (p *Process) refresh(seedsTried bool) {
 	members := p.cluster.Members()
 	lists, refused := poolLists(p.start.Pools, members)
 	for _, r := range refused {
-		p.log.Debug("app not taken into a pool", "member", r.Member, "pool", r.Pool, "reason", r.Reason)
+		if !slices.Contains(p.refused, r) {
+			p.log.Warn("app not taken into a pool", "member", r.Member, "pool", r.Pool, "reason", r.Reason)
+		}
 	}
+	p.refused = refused
 	p.keeper.Send(&ipc.Cluster{SeedsTried: seedsTried, Balancers: balancers(members)})
 	p.mu.Lock()
 	defer p.mu.Unlock()

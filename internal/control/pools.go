@@ -40,8 +40,8 @@ func poolLists(static []ipc.StaticPool, members []membership.Member) (*ipc.Pools
 			refused = append(refused, refusal{m.Name, m.Meta.Pool, "no such pool is configured"})
 			continue
 		}
-		if !allowed(static[i].Allow, m.Meta.Addr.Addr()) {
-			refused = append(refused, refusal{m.Name, m.Meta.Pool, "its address is in none of the networks that the pool allows"})
+		if reason := refuse(static[i], m); reason != "" {
+			refused = append(refused, refusal{m.Name, m.Meta.Pool, reason})
 			continue
 		}
 		out.Pools[i].Backends = append(out.Pools[i].Backends, ipc.Backend{
@@ -78,9 +78,27 @@ func inherit(lists *ipc.Pools, reported []ipc.PoolState, members []membership.Me
 	}
 }
 
-// allowed says whether an app at addr may register; no network at all allows any.
-func allowed(networks []netip.Prefix, addr netip.Addr) bool {
-	return len(networks) == 0 || slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
+// refuse says why the agent m may not announce its app for a pool; empty: it may. An agent
+// that names an address other than the one it gossips from could send the pool's traffic,
+// and its checks, to anybody.
+func refuse(pool ipc.StaticPool, m membership.Member) string {
+	addr := m.Meta.Addr.Addr()
+	switch {
+	case len(pool.Allow) > 0 && !within(pool.Allow, addr):
+		return "its address is in none of the networks that the pool allows"
+	case addr != m.Addr && !within(pool.SpeakFor, addr):
+		return "it announces an address that is not its own and in none of the pool's speak_for networks"
+	}
+	for _, tag := range pool.AllowTags {
+		if value, ok := m.Meta.Tags[tag[0]]; !ok || value != tag[1] {
+			return "it does not bear the tag " + tag[0] + "=" + tag[1]
+		}
+	}
+	return ""
+}
+
+func within(networks []netip.Prefix, addr netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // balancers returns where the other balancers' keepers hear adverts.

@@ -14,6 +14,7 @@ func agent(name, pool, addr string, change ...func(*membership.Member)) membersh
 	m := membership.Member{Name: name, State: membership.StateAlive, Meta: membership.Meta{Role: membership.RoleAgent, Pool: pool, Weight: 100}}
 	if addr != "" {
 		m.Meta.Addr = netip.MustParseAddrPort(addr)
+		m.Addr = m.Meta.Addr.Addr()
 	}
 	for _, c := range change {
 		c(&m)
@@ -60,6 +61,38 @@ func TestAPoolsListIsItsStaticBackendsAndItsMembers(t *testing.T) {
 		{"c1", "nope", "no such pool is configured"},
 	}
 	if diff := cmp.Diff(wantRefused, refused); diff != "" {
+		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnAgentSpeaksForItselfAloneUnlessToldOtherwise(t *testing.T) {
+	from := func(gossip string, tags map[string]string) func(*membership.Member) {
+		return func(m *membership.Member) { m.Addr, m.Meta.Tags = netip.MustParseAddr(gossip), tags }
+	}
+	zone := map[string]string{"zone": "a", "other": "b"}
+	members := []membership.Member{
+		agent("own", "web", "10.0.0.1:3000", from("10.0.0.1", zone)),
+		agent("victim's", "web", "10.0.0.2:3000", from("10.0.0.66", zone)), // would send the pool's traffic to 10.0.0.2
+		agent("mapped", "web", "10.9.0.7:3000", from("172.17.0.2", zone)),
+		agent("untagged", "web", "10.0.0.3:3000", from("10.0.0.3", nil)),
+		agent("wrongly", "web", "10.0.0.4:3000", from("10.0.0.4", map[string]string{"zone": "b"})),
+	}
+	lists, refused := poolLists([]ipc.StaticPool{{
+		Name: "web", AllowTags: [][2]string{{"zone", "a"}}, SpeakFor: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")},
+	}}, members)
+	var in []string
+	for _, b := range lists.Pools[0].Backends {
+		in = append(in, b.ID)
+	}
+	if diff := cmp.Diff([]string{"own", "mapped"}, in); diff != "" {
+		t.Errorf("in the pool (-want +got):\n%s", diff)
+	}
+	want := []refusal{
+		{"victim's", "web", "it announces an address that is not its own and in none of the pool's speak_for networks"},
+		{"untagged", "web", "it does not bear the tag zone=a"},
+		{"wrongly", "web", "it does not bear the tag zone=a"},
+	}
+	if diff := cmp.Diff(want, refused); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
 	}
 }

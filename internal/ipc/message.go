@@ -99,6 +99,9 @@ type StaticPool struct {
 	Name     string           `json:"name"`
 	Backends []netip.AddrPort `json:"backends,omitempty"`
 	Allow    []netip.Prefix   `json:"allow,omitempty"` // networks that may register; none: any
+
+	AllowTags [][2]string    `json:"allow_tags,omitempty"` // key and value; an agent must bear all
+	SpeakFor  []netip.Prefix `json:"speak_for,omitempty"`  // where an agent may announce an address that is not its own
 }
 
 // ProxyStart is the keeper's first message to the proxy process: it knows its pools now and

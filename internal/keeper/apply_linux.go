@@ -72,7 +72,9 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 		LogLevel: level,
 	}
 	for _, p := range c.Pools {
-		m.Pools = append(m.Pools, ipc.StaticPool{Name: p.Name, Backends: p.Backends, Allow: p.Allow})
+		m.Pools = append(m.Pools, ipc.StaticPool{
+			Name: p.Name, Backends: p.Backends, Allow: p.Allow, AllowTags: p.AllowTags, SpeakFor: p.SpeakFor,
+		})
 	}
 	return m
 }
