@@ -3,8 +3,7 @@ package http1
 import "bytes"
 
 // A Request is the head of one request, as Parse found it. Reuse one for many messages: it keeps its storage.
-// Slices point into the buffer given to Parse and are good as long as that buffer is; after moving the head
-// to another buffer call Rebase.
+// Slices point into the buffer given to Parse and are good as long as that buffer is.
 type Request struct {
 	head
 
@@ -47,12 +46,6 @@ func (r *Request) Parse(buf []byte, lim *Limits) (n int, err *Error) {
 func (r *Request) Reset() {
 	r.head.reset()
 	*r = Request{head: r.head}
-}
-
-// Rebase points all slices into buf, which starts with a copy of the head that Parse read.
-func (r *Request) Rebase(buf []byte) {
-	r.buf = buf
-	r.setSlices()
 }
 
 // Path is the target without query ("*" for the asterisk-form).

@@ -1,7 +1,6 @@
 package http1
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -124,36 +123,6 @@ func TestPipelinedRequestsAreTakenOneByOne(t *testing.T) {
 	}
 	if got, want := fmt.Sprint(targets), "[/ 1.1 2 /2 1.0 0 /3 1.1 1]"; got != want || string(in) != "GET /4 HT" {
 		t.Errorf("got %s and rest %q, want %s", got, in, want)
-	}
-}
-
-func TestRebaseFollowsAMovedHead(t *testing.T) {
-	in := []byte("OPTIONS http://b HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo\r\nX: y\r\n\r\nrest")
-	var r Request
-	n, err := r.Parse(in, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := requestSnapshot(&r, n, nil)
-	moved := bytes.Clone(in[:n])
-	clear(in)
-	r.Rebase(moved)
-	if after := requestSnapshot(&r, n, nil); !sameSnapshot(before, after) {
-		t.Errorf("got  %+v\nwant %+v", after, before)
-	}
-
-	var p Response
-	in = []byte("HTTP/1.1 200 Fine\r\nX: y\r\nContent-Length: 3\r\n\r\n")
-	n, err = p.Parse(in, nil, Asked{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before = responseSnapshot(&p, n, nil)
-	moved = bytes.Clone(in)
-	clear(in)
-	p.Rebase(moved)
-	if after := responseSnapshot(&p, n, nil); !sameSnapshot(before, after) {
-		t.Errorf("got  %+v\nwant %+v", after, before)
 	}
 }
 

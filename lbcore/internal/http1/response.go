@@ -49,15 +49,6 @@ func (r *Response) Reset() {
 	*r = Response{head: r.head}
 }
 
-// Rebase points all slices into buf, which starts with a copy of the head that Parse read.
-func (r *Response) Rebase(buf []byte) {
-	r.buf = buf
-	r.Reason = buf[r.reason.start:r.reason.end]
-	if r.Upgrade != nil {
-		r.Upgrade = r.last(fieldUpgrade)
-	}
-}
-
 func (r *Response) parse(buf []byte, lim Limits, asked Asked) (done bool, c code) {
 	r.buf = buf[:min(len(buf), lim.Head)]
 	if r.state < stateField {
