@@ -149,20 +149,7 @@ func (s *site) activeName() string {
 // calm tells whether one host owns the VIP, and everything that ended lately was good, at
 // no less than half the pace, and came from all apps.
 func (s *site) calm() bool {
-	from := map[string]bool{}
-	good := 0
-	for _, r := range s.log.Since(s.log.Now() - calmFor) {
-		if r.Fail == client.Skipped {
-			continue
-		}
-		if !r.Good() {
-			return false
-		}
-		good++
-		from[r.From] = true
-	}
-	const pace = 2 * time.Millisecond // the client's default
-	return good >= int(calmFor/pace)/2 && len(from) == len(s.apps) && s.active() != nil
+	return len(s.log.Calm(calmFor)) == len(s.apps) && s.active() != nil
 }
 
 // wait polls until cond holds and atLeast has passed; false: it gave up after atMost.

@@ -62,14 +62,9 @@ func (s *site) populate() (err error) {
 	if err != nil {
 		return err
 	}
-	s.load, err = client.New(client.Config{
-		Target: netip.AddrPortFrom(vip, sitePort), NameHeader: nameHeader, Enter: s.client.Do,
-	}, s.log)
+	s.load, err = client.New(client.Config{Target: netip.AddrPortFrom(vip, sitePort), Enter: s.client.Do}, s.log)
 	return err
 }
-
-// nameHeader is where internal/webapp names itself.
-const nameHeader = "X-Served-By"
 
 // observe starts the load and the counting of owners.
 func (s *site) observe() {
@@ -122,27 +117,9 @@ const (
 // calm tells whether everything that ended lately was good, at no less than half
 // the pace, and came from exactly these apps, and nothing hangs.
 func (s *site) calm(names []string) bool {
-	now := s.log.Now()
-	if s.log.Settled() < now-openMax {
+	if s.log.Settled() < s.log.Now()-openMax {
 		return false
 	}
-	from := map[string]bool{}
-	good := 0
-	for _, r := range s.log.Since(now - calmFor) {
-		if r.Fail == client.Skipped {
-			continue
-		}
-		if !r.Good() {
-			return false
-		}
-		good++
-		from[r.From] = true
-	}
-	if good < requestsIn(calmFor)/2 || len(from) != len(names) {
-		return false
-	}
-	return !slices.ContainsFunc(names, func(n string) bool { return !from[n] })
+	from := s.log.Calm(calmFor)
+	return len(from) == len(names) && !slices.ContainsFunc(names, func(n string) bool { return !from[n] })
 }
-
-// requestsIn is how many requests the client sends in that time.
-func requestsIn(d time.Duration) int { return int(d / (2 * time.Millisecond)) }

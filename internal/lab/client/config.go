@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// defaultInterval is the pace of a load that is not told one.
+const defaultInterval = 2 * time.Millisecond
+
 // Config of a [Load]. Only Target is required.
 type Config struct {
 	Target     netip.AddrPort // whom to ask
@@ -37,7 +40,7 @@ func (c Config) checked() (Config, error) {
 		c.NameHeader = "X-Served-By"
 	}
 	if c.Interval == 0 {
-		c.Interval = 2 * time.Millisecond
+		c.Interval = defaultInterval
 	}
 	if c.Timeout == 0 {
 		c.Timeout = time.Second

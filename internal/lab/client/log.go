@@ -52,6 +52,27 @@ func (l *Log) Since(t time.Duration) []Request {
 	return out
 }
 
+// Calm returns who answered the requests that ended within the last d. It is nil unless
+// all of them went well, and there were no fewer than half of what a load of the default
+// interval sends in that time.
+func (l *Log) Calm(d time.Duration) map[string]bool {
+	good, from := 0, map[string]bool{}
+	for _, r := range l.Since(l.Now() - d) {
+		switch {
+		case r.Fail == Skipped:
+		case !r.Good():
+			return nil
+		default:
+			good++
+			from[r.From] = true
+		}
+	}
+	if good < int(d/defaultInterval)/2 {
+		return nil
+	}
+	return from
+}
+
 // Settled is the time up to which the record is complete: every request that
 // was due before it has ended and is in the log.
 func (l *Log) Settled() time.Duration {
