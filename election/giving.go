@@ -1,6 +1,7 @@
 package election
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -115,6 +116,8 @@ func (m *Machine) handOver(w wish) {
 		m.answer(w.asker, HandedOver{Err: why})
 	case !m.lossless:
 		m.releaseFirst(w, p.Node, m.notLossless)
+	case m.lossyTo[p.Node] != "":
+		m.releaseFirst(w, p.Node, m.lossyTo[p.Node])
 	case m.links[p.Node] != p.Boot:
 		m.releaseFirst(w, p.Node, "no state channel")
 	default:
@@ -340,6 +343,19 @@ func (m *Machine) answerLate(all bool) {
 	if m.asking.id != 0 && (all || m.due(m.asking.by)) {
 		m.do(HandedOver{ID: m.asking.id, Err: m.asking.node + " did not answer"})
 		m.asking = asker{}
+	}
+}
+
+// toldLossless takes in what has been found out about this node, or about the way from a peer.
+func (m *Machine) toldLossless(ev Lossless) {
+	_, known := m.lossyTo[ev.To]
+	switch {
+	case ev.To == "":
+		m.lossless, m.notLossless = ev.OK, ev.Reason
+	case ev.OK:
+		delete(m.lossyTo, ev.To)
+	case known || len(m.lossyTo) < MaxPeers:
+		m.lossyTo[ev.To] = cmp.Or(ev.Reason, "what it forwards does not arrive")
 	}
 }
 

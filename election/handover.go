@@ -22,6 +22,7 @@ import "time"
 //	B is not fit, or has something else to do   Refuse: A stays active, or releases first if it must go
 //	B cannot forward, or A not drain    Unable: A releases first and then yields; connections break
 //	no channel stands                   the same
+//	what B forwards would not arrive    the same
 //	Take is lost or late                B's promise has ended: it forgets the table, and refuses. A claims again
 //	                                    when it hears that, and at the latest 3T after Ready
 //	B dies, or cannot claim, after Take the same; if B was heard to claim, then after its silence (E4)
@@ -103,8 +104,10 @@ type Linked struct {
 }
 
 // Lossless says whether this node can take its part in a handover that loses nothing: keep an address without
-// answering for it, and forward. Before the first such event it cannot.
+// answering for it, and forward. Before the first such event it cannot. With To it is about handovers to that
+// node alone: can what that one forwards arrive here? Before the first such event it can.
 type Lossless struct {
+	To     string // "": to anybody, and from anybody
 	OK     bool
 	Reason string // why not, for people
 }

@@ -136,3 +136,24 @@ func TestHandoverWhileOneDrainsNobodyElseIsTakenIn(t *testing.T) {
 		t.Errorf("not back to the one that drains: %+v", acts)
 	}
 }
+
+// What one node would forward does not arrive: connections break at once there, and at another nothing does.
+func TestHandoverToANodeThatCannotForwardHereReleasesFirst(t *testing.T) {
+	for _, to := range []string{"b", "c"} {
+		m := newGiver(t)
+		m.Step(m.now, Lossless{To: "b", Reason: "filtered"})
+		acts := m.Step(m.now, Handover{ID: 1, To: to})
+		if lossy := index[Release](acts) >= 0; lossy != (to == "b") || tells(acts, MsgOffer) == lossy {
+			t.Errorf("to %s: %+v", to, acts)
+		}
+		if to == "b" && !strings.Contains(m.Status().Reason.Detail, "filtered") {
+			t.Errorf("the reason is %v, want why connections break", m.Status().Reason)
+		}
+	}
+	m := newGiver(t)
+	m.Step(m.now, Lossless{To: "b", Reason: "filtered"})
+	m.Step(m.now, Lossless{To: "b", OK: true})
+	if acts := m.Step(m.now, Handover{ID: 1, To: "b"}); !tells(acts, MsgOffer) {
+		t.Errorf("no offer after the way was clear again: %+v", acts)
+	}
+}

@@ -87,6 +87,7 @@ type Machine struct {
 	links       map[string]uint64 // boots to which a state channel stands, by node; at most MaxPeers
 	lossless    bool
 	notLossless string
+	lossyTo     map[string]string // why what these nodes forward would not arrive here; at most MaxPeers
 }
 
 // New returns a machine in Init whose Deadline is now: the first Tick starts it. The error names every
@@ -99,7 +100,7 @@ func New(cfg Config, now time.Time) (*Machine, error) {
 	return &Machine{
 		cfg: cfg, now: now, since: now, deadline: now,
 		fitness: 255, serving: true, mustProbe: true,
-		lost: Reason{Why: WhyNoActive}, links: make(map[string]uint64), notLossless: "this node cannot forward",
+		lost: Reason{Why: WhyNoActive}, links: make(map[string]uint64), lossyTo: make(map[string]string), notLossless: "this node cannot forward",
 	}, nil
 }
 
@@ -158,7 +159,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 	case Connections:
 		m.connections(ev.Left)
 	case Lossless:
-		m.lossless, m.notLossless = ev.OK, ev.Reason
+		m.toldLossless(ev)
 	default:
 		panic(fmt.Sprintf("election: unknown event %T", ev))
 	}

@@ -151,6 +151,13 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 	case g.State == "draining":
 		fmt.Fprintf(w, "  handover: %d connections have not ended yet\n", g.Left)
 	}
+	for _, t := range g.SelfTests {
+		if t.Lossless {
+			fmt.Fprintf(w, "  handover to %s: lossless\n", t.Peer)
+		} else {
+			fmt.Fprintf(w, "  handover to %s: not lossless: %s\n", t.Peer, t.Why)
+		}
+	}
 	if t := g.Tickle; t.Told+t.Known > 0 || t.Sent+t.Unsent > 0 {
 		fmt.Fprintf(w, "  clients: peers told of %d, %d known of peers; after crashes %d told to reconnect\n", t.Told, t.Known, t.Sent)
 	}

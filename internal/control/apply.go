@@ -50,6 +50,9 @@ func addKeeper(s *api.Status, k *ipc.KeeperState) {
 			Holding: g.Holding, LeaseUntil: g.LeaseUntil, Answers: api.Answers(g.Answers),
 			Fenced: g.Fenced, Degraded: g.Degraded, Tickle: api.Tickle(g.Tickle), Lossy: g.Lossy, Left: g.Left, Peers: []api.Peer{},
 		}
+		for _, t := range g.SelfTests {
+			out.SelfTests = append(out.SelfTests, api.SelfTest(t))
+		}
 		for _, p := range g.Peers {
 			out.Peers = append(out.Peers, api.Peer(p))
 		}

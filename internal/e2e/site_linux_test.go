@@ -214,9 +214,13 @@ type status struct {
 		State, Active, Reason string
 		Since                 time.Time
 		Answers               struct{ IPv4, IPv6 string }
-		Tickle                struct{ Told, Known, Sent int }
-		Epoch                 uint64
-		Peers                 []struct {
+		SelfTests             []struct {
+			Lossless bool
+			Why      string
+		} `json:"self_tests"`
+		Tickle struct{ Told, Known, Sent int }
+		Epoch  uint64
+		Peers  []struct {
 			Node     string
 			HeardAgo time.Duration `json:"heard_ago"`
 		}

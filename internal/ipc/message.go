@@ -195,8 +195,9 @@ type GroupState struct {
 	Fenced     bool         `json:"fenced"`                  // a pause is being verified, or this node is isolated
 	Degraded   string       `json:"path_degraded,omitempty"` // by which path the active answers though its adverts do not come
 	Tickle     Tickle       `json:"tickle"`
-	Lossy      string       `json:"lossy,omitempty"` // why a handover would break connections
-	Left       int64        `json:"left,omitempty"`  // draining: connections of the proxies
+	SelfTests  []SelfTest   `json:"self_tests,omitempty"` // by peer; none for one that was not tried yet
+	Lossy      string       `json:"lossy,omitempty"`      // why a handover would break connections
+	Left       int64        `json:"left,omitempty"`       // draining: connections of the proxies
 	Peers      []Peer       `json:"peers"`
 }
 
@@ -210,6 +211,15 @@ type Tickle struct {
 	Dropped uint64 `json:"dropped"`  // and those that found no room
 	Sent    uint64 `json:"sent"`     // clients of lost nodes that were told to look
 	Unsent  uint64 `json:"unsent"`   // and those that could not be
+}
+
+// SelfTest says whether the VIPs can move to a peer without a loss, as was last tried: what
+// the peer sends on must arrive here.
+type SelfTest struct {
+	Peer     string    `json:"peer"`
+	Lossless bool      `json:"lossless"`
+	Why      string    `json:"why,omitempty"` // why not
+	At       time.Time `json:"at"`
 }
 
 // Answers says who answers ARP and NDP for a group's VIPs: "keeper" where the kernel is

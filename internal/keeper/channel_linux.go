@@ -74,7 +74,7 @@ type channel struct {
 	log      *slog.Logger
 
 	introduce func() []talk                                // what every peer is told first; nil: nothing
-	clients   func(node string, boot uint64, t talk) error // takes in what a peer says of its clients, beside the loop
+	beside    func(node string, boot uint64, t talk) error // takes in what is not for the machines, beside the loop
 
 	mu    sync.Mutex // protects what follows
 	peers map[netip.AddrPort]context.CancelFunc
@@ -160,8 +160,9 @@ func (c *channel) listen(conn net.Conn, node string, boot uint64, f *frames) {
 		if err == nil {
 			t, err = parseTalk(body)
 		}
-		if err == nil && t.clients != nil {
-			err = c.clients(node, boot, t)
+		machines := t.message != nil || t.where != nil
+		if err == nil && !machines {
+			err = c.beside(node, boot, t)
 		}
 		switch {
 		case errors.Is(err, errTalk):
@@ -170,7 +171,7 @@ func (c *channel) listen(conn net.Conn, node string, boot uint64, f *frames) {
 		case err != nil:
 			return
 		}
-		if t.clients == nil {
+		if machines {
 			c.emit(peerSaid{node, boot, t})
 		}
 	}

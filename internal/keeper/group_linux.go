@@ -51,6 +51,7 @@ type group struct {
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
 	inherited *inherited                       // VIPs that an earlier keeper left; nil: there are none
 
+	tester    *tester
 	clients   *clients                         // its own, and the peers'
 	forward   *forwarder                       // used by forwards alone
 	tables    chan func(context.Context) event // changes of it, in order, beside those in work
@@ -98,7 +99,7 @@ func openGroup(cfg groupConfig, boot uint64, now time.Time, log *slog.Logger) (*
 	if err := g.openClaimer(cfg); err != nil {
 		return nil, errors.Join(err, g.close())
 	}
-	g.clients = newClients(g, cfg.vip.Addrs)
+	g.clients, g.tester = newClients(g, cfg.vip.Addrs), newTester(g, cfg.vip.Addrs)
 	cfg.election.Boot, cfg.election.Addr = boot, g.ifi.Addr.Addr()
 	if cfg.hook != nil {
 		cfg.election.AnswerTimeout = g.bound + time.Second
@@ -145,6 +146,10 @@ func (g *group) run(ctx context.Context, s *advertSocket, ch *channel, emit func
 	eg.Go(func() error { return g.forwards(ctx, emit) })
 	eg.Go(func() error { return g.clients.tell(ctx, ch) })
 	eg.Go(func() error { return g.clients.fire(ctx) })
+	if !g.moved { // else nothing is ever forwarded
+		eg.Go(func() error { return g.tester.run(ctx, ch, emit) })
+		eg.Go(func() error { return g.tester.reflect(ctx, ch) })
+	}
 	eg.Go(func() error { return g.hearWire(ctx, s, emit) })
 	return eg.Wait()
 }

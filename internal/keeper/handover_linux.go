@@ -119,6 +119,7 @@ func (l *loop) said(ev peerSaid) {
 			}
 			if len(g.wheres) < maxPeers {
 				g.wheres[peerKey{ev.node, ev.boot}] = ev.talk.where
+				g.tester.meet(peerKey{ev.node, ev.boot}, ev.talk.where)
 			}
 		}
 	}

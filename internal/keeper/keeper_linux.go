@@ -174,7 +174,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		}
 	}
 	k.channel.emit, l.emit = emit, emit
-	k.channel.introduce, k.channel.clients, l.channel = l.introduce, l.heardClients, k.channel
+	k.channel.introduce, k.channel.beside, l.channel = l.introduce, l.heardBeside, k.channel
 	l.beside = func(f func(context.Context)) {
 		g.Go(func() error {
 			bound, cancel := context.WithTimeout(work, actionTimeout)

@@ -33,7 +33,7 @@ const (
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
 // childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewaysFound, peerMAC, peerLinked,
-// peerSaid or peerGone.
+// peerSaid, tested or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -201,6 +201,9 @@ func (l *loop) handle(ev event) {
 		l.linked(ev)
 	case peerSaid:
 		l.said(ev)
+	case tested:
+		l.changed = true
+		l.step(ev.g, election.Lossless{To: ev.node, OK: ev.why == "", Reason: ev.why})
 	case peerGone:
 		l.stepAll(election.Gone{Node: ev.node, Boot: ev.boot})
 	}
@@ -243,6 +246,7 @@ func (l *loop) news(g *group, ev vip.Event) {
 		l.step(g, election.Paused{For: down})
 		g.reclaimAt = time.Now()
 		l.reconnected(g)
+		g.tester.anew()
 	}
 }
 

@@ -47,7 +47,7 @@ func (g *group) state(now time.Time) ipc.GroupState {
 	}
 	out.Fenced, out.Degraded = st.Fenced, st.PathDegraded.String()
 	out.Answers, out.Lossy = answers(held), st.NotLossless
-	out.Tickle = g.clients.state()
+	out.Tickle, out.SelfTests = g.clients.state(), g.tester.results()
 	if held.Held {
 		out.Holding, out.LeaseUntil = held.Addrs, held.LeaseUntil
 	}

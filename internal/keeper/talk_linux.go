@@ -27,7 +27,9 @@ import (
 //	and for what a planned move must know of the sender
 //	number of hardware addresses 1 · 6 each · number of addresses 1 · 16 each
 //
-// and for the clients of a node that holds the VIPs a batch of package handover.
+// and for the clients of a node that holds the VIPs a batch of package handover, and for a self-test
+//
+//	nonce 8 · request, or reply, of package handover; or why there is none
 const (
 	talkVersion = 1
 	talkQueue   = 64                      // frames that wait for a connection; one that is full loses more
@@ -37,6 +39,9 @@ const (
 	talkMessage = 1 // what
 	talkWhere   = 2
 	talkClients = 3
+	talkAsk     = 4 // of a self-test: request
+	talkReply   = 5
+	talkFailed  = 6
 
 	talkLossy = 1 << 0 // flags of a message
 
@@ -51,6 +56,7 @@ type talk struct {
 	group   string
 	message *election.Message // or
 	where   *where            // or
+	probe   *probeTalk        // or
 	clients []byte            // what has changed among the clients: a batch of package handover
 }
 
@@ -82,6 +88,9 @@ func appendTalk(b []byte, t talk) []byte {
 	if t.clients != nil {
 		return append(appendText(append(b, talkClients), t.group), t.clients...)
 	}
+	if t.probe != nil {
+		return t.probe.append(b, t.group)
+	}
 	m := t.message
 	b = appendText(append(b, talkMessage), t.group)
 	flags := byte(0)
@@ -111,6 +120,8 @@ func parseTalk(b []byte) (talk, error) {
 		t.message = r.message()
 	case talkWhere:
 		t.where = r.where()
+	case talkAsk, talkReply, talkFailed:
+		t.probe = r.probe(what)
 	case talkClients:
 		t.clients = r.bytes(len(r.b))
 		r.failed = r.failed || len(t.clients) == 0
@@ -177,6 +188,46 @@ func (r *talkReader) where() *where {
 		w.addrs = append(w.addrs, netip.AddrFrom16([16]byte(r.bytes(16))).Unmap())
 	}
 	return w
+}
+
+// append appends what follows the version. What cannot be made is sent as a failure.
+func (p *probeTalk) append(b []byte, group string) []byte {
+	what, failed := byte(talkFailed), p.failed
+	body, err := []byte(nil), error(nil)
+	switch {
+	case p.request != nil:
+		what = talkAsk
+		body, err = p.request.MarshalBinary()
+	case p.reply != nil:
+		what = talkReply
+		body, err = p.reply.MarshalBinary()
+	}
+	if err != nil {
+		what, failed = talkFailed, err.Error()
+	}
+	b = binary.BigEndian.AppendUint64(appendText(append(b, what), group), p.nonce)
+	if what == talkFailed {
+		return appendText(b, failed[:min(len(failed), election.MaxText)])
+	}
+	return append(b, body...)
+}
+
+func (r *talkReader) probe(what byte) *probeTalk {
+	p := &probeTalk{nonce: r.uint64()}
+	var err error
+	switch what {
+	case talkFailed:
+		p.failed = r.text(election.MaxText)
+		return p
+	case talkAsk:
+		p.request = new(handover.ProbeRequest)
+		err = p.request.UnmarshalBinary(r.b)
+	case talkReply:
+		p.reply = new(handover.ProbeReply)
+		err = p.reply.UnmarshalBinary(r.b)
+	}
+	r.b, r.failed = nil, r.failed || err != nil
+	return p
 }
 
 // frames seals or opens the frames of one connection, in order.

@@ -30,12 +30,26 @@ func aWhere() talk {
 
 func someClients() talk { return talk{group: "vip", clients: handover.NoClients()} }
 
+// aProbe is a question of a self-test, an answer, or a refusal.
+func aProbe(kind int) talk {
+	p := &probeTalk{nonce: 7}
+	switch kind {
+	case 1:
+		p.request = &handover.ProbeRequest{From: netip.MustParseAddr("192.0.2.1"), To: netip.MustParseAddr("192.0.2.2"), Port: 4000}
+	case 2:
+		p.reply = &handover.ProbeReply{Forwarded: 3, Obstacles: []string{"LRO"}}
+	case 3:
+		p.failed = "no nftables"
+	}
+	return talk{group: "vip", probe: p}
+}
+
 var compareTalk = cmp.Options{
-	cmp.AllowUnexported(talk{}, where{}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.AllowUnexported(talk{}, where{}, probeTalk{}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 }
 
 func TestTalkRoundTrip(t *testing.T) {
-	for _, want := range []talk{aTalk(), aWhere(), someClients()} {
+	for _, want := range []talk{aTalk(), aWhere(), someClients(), aProbe(1), aProbe(2), aProbe(3)} {
 		got, err := parseTalk(appendTalk(nil, want))
 		if diff := cmp.Diff(want, got, compareTalk); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
@@ -84,6 +98,9 @@ func FuzzParseTalk(f *testing.F) {
 	f.Add(appendTalk(nil, aTalk()))
 	f.Add(appendTalk(nil, aWhere()))
 	f.Add(appendTalk(nil, someClients()))
+	for i := range 3 {
+		f.Add(appendTalk(nil, aProbe(i+1)))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := parseTalk(b)
 		if err != nil {

@@ -231,10 +231,15 @@ func (l *loop) tookOver(g *group, why election.Reason) {
 	}, "tickle")
 }
 
-// heardClients hands what a peer says of its clients to the group that it is about.
-func (l *loop) heardClients(node string, boot uint64, t talk) error {
+// heardBeside hands what a peer says, and no machine needs to hear, to the group that it is
+// about. It may be called from any goroutine.
+func (l *loop) heardBeside(node string, boot uint64, t talk) error {
 	for _, g := range l.groups {
-		if g.name == t.group {
+		switch {
+		case g.name != t.group:
+		case t.probe != nil:
+			g.tester.heard(peerKey{node, boot}, *t.probe)
+		default:
 			return g.clients.heard(node, boot, t.clients)
 		}
 	}

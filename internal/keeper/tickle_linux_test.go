@@ -35,7 +35,7 @@ func TestOnlyClientsOfALostNodeAreTold(t *testing.T) {
 	} {
 		g := someGroup()
 		l := &loop{groups: []*group{g}, boots: map[string]uint64{"lb2": tc.boot}}
-		if err := l.heardClients("lb2", 2, talk{group: "vip", clients: aBatch}); err != nil {
+		if err := l.heardBeside("lb2", 2, talk{group: "vip", clients: aBatch}); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
