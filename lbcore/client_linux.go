@@ -45,20 +45,19 @@ type client struct {
 	token loop.Token
 	x     *exchange // nil while idle
 	timer loop.Timer
-	last  time.Duration // of progress, while the client is waited for
-	peer  netip.AddrPort
+	peer  [16]byte // its address; half as large as a netip.Addr and its port
 	fd    int32
 	phase phase
 
-	readable, writable bool // not seen to be otherwise
-	eof                bool // the client has closed its sending side
-	broken             bool // the connection is gone
-	served             bool // a request was answered, and the connection kept
-	drained            int  // bytes read while lingering
+	readable, writable bool  // not seen to be otherwise
+	eof                bool  // the client has closed its sending side
+	broken             bool  // the connection is gone
+	served             bool  // a request was answered, and the connection kept
+	drained            int32 // bytes read while lingering
 }
 
 func (w *worker) newClient(l *listener, fd int, peer netip.AddrPort) {
-	c := &client{w: w, l: l, f: l.f, fd: int32(fd), peer: peer, readable: true, writable: true}
+	c := &client{w: w, l: l, f: l.f, fd: int32(fd), peer: peer.Addr().As16(), readable: true, writable: true}
 	w.conns++
 	w.total.Add(1)
 	n := c.count()
@@ -176,8 +175,8 @@ func (c *client) write(buf []byte, last bool) int {
 
 // moved notes that the client brought or took n bytes.
 func (c *client) moved(n int) {
-	c.last = c.w.Now()
 	if c.x != nil {
+		c.x.lastMove = c.w.Now()
 		c.x.slow.moved += n
 	}
 }
@@ -309,7 +308,7 @@ func (c *client) drain() bool {
 		return false
 	}
 	n, ok := c.read(c.w.rbuf)
-	c.drained += n
+	c.drained += int32(n)
 	if c.eof && !ok || c.broken || c.drained > lingerBytes {
 		c.close()
 	}

@@ -62,7 +62,7 @@ func TestRequestsInSteadyStateAllocateNothing(t *testing.T) {
 }
 
 func TestIdleConnectionsAreSmall(t *testing.T) {
-	if n := lbcore.IdleConnSize; n > 208 {
+	if n := lbcore.IdleConnSize; n > 112 {
 		t.Errorf("an idle client connection holds %d bytes", n)
 	}
 }

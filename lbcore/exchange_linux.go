@@ -58,7 +58,8 @@ type exchange struct {
 
 	tunnel tunnel
 
-	slow slowness // of the client
+	slow     slowness      // of the client
+	lastMove time.Duration // when the client brought or took something
 
 	// To the client. out[taken:] waits to be sent.
 	framing http1.BodyKind
@@ -102,7 +103,7 @@ func (x *exchange) reset() {
 	x.rin = nil
 	x.answered, x.started, x.respDone = false, false, false
 	x.keep, x.out, x.taken, x.halfEnd = false, nil, 0, 0
-	x.slow = slowness{}
+	x.slow, x.lastMove = slowness{}, 0
 	x.headOnly, x.wantsKeep = false, false // for an answer to what cannot be parsed
 }
 

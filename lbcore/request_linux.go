@@ -1,6 +1,8 @@
 package lbcore
 
 import (
+	"net/netip"
+
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
@@ -49,7 +51,7 @@ func classify(method []byte) (headOnly, idempotent bool) {
 func (x *exchange) appendHead(dst []byte) []byte {
 	var addr [48]byte
 	return http1.AppendRequest(dst, &x.req, &http1.Forward{
-		Client:    x.c.peer.Addr().AppendTo(addr[:0]),
+		Client:    netip.AddrFrom16(x.c.peer).Unmap().AppendTo(addr[:0]),
 		Port:      x.c.l.port,
 		Proto:     protoHTTP,
 		Host:      x.host(),

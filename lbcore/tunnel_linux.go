@@ -138,5 +138,5 @@ func (x *exchange) tunnelDown() (more, ok bool) {
 
 // tunnelDeadline is when a tunnel in which nothing moves is closed.
 func (x *exchange) tunnelDeadline() time.Duration {
-	return max(x.c.last, x.up.last) + x.view.cfg.Timeouts.Tunnel
+	return max(x.lastMove, x.up.last) + x.view.cfg.Timeouts.Tunnel
 }

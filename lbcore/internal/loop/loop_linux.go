@@ -60,6 +60,26 @@ type entry struct {
 	gen     uint32
 }
 
+// entries is a list that grows by pieces: a slice that moves as it grows would leave
+// more behind for the collector than all entries need.
+type entries struct {
+	pieces []*[pieceSize]entry
+	n      uint32
+}
+
+const pieceSize = 256
+
+func (s *entries) at(i uint32) *entry { return &s.pieces[i/pieceSize][i%pieceSize] }
+
+// grow adds an entry and returns its index.
+func (s *entries) grow() uint32 {
+	if s.n%pieceSize == 0 {
+		s.pieces = append(s.pieces, new([pieceSize]entry))
+	}
+	s.n++
+	return s.n - 1
+}
+
 // Loop is one event loop. See the package's rules for who may call what.
 type Loop struct {
 	Wheel *Wheel
@@ -69,7 +89,7 @@ type Loop struct {
 	progress *uint64
 	origin   time.Time
 	now      time.Duration
-	entries  []entry
+	entries  entries
 	free     []uint32 // indices of unused entries
 	again    []Token
 	redo     []Token // those of again whose turn it is
@@ -90,9 +110,9 @@ func New(progress *uint64) (*Loop, error) {
 		Wheel:    NewWheel(0),
 		progress: progress,
 		origin:   time.Now(),
-		entries:  make([]entry, 1, 1024), // entry 0 is the eventfd's
 		events:   make([]unix.EpollEvent, batch),
 	}
+	l.entries.grow() // entry 0 is the eventfd's
 	var err error
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -123,10 +143,9 @@ func (l *Loop) Register(fd int, h Handler, t Trigger) (Token, error) {
 	if n := len(l.free); n > 0 {
 		i, l.free = l.free[n-1], l.free[:n-1]
 	} else {
-		i = uint32(len(l.entries))
-		l.entries = append(l.entries, entry{})
+		i = l.entries.grow()
 	}
-	e := &l.entries[i]
+	e := l.entries.at(i)
 	e.handler, e.fd = h, int32(fd)
 	e.gen++
 	token := Token(e.gen)<<32 | Token(i)
@@ -139,11 +158,13 @@ func (l *Loop) Register(fd int, h Handler, t Trigger) (Token, error) {
 }
 
 // Pause keeps a descriptor registered but silent; Resume ends that.
-func (l *Loop) Pause(t Token) { _ = l.control(unix.EPOLL_CTL_MOD, int(l.entries[uint32(t)].fd), t, 0) }
+func (l *Loop) Pause(t Token) {
+	_ = l.control(unix.EPOLL_CTL_MOD, int(l.entries.at(uint32(t)).fd), t, 0)
+}
 
 // Resume makes a paused descriptor tell its events again.
 func (l *Loop) Resume(t Token, tr Trigger) {
-	_ = l.control(unix.EPOLL_CTL_MOD, int(l.entries[uint32(t)].fd), t, tr)
+	_ = l.control(unix.EPOLL_CTL_MOD, int(l.entries.at(uint32(t)).fd), t, tr)
 }
 
 // Close closes a registered descriptor; its handler is not called again.
@@ -239,7 +260,7 @@ func (l *Loop) runAgain() {
 
 // lookup returns nil if the descriptor was closed.
 func (l *Loop) lookup(t Token) *entry {
-	e := &l.entries[uint32(t)]
+	e := l.entries.at(uint32(t))
 	if e.gen != uint32(t>>32) || e.handler == nil {
 		return nil
 	}
@@ -297,8 +318,8 @@ func (l *Loop) end() {
 	l.ended = true
 	l.mu.Unlock()
 	l.runPosted()
-	for i := range l.entries {
-		if e := &l.entries[i]; e.handler != nil {
+	for i := range l.entries.n {
+		if e := l.entries.at(i); e.handler != nil {
 			Close(int(e.fd))
 			e.handler = nil
 		}
