@@ -101,12 +101,12 @@ func TestDribbledBodyIs408(t *testing.T) {
 func TestABodyThatTheBackendTakesSlowlyGoesThrough(t *testing.T) {
 	const size = 64 << 20 // more than the kernel's buffers take
 	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(3 * time.Second)
 		if n, err := io.Copy(io.Discard, r.Body); n == size && err == nil {
 			_, _ = io.WriteString(w, "all")
 		}
 	})), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
-		f.Limits.MinRate, f.Timeouts.Client = 1<<20, 100*time.Millisecond
+		f.Limits.MinRate, f.Timeouts.Client = 1<<20, time.Second
 	})
 	c := l.dial()
 	c.say("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n")
