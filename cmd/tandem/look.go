@@ -48,47 +48,10 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-func newMembers() *cobra.Command {
-	var look lookFlags
-	cmd := &cobra.Command{
-		Use:     "members",
-		Short:   "show the members of the cluster",
-		GroupID: groupLook,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := api.NewClient(look.socket).Members(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if look.json {
-				return printJSON(cmd.OutOrStdout(), m)
-			}
-			return printMembers(cmd.OutOrStdout(), m, time.Now())
-		},
-	}
-	look.add(cmd)
-	return cmd
-}
-
 func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-func printMembers(w io.Writer, members []api.Member, now time.Time) error {
-	t := newTable(w, "MEMBER", "ROLE", "STATE", "ADDRESS", "POOL", "APP", "SINCE")
-	for _, m := range members {
-		app := ""
-		if m.App.IsValid() {
-			app = m.App.String()
-			if m.Drain {
-				app += " (drain)"
-			}
-		}
-		t.row(m.Name, m.Role, m.State, m.Addr.String(), m.Pool, app, ago(now, m.Since))
-	}
-	return t.flush()
 }
 
 func printStatus(w io.Writer, s api.Status) error {

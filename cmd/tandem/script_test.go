@@ -127,7 +127,7 @@ func example() api.Status {
 		}}},
 		Members: []api.Member{
 			{Name: "lb1", Role: "balancer", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.11:7946")},
-			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Pool: "web", App: netip.MustParseAddrPort("192.168.42.21:3000"), Drain: true},
+			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Pool: "web", App: netip.MustParseAddrPort("192.168.42.21:3000"), Drain: true, Tags: map[string]string{"zone": "a", "app": "shop"}},
 		},
 	}
 }

@@ -118,3 +118,28 @@ func TestAnOrderIsCarriedOutOrRefusedWithTheRemedy(t *testing.T) {
 		t.Errorf("broken, ReplaceProxy() returns %v, want the error", err)
 	}
 }
+
+func TestAnOrderWithABodyIsCarriedOutAndABadBodyIsNot(t *testing.T) {
+	var got api.KeyOrder
+	path := serveAll(t, &api.Server{Keys: func(_ context.Context, o api.KeyOrder) (api.Keys, error) {
+		got = o
+		return api.Keys{Added: "ab", Error: "not s1"}, nil
+	}})
+	k, err := api.NewClient(path).Keys(t.Context(), api.KeyOrder{Do: "add", Key: []byte{0, 1, 0xff}})
+	if err != nil || k.Added != "ab" || k.Error != "not s1" || got.Do != "add" || string(got.Key) != "\x00\x01\xff" {
+		t.Errorf("Keys() = %+v, %v; the server got %+v", k, err, got)
+	}
+	tr := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) }}
+	defer tr.CloseIdleConnections()
+	got = api.KeyOrder{}
+	for _, body := range []string{"", "[]", `{"do":"list"`, `{"do":"` + strings.Repeat("x", 64<<10) + `"}`} {
+		resp, err := (&http.Client{Transport: tr}).Post("http://tandem/v1/keys", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest || got.Do != "" {
+			t.Errorf("a body of %d bytes: %s, and the server got %+v", len(body), resp.Status, got)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os/signal"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-lb/tandem/internal/api"
+)
+
+// watchInterval is how often a balancer is asked for news.
+const watchInterval = 250 * time.Millisecond
+
+func newMembers() *cobra.Command {
+	var (
+		look  lookFlags
+		watch bool
+	)
+	cmd := &cobra.Command{
+		Use:     "members",
+		Short:   "show the members of the cluster",
+		GroupID: groupLook,
+		Args:    cobra.NoArgs,
+		Long: `Show the members as the balancer on this host sees them; with --watch, a line for each
+member now, and then one for each change, until Ctrl-C. With --json each such line is
+an object.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			client := api.NewClient(look.socket)
+			if watch {
+				ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+				defer stop()
+				return watchMembers(ctx, cmd.OutOrStdout(), client, look.json)
+			}
+			m, err := client.Members(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if look.json {
+				return printJSON(cmd.OutOrStdout(), m)
+			}
+			return printMembers(cmd.OutOrStdout(), m, time.Now())
+		},
+	}
+	look.add(cmd)
+	cmd.Flags().BoolVar(&watch, "watch", false, "go on, and print each change")
+	return cmd
+}
+
+// watchMembers prints what changes until ctx ends, which is no error. A balancer that is not
+// there any more is one.
+func watchMembers(ctx context.Context, w io.Writer, client *api.Client, asJSON bool) error {
+	var before []api.Member
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for {
+		now, err := client.Members(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, c := range changes(before, now) {
+			if err := c.print(w, asJSON); err != nil {
+				return err
+			}
+		}
+		before = now
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// memberChange is one line of members --watch.
+type memberChange struct {
+	At     time.Time  `json:"at"`
+	Change string     `json:"change"` // alive, suspect, failed or left; update; or forgotten
+	Member api.Member `json:"member"`
+}
+
+// changes compares two lists that are sorted by name. A member that was not there before is
+// a change to its state.
+func changes(before, now []api.Member) []memberChange {
+	old := make(map[string]api.Member, len(before))
+	for _, m := range before {
+		old[m.Name] = m
+	}
+	var all []memberChange
+	at := time.Now()
+	for _, m := range now {
+		was, known := old[m.Name]
+		delete(old, m.Name)
+		switch {
+		case !known || was.State != m.State:
+			all = append(all, memberChange{at, m.State, m})
+		case !reflect.DeepEqual(was, m):
+			all = append(all, memberChange{at, "update", m})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(old)) {
+		all = append(all, memberChange{at, "forgotten", old[name]})
+	}
+	return all
+}
+
+func (c memberChange) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(c)
+	}
+	m := c.Member
+	words := []string{c.At.Format("15:04:05.000"), c.Change, m.Name, m.Role, m.Addr.String()}
+	if m.Pool != "" {
+		words = append(words, "pool", m.Pool, "app", appOf(m))
+	}
+	if t := tagsOf(m); t != "" {
+		words = append(words, t)
+	}
+	_, err := fmt.Fprintln(w, strings.Join(words, " "))
+	return err
+}
+
+func printMembers(w io.Writer, members []api.Member, now time.Time) error {
+	t := newTable(w, "MEMBER", "ROLE", "STATE", "ADDRESS", "POOL", "APP", "SINCE", "TAGS")
+	for _, m := range members {
+		app := ""
+		if m.App.IsValid() {
+			app = appOf(m)
+		}
+		t.row(m.Name, m.Role, m.State, m.Addr.String(), m.Pool, app, ago(now, m.Since), tagsOf(m))
+	}
+	return t.flush()
+}
+
+// appOf is where a member's app listens, and whether it drains.
+func appOf(m api.Member) string {
+	switch {
+	case !m.App.IsValid():
+		return "none"
+	case m.Drain:
+		return m.App.String() + " (drain)"
+	}
+	return m.App.String()
+}
+
+// tagsOf writes a member's tags as they are given to the agent.
+func tagsOf(m api.Member) string {
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(m.Tags)) {
+		all = append(all, k+"="+m.Tags[k])
+	}
+	return strings.Join(all, ",")
+}
