@@ -22,6 +22,7 @@ const (
 	DefaultHoldDown      = 10 * time.Second
 	DefaultDrainDeadline = 5 * time.Minute
 	DefaultDrainLinger   = 2 * time.Second
+	DefaultNewFor        = 5 * time.Second
 
 	maxDrainDeadline = 24 * time.Hour
 
@@ -50,6 +51,7 @@ type Config struct {
 	HoldDown      time.Duration // between two preemptions, at least; 10 ms to 1 h, default 10 s
 	DrainDeadline time.Duration // what a handover leaves on the old active is cut after this; 10 ms to 24 h, default 5 min
 	DrainLinger   time.Duration // a drain lasts at least this long, for clients with old ARP entries; 1 ms to 1 min, default 2 s
+	NewFor        time.Duration // an active heard for less than this has no history, and is given time (E13); at most 1 min, default 5 s; negative: nobody is
 }
 
 // withDefaults returns c with defaults in place of zero values.
@@ -68,6 +70,7 @@ func (c Config) withDefaults() Config {
 		{&c.HoldDown, DefaultHoldDown},
 		{&c.DrainDeadline, DefaultDrainDeadline},
 		{&c.DrainLinger, DefaultDrainLinger},
+		{&c.NewFor, DefaultNewFor},
 	} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -106,6 +109,7 @@ func (c Config) check() error {
 		{"HoldDown", c.HoldDown, 10 * time.Millisecond, time.Hour},
 		{"DrainDeadline", c.DrainDeadline, 10 * time.Millisecond, maxDrainDeadline},
 		{"DrainLinger", c.DrainLinger, time.Millisecond, time.Minute},
+		{"NewFor", max(c.NewFor, 0), 0, time.Minute},
 	} {
 		if d.value < d.min || d.value > d.max {
 			fault("%s %v: want %v to %v", d.field, d.value, d.min, d.max)

@@ -26,7 +26,8 @@
 // # What it promises
 //
 // In terms of the advert interval i, the network's delay d, w for the longest Claim or Release, p for the
-// patience (4i, or i + 3 × the lateness of late, at most max(1 s, 10i)), and small change for the shell's
+// patience (4i, or i + 3 × the lateness of late, at most max(1 s, 10i); for an active heard for less than
+// NewFor, max(4i, 1 s) at least), and small change for the shell's
 // wake-ups. The simulation checks it after every event, with clocks that are wrong by 1 % (simcheck_test.go):
 //
 //   - Two nodes that answer for the VIP and can hear each other do so for at most 2 × (3i + d) + 2w, when no
@@ -102,6 +103,9 @@
 //   - E13, patience: a node's silence is borne for i + 3 × the worst of what it says of its own lateness, of
 //     how late its adverts came in the last 5 to 10 s, and of how late this node itself woke up. A backup that
 //     overslept begins its active-down interval anew, once: what it did not hear while asleep proves nothing.
+//     The active that was first heard less than NewFor (5 s) ago, in this boot of it, has shown nothing of its
+//     lateness yet, and a start is when a machine is busiest: its silence is borne for 1 s, or 4i if that is more.
+//     It is asked no later than any other, and E7 is as quick.
 //   - E14, pauses: an active that stood still is fenced, and asks. It goes on when all who were there before
 //     have answered, or after an active-down interval; a claim under way is void. A node that becomes active
 //     tells a former one twice that it is, with Announce: when it hears it, and when it has let go.
@@ -109,8 +113,7 @@
 // Choices of ours. Release comes before the yield, not with it: a released VIP has one owner at every
 // moment, for the price of some microseconds; but a Release that hangs for an active-down interval yields
 // anyway, since silence would have had the same effect. And Draining counts as holding the VIP until it says
-// priority 0, so nobody claims in between. A node that has just heard a peer for the first time has no history
-// of its own with it: what the peer says of its lateness covers its past, and the own lateness ours.
+// priority 0, so nobody claims in between.
 //
 // A node that was never told of a Hearing asks nobody on the segment and complains of nobody: so it is where
 // the VIP is on no segment at all. Where it is, but questions there are never answered (a firewall), complaints

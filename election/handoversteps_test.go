@@ -13,7 +13,7 @@ func newPair(t *testing.T, seed uint64, nodes int) (w *world, active, backup *si
 	w.maxDelay, w.maxTick, w.maxWork, w.relay = time.Millisecond, time.Millisecond, time.Millisecond, true
 	w.newStation(false)
 	for range nodes {
-		w.addNode(Config{SettleTimeout: 200 * time.Millisecond, DrainDeadline: 2 * time.Second, DrainLinger: 200 * time.Millisecond}).start()
+		w.addNode(Config{SettleTimeout: 200 * time.Millisecond, DrainDeadline: 2 * time.Second, DrainLinger: 200 * time.Millisecond, NewFor: -1}).start()
 	}
 	w.run(w.now.Add(3*time.Second + w.upTo(w.interval)))
 	for _, n := range w.nodes {

@@ -11,12 +11,14 @@ type peer struct {
 	Heard
 	at    time.Time // when it was heard
 	until time.Time // from then on its silence means that it is gone
+	since time.Time // when this boot of it was first heard
 
 	advertAt time.Time     // when its last advert came; at may be of an answer
 	gaps     recent        // how long its adverts have been overdue
 	lateness time.Duration // what it was allowed for when last heard (E13)
 	patience time.Duration // how long its silence is borne: until − at, unless a fast signal shortens it (E7)
-	from     time.Time     // when questions begin if it stays silent (E4)
+	asked    time.Duration // after what part of that questions begin
+	from     time.Time     // when they do if it stays silent (E4)
 	rtt      time.Duration // the longest that an answer of this boot took
 	path     Path          // by which it answers though its adverts do not come; 0 when they do
 	awaited  bool          // this node's verification waits for its answer (E14)
@@ -30,14 +32,14 @@ type peer struct {
 
 // record notes what p said, when, and until when it need not say more. Its silence is borne for longer when
 // it says that it has been late of late, when its adverts have come late, or when this node itself wakes up
-// late (E13). A peer that has just appeared has no gaps yet: what it says of itself, and what this node knows
-// of itself, must do.
+// late (E13). A peer that has just appeared has shown nothing of that yet. If it has the VIP, its
+// silence is borne for as long as anybody's ever is; but it is asked as soon as any other one.
 func (m *Machine) record(p *peer, h Heard, via Path) {
 	if h.Boot != p.Boot {
-		p.gaps, p.rtt, p.path, p.advertAt = recent{}, 0, 0, time.Time{}
+		p.gaps, p.rtt, p.path, p.advertAt, p.since = recent{}, 0, 0, time.Time{}, m.now
 		p.wire, p.plaint, p.useless = wireWatch{}, plaint{}, false
 	}
-	switch missed := m.now.Sub(p.advertAt) > questionsAfter(p.patience); {
+	switch missed := m.now.Sub(p.advertAt) > p.asked; {
 	case via == 0:
 		m.advertCame(p, h.Interval)
 	case missed && (p.path == 0 || via < p.path):
@@ -47,7 +49,11 @@ func (m *Machine) record(p *peer, h Heard, via Path) {
 	p.useless = p.useless && h.Group.Wire != WireAnswers && !p.active()
 	p.lateness = min(max(h.Late, p.gaps.longest(m.now), m.late.longest(m.now)), longestJitter(h.Interval))
 	p.patience = patience(h.Interval, p.lateness)
-	p.from, p.until = m.now.Add(questionsAfter(p.patience)), m.now.Add(p.patience)
+	p.asked = questionsAfter(p.patience)
+	if p.holds() && m.now.Sub(p.since) < m.cfg.NewFor {
+		p.patience = max(p.patience, newPatience)
+	}
+	p.from, p.until = m.now.Add(p.asked), m.now.Add(p.patience)
 }
 
 // advertCame notes how long it was overdue. What this node slept through was not the other's delay.

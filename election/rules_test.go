@@ -12,7 +12,7 @@ import (
 
 // testConfig is node "a" of the group "vip" at 10.0.0.1.
 func testConfig() Config {
-	return Config{Group: "vip", Node: "a", Boot: 1, Addr: netip.MustParseAddr("10.0.0.1")}
+	return Config{Group: "vip", Node: "a", Boot: 1, Addr: netip.MustParseAddr("10.0.0.1"), NewFor: -1}
 }
 
 func newMachine(t *testing.T, cfg Config) *Machine {
@@ -330,12 +330,15 @@ func TestConfigReportsEveryFaultAtOnce(t *testing.T) {
 }
 
 func TestConfigDefaults(t *testing.T) {
-	m := newMachine(t, testConfig())
+	cfg := testConfig()
+	cfg.NewFor = 0
+	m := newMachine(t, cfg)
 	want := testConfig()
 	want.Priority, want.AdvertInterval = 100, 20*time.Millisecond
 	want.SettleTimeout, want.AnswerTimeout = 3*time.Second, 3*time.Second
 	want.RetryInterval, want.HoldDown = time.Second, 10*time.Second
 	want.DrainDeadline, want.DrainLinger = 5*time.Minute, 2*time.Second
+	want.NewFor = 5 * time.Second
 	if m.cfg != want {
 		t.Errorf("%+v, want %+v", m.cfg, want)
 	}

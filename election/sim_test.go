@@ -57,6 +57,7 @@ func simulate(seed uint64, trace func(string, ...any)) error {
 	w := newWorld(seed, []time.Duration{5, 20, 20, 20, 100}[seed%5]*time.Millisecond)
 	w.maxDelay, w.maxTick, w.maxWork = w.interval/5, w.interval/10, w.interval
 	w.trace = trace
+	w.newFor = []time.Duration{-1, -1, -1, 10, 40}[seed/5%5] * w.interval // in most worlds all know each other
 	w.populate()
 	if w.chance(0.5) {
 		for _, n := range w.nodes {
@@ -103,7 +104,7 @@ func (w *world) populate() {
 			cfgs[i] = Config{
 				Priority: []uint8{100, 100, 150}[w.rng.IntN(3)], Preempt: w.preempt,
 				SettleTimeout: 10 * w.interval, AnswerTimeout: 10 * w.interval, RetryInterval: 10 * w.interval,
-				HoldDown: 20 * w.interval, DrainDeadline: 15 * w.interval, DrainLinger: 3 * w.interval,
+				HoldDown: 20 * w.interval, DrainDeadline: 15 * w.interval, DrainLinger: 3 * w.interval, NewFor: w.newFor,
 			}
 		}
 		w.addNode(cfgs...)
@@ -249,7 +250,7 @@ func (w *world) heal() {
 func (w *world) calmAfter() time.Duration {
 	cfg := w.nodes[0].groups[0].cfg
 	x := lateIntervals*w.interval + cfg.SettleTimeout + w.nodes[0].maxHang() + 2*cfg.RetryInterval +
-		3*longestPatience(w.interval) + 6*w.maxWork + 20*w.maxTick + (isolatedAfter+stationAsks)*w.interval + w.handoverTakes()
+		3*w.longestPatience() + 6*w.maxWork + 20*w.maxTick + (isolatedAfter+stationAsks)*w.interval + w.handoverTakes()
 	if w.preempt { // a yield to the best, which may first have to be heard on the segment again (E6)
 		x += 2*cfg.HoldDown + activeDown(w.interval) + UsefulAfter(w.interval)/2
 	}

@@ -221,13 +221,13 @@ func (v *invariants) answerable(w *world, k int) {
 func (v *invariants) verified(g *simGroup) {
 	w, n := g.w, g.simNode
 	// A deaf node does not claim, where somebody could show it that it is.
-	if since := n.segment.deafSince; len(w.stations) > 0 && n.deaf && w.now.Sub(since) > (missedAdverts+2)*w.interval+longestPatience(w.interval) {
+	if since := n.segment.deafSince; len(w.stations) > 0 && n.deaf && w.now.Sub(since) > (missedAdverts+2)*w.interval+w.longestPatience() {
 		w.fail("%s claims, but is deaf since %v", g, since.Sub(epochStart))
 	}
 	// An active that is known and can be reached through the members is not taken over, whatever its adverts do.
 	for i, at := range g.seen.actives {
 		since := v.groups[g.index].reach[i][n.id]
-		if !at.IsZero() && !since.IsZero() && w.now.Sub(since) > longestPatience(w.interval) && !g.hurried(w.nodes[i].name) {
+		if !at.IsZero() && !since.IsZero() && w.now.Sub(since) > w.longestPatience() && !g.hurried(w.nodes[i].name) {
 			w.fail("%s claims, but %s is active and could have answered since %v", g, w.nodes[i].name, since.Sub(epochStart))
 		}
 	}
@@ -237,10 +237,15 @@ func (v *invariants) verified(g *simGroup) {
 // taken that long before. That is E7's bet, and the price when it is lost is one unneeded takeover.
 func (g *simGroup) hurried(peer string) bool {
 	i, ok := g.machine.findPeer(peer)
-	return ok && g.w.now.Sub(g.gone[peer]) < longestPatience(g.w.interval) && g.machine.peers[i].rtt < g.w.maxDelay+g.w.maxTick
+	return ok && g.w.now.Sub(g.gone[peer]) < g.w.longestPatience() && g.machine.peers[i].rtt < g.w.maxDelay+g.w.maxTick
 }
 
-// longestPatience is what the worst lateness of these worlds makes of the active-down interval.
-func longestPatience(interval time.Duration) time.Duration {
-	return patience(interval, max(lateIntervals*interval, ownJitter)) + skew(maxNodes, interval)
+// longestPatience is what the worst lateness of these worlds, or having no history, makes of the active-down
+// interval.
+func (w *world) longestPatience() time.Duration {
+	p := patience(w.interval, max(lateIntervals*w.interval, ownJitter))
+	if w.newFor >= 0 {
+		p = max(p, newPatience)
+	}
+	return p + skew(maxNodes, w.interval)
 }

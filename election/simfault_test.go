@@ -47,7 +47,7 @@ func TestOneFault(t *testing.T) {
 				w.maxDelay, w.maxTick, w.maxWork, w.relay = time.Millisecond, time.Millisecond, time.Millisecond, true
 				w.newStation(false)
 				for range 2 {
-					w.addNode(Config{}).start()
+					w.addNode(Config{NewFor: -1}).start()
 				}
 				w.run(w.now.Add(6*time.Second + w.upTo(interval)))
 				active, backup := w.nodes[0], w.nodes[1]

@@ -18,6 +18,7 @@ type world struct {
 	maxDelay time.Duration // of a datagram that is not late
 	maxTick  time.Duration // how late a shell wakes up
 	maxWork  time.Duration // of a Probe, Claim or Release
+	newFor   time.Duration // Config.NewFor of all
 
 	nodes []*simNode
 	links [maxNodes][maxNodes]link // from, to: where adverts and direct queries go

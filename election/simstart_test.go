@@ -49,7 +49,7 @@ func (c startTogether) run(trace func(string, ...any)) error {
 		return sent <= c.fates && c.pattern>>(sent-1)&1 == 1
 	}
 	for range c.nodes {
-		n := w.addNode(Config{})
+		n := w.addNode(Config{NewFor: -1})
 		n.start()
 		n.step(SeedsTried{})
 	}
@@ -94,7 +94,7 @@ func TestOutages(t *testing.T) {
 				w.maxDelay, w.maxTick, w.maxWork = delay, late, work
 				w.unable = 1 // what cannot be handed over is yielded
 				for range 2 {
-					w.addNode(Config{}).start()
+					w.addNode(Config{NewFor: -1}).start()
 					w.run(w.now.Add(w.upTo(interval)))
 				}
 				w.run(w.now.Add(4*time.Second + w.upTo(interval)))

@@ -24,6 +24,10 @@ const (
 	// the same allowance (E13); what is longer is a sleep.
 	ownJitter = 100 * time.Millisecond
 
+	// newPatience is how long the silence of an active without a history is borne at least (E13). It is the
+	// longest that a node is late that is only busy; what is longer is a pause.
+	newPatience = time.Second
+
 	// maxEpoch bounds epochs, so that one forged advert in a cluster without keys cannot make them wrap.
 	maxEpoch = 1 << 62
 )

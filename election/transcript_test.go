@@ -118,9 +118,12 @@ func (tr *transcript) create(t *testing.T, d *datadriven.TestData) {
 	cfg.Priority = uint8(number(t, d, "priority", 0))
 	for name, field := range map[string]*time.Duration{
 		"interval": &cfg.AdvertInterval, "settle": &cfg.SettleTimeout, "answer": &cfg.AnswerTimeout,
-		"retry": &cfg.RetryInterval, "holddown": &cfg.HoldDown,
+		"retry": &cfg.RetryInterval, "holddown": &cfg.HoldDown, "newfor": &cfg.NewFor,
 	} {
 		*field = duration(t, arg(t, d, name, "0s"))
+	}
+	if !d.HasArg("newfor") { // a transcript need not begin with seconds in which peers get a history
+		cfg.NewFor = -1
 	}
 	m, err := New(cfg, epochStart)
 	if err != nil {

@@ -20,7 +20,8 @@
 // A client asks the VIP on a new connection every 2 ms (internal/lab/client), and a watcher
 // sees who owns the VIP (internal/lab/owners). Neither asks a daemon anything. A repetition
 // is: build a fresh site, wait until it serves calmly, inject the fault (faults.go), hold it,
-// undo it, and wait until the site serves calmly again.
+// undo it, and wait until the site serves calmly again. A Tandem is harmed when it has served
+// for 5 s: before, a backup bears the silence of the active for longer, a second.
 //
 //	outage       longest gap between two good answers that overlaps the time from the
 //	             fault until it is undone

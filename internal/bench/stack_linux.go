@@ -32,6 +32,7 @@ type stack struct {
 	after    time.Duration                       // within which it begins whatever the return from a fault costs
 	home     string                              // the balancer that it moves back to when all is well; empty: none
 	start    time.Duration                       // after which a start has no more to announce
+	known    time.Duration                       // after which its balancers fail over as they always will
 	setUp    func(n *node) error                 // prepares a balancer's fresh host
 	balancer func(i int) (units []unit, e error) // of balancer number i, in the order in which they start
 	app      func(p place) unit
@@ -86,6 +87,7 @@ func tandem(advert time.Duration) *stack {
 		// A stuck proxy is noticed after 1 s, and that an active is deaf after 1.2 s.
 		notice: 2 * time.Second,
 		after:  1500 * time.Millisecond,
+		known:  5 * time.Second, // election.DefaultNewFor
 		setUp:  func(*node) error { return nil },
 		balancer: func(int) ([]unit, error) {
 			args := []string{"lb", "--vip", vip.String(), "--join", join, "--listen", fmt.Sprint(":", sitePort), "--pool", "web"}

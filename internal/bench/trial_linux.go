@@ -51,7 +51,7 @@ func (s *site) suffer(ctx context.Context, o options, name string, phase time.Du
 		moments = append(moments, m)
 		return m.at
 	}
-	warm := o.warm
+	warm := max(o.warm, s.stack.known)
 	if h.late {
 		warm = max(warm, s.stack.start)
 	}
