@@ -162,6 +162,7 @@ func (k *Keeper) newChild(name string, uid uint32) *child {
 // told, and the children stop in good order. A value or close of force cuts that short.
 func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	defer k.Close()
+	spare()
 	l := k.loop
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()

@@ -78,12 +78,13 @@ func (s *sender) flush(bound time.Duration) {
 	}
 }
 
-// run sends until ctx ends. SCHED_FIFO is taken where it is granted: one thread that
-// sleeps nearly always, at the lowest real-time priority.
+// run sends until ctx ends.
 func (s *sender) run(ctx context.Context) error {
 	runtime.LockOSThread()                                                                           // for good: the thread's scheduling class ends with it
 	unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData("adverts\x00"))), 0, 0, 0) // as top -H shows it
-	unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0)
+	if err := hurry(); err != nil {
+		s.log.Info("adverts may be late on a busy machine: their thread has no real-time priority; CAP_SYS_NICE or RLIMIT_RTPRIO grants it", "err", err)
+	}
 	stop := context.AfterFunc(ctx, s.kick)
 	defer stop()
 	next := time.Now()
