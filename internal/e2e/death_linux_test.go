@@ -59,10 +59,10 @@ func (s *site) pair() (active string) {
 	s.startLB("lb1", "lb2")
 	s.startApp("web1", "web2")
 	s.untilServedBy("web1", "web2")
-	s.until("one balancer owns the VIP, and the backup hears it and sees the apps", func() (bool, string) {
-		// Anew each time: two that start at once on a busy machine may settle only after a claim.
-		if active = s.owner(); active == "" {
-			return false, "nobody, or both, own it"
+	active = s.untilOwnedBy("")
+	s.until("the backup hears the active and sees the apps", func() (bool, string) {
+		if owner := s.owner(); owner == other(active) {
+			s.t.Fatalf("the VIP moved from %s to %s during the start", active, owner)
 		}
 		st, err := s.status(other(active))
 		if err != nil || len(st.Groups) == 0 || len(st.Pools) == 0 {
