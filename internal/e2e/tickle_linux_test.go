@@ -118,3 +118,21 @@ func TestAHandoverTicklesNobody(t *testing.T) {
 		t.Errorf("status: %+v, %v; want that nobody was told", st.Groups[0].Tickle, err)
 	}
 }
+
+// The same for clients of a balancer that has handed over, and loses its power while it drains.
+func TestClientsOfALostDrainDoNotHang(t *testing.T) {
+	s, active := newKeyedPair(t)
+	w := s.wait(20)
+	s.untilKnown(other(active), 20)
+	if out, err := s.tandem(active, "handover"); err != nil {
+		t.Fatalf("handover: %q, %v", out, err)
+	}
+	s.untilOwnedBy(other(active))
+	lost := time.Now()
+	s.power(active, false)
+	took := w.reset().Sub(lost)
+	t.Logf("the last of 20 clients learnt it %v after the power was lost", took)
+	if took > 5*time.Second {
+		t.Errorf("the last client learnt it after %v", took)
+	}
+}

@@ -14,6 +14,17 @@
 // Datagrams are opened by whoever reads them, one at a time, and sealed by anybody (see trust).
 // All of them are started in [Keeper.Run], which returns when all have ended.
 //
+// # The state channel
+//
+// Beside what machines say to each other for a planned move (election), keepers tell each
+// other on it who their clients are, so that those of a lost node can be told to reconnect
+// (tickle_linux.go), and whether what one forwards arrives at the other (selftest_linux.go).
+//
+// A node that only lost its link for longer than the active-down interval is taken for lost:
+// the peer takes over and tells its clients, which come again at once, and when the link is
+// back the node has lost the conflict (E8) and releases. Its idle connections do not survive,
+// as they would if the peer forwarded to it until it is known to be gone.
+//
 // # Children
 //
 // Control and proxy are this same binary, started from /proc/self/exe without any

@@ -51,14 +51,15 @@ type group struct {
 	reclaimAt time.Time                        // when to claim again what was lost while active; zero: no need
 	inherited *inherited                       // VIPs that an earlier keeper left; nil: there are none
 
-	tester    *tester
-	clients   *clients                         // its own, and the peers'
-	forward   *forwarder                       // used by forwards alone
-	tables    chan func(context.Context) event // changes of it, in order, beside those in work
-	wheres    map[peerKey]*where               // of peers: where to forward to
-	moved     bool                             // by a program
-	toldLossy *string                          // why a handover would break connections, as the machine knows it
-	draining  bool                             // the machine wants the connections to end
+	forwardsTo string // the node that the last table was for
+	tester     *tester
+	clients    *clients                         // its own, and the peers'
+	forward    *forwarder                       // used by forwards alone
+	tables     chan func(context.Context) event // changes of it, in order, beside those in work
+	wheres     map[peerKey]*where               // of peers: where to forward to
+	moved      bool                             // by a program
+	toldLossy  *string                          // why a handover would break connections, as the machine knows it
+	draining   bool                             // the machine wants the connections to end
 }
 
 // Events of a group.

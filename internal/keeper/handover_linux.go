@@ -27,14 +27,17 @@ func (l *loop) actHandover(g *group, a election.Action) bool {
 		l.channel.tell(a.Node, a.Boot, talk{group: g.name, message: &a.Message})
 	case election.Prepare:
 		w := g.wheres[peerKey{a.Node, a.Boot}]
+		g.forwardsTo = a.Node
 		g.queueTable(func(ctx context.Context) event {
 			return answered{g, election.Prepared{Token: a.Token, Err: g.forward.prepare(ctx, a, w)}}
 		})
 	case election.Forget:
+		node, ofLife := g.forwardsTo, l.lostLife(g, g.forwardsTo)
 		g.queueTable(func(context.Context) event {
 			if err := g.forward.forget(); err != nil {
 				g.log.Error("the forward table stays", "err", err)
 			}
+			g.clients.vanished(node, ofLife) // what they answer is not sent on any more
 			return nil
 		})
 	case election.Drain:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,8 +20,8 @@ import (
 // A crash of the active loses the connections that its proxy had, but their clients need not
 // wait for their own timeouts (§9). Whoever holds VIPs tells its peers all the time who its
 // clients are; whoever takes over from a node that vanished sends each of them one bare ACK,
-// which makes it find out. After a handover or a yield that is never done: those connections
-// live on, or were ended in good order.
+// which makes it find out. After a handover or a yield that is not done: those connections
+// live on, or were ended in good order; unless the node that drains is lost meanwhile.
 
 const (
 	// collectEvery is how often clients are listed. A connection that is shorter is not told
@@ -229,6 +230,16 @@ func (l *loop) tookOver(g *group, why election.Reason) {
 		g.clients.vanished(why.Node, ofLife)
 		return nil
 	}, "tickle")
+}
+
+// lostLife says which life of a node that drained to this one has been lost: then nobody serves
+// the connections that it had left. One that ended its drain is not lost.
+func (l *loop) lostLife(g *group, node string) func(boot uint64) bool {
+	st, now := g.machine.Status(), l.boots[node]
+	silent := slices.ContainsFunc(st.Peers, func(p election.Peer) bool { return p.Node == node && p.Silent })
+	return func(boot uint64) bool {
+		return st.State == election.Active && (silent || now != 0 && boot != now)
+	}
 }
 
 // heardBeside hands what a peer says, and no machine needs to hear, to the group that it is

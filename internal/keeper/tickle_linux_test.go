@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/tandem-lb/tandem/election"
 	"github.com/tandem-lb/tandem/internal/handover"
@@ -87,5 +88,19 @@ func TestClientsNeverWaitForASlowPeer(t *testing.T) {
 	c.tell("lb2", 2, aTalk())
 	if got, err := parseTalk(l.next(nil)); err != nil || got.message == nil {
 		t.Errorf("first comes %+v, %v; want what the machine said", got, err)
+	}
+}
+
+// A table that was for nothing, since this node did not take over, leaves nobody without an answer.
+func TestOnlyAnActiveTellsTheClientsOfALostDrain(t *testing.T) {
+	g := someGroup()
+	m, err := election.New(election.Config{Group: "vip", Node: "lb1", Boot: 1, Priority: 100, Addr: netip.MustParseAddr("192.0.2.1")}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.machine = m
+	l := &loop{groups: []*group{g}, boots: map[string]uint64{"lb2": 3}}
+	if l.lostLife(g, "lb2")(2) {
+		t.Error("a node that is not active tells the clients of another")
 	}
 }
