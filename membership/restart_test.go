@@ -2,6 +2,7 @@ package membership_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,48 @@ func TestBalancersThatRestartTogetherAskWhomTheyKnew(t *testing.T) {
 		w.within(300*time.Millisecond, "both know the app", func() bool {
 			return lb1.member("s1").State == membership.StateAlive && lb2.member("s1").State == membership.StateAlive
 		})
+	})
+}
+
+// An app that knows nothing but the VIP finds whoever holds it, also a balancer that it has never heard of.
+func TestAnAppThatJoinsThroughTheVIPFollowsItToAnUnknownBalancer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.net.Partition([]string{"10.0.0.12"}, []string{"10.0.0.11", "10.0.0.21", "10.0.0.22"})
+		lb1, lb2 := w.start("lb1", 11, nil, nil), w.start("lb2", 12, nil, nil)
+		w.net.MoveVIP("10.0.0.42", "10.0.0.11")
+		s1, s2 := w.start("s1", 21, vipSeed, nil), w.start("s2", 22, vipSeed, nil)
+		w.agree(2*time.Second, "lb1:alive s1:alive s2:alive", lb1, s1, s2)
+		time.Sleep(time.Minute)
+		lb1.crash()
+		w.net.Heal()
+		w.net.MoveVIP("10.0.0.42", "10.0.0.12")
+		took := w.within(5*time.Second, "lb2 knows both apps", func() bool {
+			return lb2.member("s1").State == membership.StateAlive && lb2.member("s2").State == membership.StateAlive
+		})
+		t.Logf("found %v after the VIP had moved", took)
+		for _, ev := range append(s1.heard(), s2.heard()...) {
+			if strings.HasPrefix(ev, "conflict") {
+				t.Error(ev)
+			}
+		}
+	})
+}
+
+// Whoever left is forgotten after an hour. (Whoever failed, after a day: TestAbsentMembersAreForgottenInTime.)
+func TestWhoLeftIsForgottenInAnHourAndWhoFailedIsNot(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		lb1 := w.start("lb1", 11, bothSeeds, nil)
+		s1, s2 := w.start("s1", 21, bothSeeds, nil), w.start("s2", 22, bothSeeds, nil)
+		w.agree(2*time.Second, "lb1:alive s1:alive s2:alive", lb1, s1, s2)
+		if err := s2.Leave(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s2.stop()
+		s1.crash()
+		w.agree(5*time.Second, "lb1:alive s1:failed s2:left", lb1)
+		time.Sleep(59 * time.Minute)
+		w.agree(0, "lb1:alive s1:failed s2:left", lb1)
+		time.Sleep(2 * time.Minute)
+		w.agree(0, "lb1:alive s1:failed", lb1)
 	})
 }

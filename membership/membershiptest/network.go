@@ -41,7 +41,8 @@ type Network struct {
 	mu    sync.Mutex // protects the following
 	hosts map[netip.Addr]*Transport
 	ports map[netip.AddrPort]AnswerFunc
-	cut   map[[2]netip.Addr]bool // from, to
+	vips  map[netip.Addr]netip.Addr // where it leads to
+	cut   map[[2]netip.Addr]bool    // from, to
 	loss  float64
 	rand  *rand.Rand
 }
@@ -49,7 +50,7 @@ type Network struct {
 // New returns a network without hosts. Its losses are drawn from seed.
 func New(seed uint64) *Network {
 	return &Network{
-		hosts: map[netip.Addr]*Transport{}, ports: map[netip.AddrPort]AnswerFunc{}, cut: map[[2]netip.Addr]bool{},
+		hosts: map[netip.Addr]*Transport{}, vips: map[netip.Addr]netip.Addr{}, ports: map[netip.AddrPort]AnswerFunc{}, cut: map[[2]netip.Addr]bool{},
 		rand: rand.New(rand.NewPCG(seed, seed)),
 	}
 }
@@ -66,6 +67,14 @@ func (n *Network) Listen(addr string) *Transport {
 	defer n.mu.Unlock()
 	n.hosts[t.addr] = t
 	return t
+}
+
+// MoveVIP makes what is sent to vip reach the host at addr, in place of any other; that one sends from its own address
+// still.
+func (n *Network) MoveVIP(vip, addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.vips[netip.MustParseAddr(vip)] = netip.MustParseAddr(addr)
 }
 
 // AnswerFunc returns the answer to a datagram from the host from, or nil for none.
@@ -130,10 +139,14 @@ func (n *Network) route(from *Transport, to string, packet bool) (*Transport, er
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.lost(from, dest.Addr(), packet) || !packet && n.cut[[2]netip.Addr{dest.Addr(), from.addr}] {
+	host := dest.Addr()
+	if holder, ok := n.vips[host]; ok {
+		host = holder
+	}
+	if n.lost(from, host, packet) || !packet && n.cut[[2]netip.Addr{host, from.addr}] {
 		return nil, nil
 	}
-	return n.hosts[dest.Addr()], nil
+	return n.hosts[host], nil
 }
 
 // lost reports whether what from sends to to vanishes on the way. n.mu must be held.
