@@ -118,7 +118,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.SetCompletionCommandGroupID(groupSetup)
 	root.AddCommand(
 		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newJoin(), newEvent(),
-		newStatus(), newMembers(),
+		newStatus(), newMembers(), newTimeline(), newWhy(),
 		newCheck(), newKeygen(), newKeys(), newRelease(), newVersion(),
 		newWebapp(),
 	)

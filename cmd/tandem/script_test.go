@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,7 +69,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Keys: exampleKeys, Join: joined, Event: told}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Keys: exampleKeys, Join: joined, Event: told, Timeline: exampleTimeline, Why: exampleWhy}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()
@@ -130,6 +133,35 @@ func example() api.Status {
 			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Pool: "web", App: netip.MustParseAddrPort("192.168.42.21:3000"), Drain: true, Tags: map[string]string{"zone": "a", "app": "shop"}},
 		},
 	}
+}
+
+func exampleTimeline(q api.TimelineQuery) []api.Entry {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	all := []api.Entry{
+		{
+			Seq: 1, Time: at, Node: "lb1", Kind: "state", Group: "default", From: "backup", To: "active", Reason: "active-silent", Peer: "lb2", Epoch: 7,
+			Phases: &api.Phases{Detect: 20400 * time.Microsecond, Decide: 70 * time.Millisecond, Claim: 251 * time.Microsecond, Announce: 90 * time.Microsecond},
+		},
+		{Seq: 2, Time: at.Add(time.Second), Node: "lb1", Kind: "member", Subject: "lb2", To: "failed", Detail: "balancer at 192.168.42.12"},
+		{Seq: 3, Time: at.Add(2 * time.Second), Node: "lb1", Kind: "backend", Group: "web", Subject: "web2", From: "up", To: "down", Detail: "connection refused"},
+		{Seq: 4, Time: at.Add(3 * time.Second), Node: "lb1", Kind: "process", Subject: "proxy", From: "serving", To: "draining", Detail: "process 101"},
+		{Seq: 5, Time: at.Add(4 * time.Second), Node: "lb1", Kind: "order", Subject: "handover to lb1", To: "refused", Who: "uid 0 (process 200)", Detail: "lb1 is active already"},
+	}
+	all = slices.DeleteFunc(all, func(e api.Entry) bool {
+		return e.Time.Before(q.Since) || e.Seq <= q.After || len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind)
+	})
+	return all[max(0, len(all)-cmp.Or(q.Limit, len(all))):]
+}
+
+func exampleWhy(of string) (api.Story, *api.Error) {
+	if of != "" && of != "192.168.42.42" {
+		return api.Story{}, &api.Error{Message: fmt.Sprintf("there is no VIP or group %q here", of), Remedy: "'tandem status' names them"}
+	}
+	return api.Story{
+		Headline: "lb1 became active for group default at 2026-11-22 12:00:00.000 UTC (epoch 7)",
+		Events:   exampleTimeline(api.TimelineQuery{Kinds: []string{"state", "member"}}),
+		Why:      "lb2 was active and fell silent.", Sure: []string{"4 adverts were missed"}, Took: []string{"20ms until it was noticed"}, Next: []string{"is lb2 up?"},
+	}, nil
 }
 
 func TestEveryCommandHasHelpAndKnowsItsPlace(t *testing.T) {

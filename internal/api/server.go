@@ -28,6 +28,12 @@ type Server struct {
 	Join func(ctx context.Context, seeds []string) (Done, error)
 	// Event tells every member of a user's event.
 	Event func(context.Context, Event) (Done, error)
+	// Timeline returns what happened on this node, and Why the story of the last change of a
+	// VIP or group, or an error for the operator.
+	Timeline func(TimelineQuery) []Entry
+	Why      func(of string) (Story, *Error)
+	// Who says who is at the other end of a connection, for [Caller]; nil: nobody asks.
+	Who func(net.Conn) string
 }
 
 // Serve answers on l until ctx ends, then closes it and returns nil once every request
@@ -38,6 +44,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnContext:       s.connContext,
 	}
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -74,10 +81,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/keys", takeOrder(s.Keys))
 	mux.HandleFunc("POST /v1/join", takeOrder(s.Join))
 	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
+	s.timelineRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, and by POST /v1/proxy/replace, /v1/handover, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/proxy/replace, /v1/handover, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/internal/timeline"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -113,5 +114,31 @@ func clusterConfig(start *ipc.ControlStart) membership.Config {
 		Name: start.Node, Bind: netip.AddrPortFrom(bind, start.GossipPort), Advertise: start.Advertise,
 		Seeds: start.Join, Keys: start.GossipKeys,
 		Meta: membership.Meta{Role: membership.RoleBalancer, Version: start.Version},
+	}
+}
+
+func transition(t *ipc.Transition) timeline.Entry {
+	ev := timeline.Evidence(t.Evidence)
+	return timeline.Entry{
+		Time: t.At, Kind: timeline.KindState, Group: t.Group, From: t.From, To: t.To, Reason: t.Reason, Peer: t.Peer, Detail: t.Detail,
+		Epoch: t.Epoch, Boot: t.Boot, ID: t.ID, Evidence: &ev, Phases: (*timeline.Phases)(t.Phases),
+	}
+}
+
+func entries(in []timeline.Entry) []api.Entry {
+	out := make([]api.Entry, len(in))
+	for i, e := range in {
+		out[i] = api.Entry{
+			Seq: e.Seq, Time: e.Time, Node: e.Node, Kind: e.Kind, Group: e.Group, Subject: e.Name, From: e.From, To: e.To,
+			Reason: e.Reason, Peer: e.Peer, Detail: e.Detail, Epoch: e.Epoch, Who: e.Who,
+			Evidence: (*api.Evidence)(e.Evidence), Phases: (*api.Phases)(e.Phases),
+		}
+	}
+	return out
+}
+
+func story(s timeline.Story) api.Story {
+	return api.Story{
+		Headline: s.Headline, Events: entries(s.Events), Why: s.Why, Sure: s.Sure, Took: s.Took, Next: s.Next, Complete: s.Complete,
 	}
 }

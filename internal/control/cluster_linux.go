@@ -14,6 +14,7 @@ func (p *Process) server() *api.Server {
 	return &api.Server{
 		Status: p.status, ReplaceProxy: p.replaceProxy, HandOver: p.handOver,
 		Keys: p.keys, Join: p.join, Event: p.event,
+		Timeline: p.queryTimeline, Why: p.why, Who: caller,
 	}
 }
 

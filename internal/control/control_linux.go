@@ -18,6 +18,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/internal/timeline"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -30,7 +31,7 @@ const refreshInterval = time.Second
 const inheritTime = 30 * time.Second
 
 // allFiles is how many descriptors come with the order to start where the node keeps a state.
-const allFiles = 3
+const allFiles = 5
 
 // Process is the control process.
 type Process struct {
@@ -41,6 +42,10 @@ type Process struct {
 	stopped chan *ipc.Stop // told to stop; closed when the keeper is gone
 	links   chan *os.File
 	queries chan *ipc.RelayQuery
+
+	happened chan func() // what the timeline takes in, in order
+	timeline *timeline.Log
+	seen     *ipc.KeeperState // by the timeline
 
 	start   *ipc.ControlStart
 	cluster *membership.Cluster
@@ -55,11 +60,15 @@ type Process struct {
 	order   uint64                       // ID of the last of them
 }
 
+// maxHappened bounds what waits to be written into the timeline.
+const maxHappened = 256
+
 // proxyLink is one proxy process. There is more than one while the keeper replaces it.
 type proxyLink struct {
 	conn  *ipc.Conn
 	state *ipc.ProxyState // what it reported last
 	pools *ipc.Pools      // what it was told last; nil: nothing yet
+	noted *ipc.ProxyState // what the timeline knows of it
 }
 
 type startOrder struct {
@@ -80,8 +89,8 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 	p := &Process{
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
-		queries: make(chan *ipc.RelayQuery, maxQueries),
-		began:   time.Now(), nudge: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
+		queries: make(chan *ipc.RelayQuery, maxQueries), happened: make(chan func(), maxHappened),
+		began: time.Now(), nudge: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -120,10 +129,13 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 		}
 	case *ipc.Outcome:
 		p.outcome(m)
+	case *ipc.Transition:
+		p.happens(func() { p.transition(m) })
 	case *ipc.KeeperState:
 		p.mu.Lock()
 		p.pic.keeper, p.pic.keeperAt = m, time.Now()
 		p.mu.Unlock()
+		p.happens(func() { p.noteProcesses(m) })
 	}
 	for _, f := range files {
 		f.Close()
@@ -141,6 +153,10 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	defer admin.Close()
 	cfg := clusterConfig(p.start)
 	cfg.Log = p.log
+	p.openTimeline(o.files[min(3, len(o.files)):])
+	for _, f := range o.files[min(3, len(o.files)):] {
+		defer f.Close()
+	}
 	if len(o.files) == allFiles {
 		cfg.SnapshotFile, cfg.RingFile = o.files[1], o.files[2]
 		defer cfg.SnapshotFile.Close()
@@ -161,6 +177,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	g.Go(func() error { return p.follow(ctx) })
 	g.Go(func() error { return p.linkProxies(ctx) })
 	g.Go(func() error { return p.relay(ctx) })
+	g.Go(func() error { return p.keepTimeline(ctx) })
 	g.Go(func() error {
 		defer stop()
 		return p.untilStopped(ctx)
@@ -172,7 +189,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 // this process ends: it belongs to the keeper.
 func adminListener(files []*os.File) (net.Listener, error) {
 	if len(files) != 1 && len(files) != allFiles {
-		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket, and perhaps the files of members and of gossip keys", len(files))
+		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket, and perhaps the files of members, gossip keys and timeline", len(files))
 	}
 	defer files[0].Close()
 	l, err := net.FileListener(files[0])
@@ -228,10 +245,11 @@ func (p *Process) follow(ctx context.Context) error {
 		case <-p.nudge:
 		case <-tried:
 			seedsTried, tried = true, nil
-		case _, ok := <-p.cluster.Events(): // membership has logged it
+		case ev, ok := <-p.cluster.Events(): // membership has logged it
 			if !ok {
 				return nil
 			}
+			p.noteMember(ev)
 		case <-p.cluster.Messages(): // the cluster itself has taken in what it says
 		case ev, ok := <-p.cluster.UserEvents():
 			if ok {
@@ -324,6 +342,10 @@ func (p *Process) fromProxy(conn *ipc.Conn, m ipc.Message, files []*os.File) {
 	}
 	p.proxies[i].state = s
 	if i == len(p.proxies)-1 { // the newest is the one that serves, or soon will
+		if was := p.proxies[i].noted; was != nil {
+			p.happens(func() { p.noteBackends(was, s) })
+		}
+		p.proxies[i].noted = s
 		p.pic.proxy, p.pic.proxyAt = s, time.Now()
 	}
 	if p.proxies[i].pools != nil {

@@ -53,17 +53,25 @@ func (p *Process) outcome(o *ipc.Outcome) {
 }
 
 func (p *Process) replaceProxy(ctx context.Context) (api.Done, error) {
-	o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.ReplaceProxy{ID: id} })
-	if err != nil {
-		return api.Done{}, err
-	}
-	return api.Done{Message: o.Message}, nil
+	return p.noted(ctx, "reload --proxy", "", func() (api.Done, error) {
+		o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.ReplaceProxy{ID: id} })
+		if err != nil {
+			return api.Done{}, err
+		}
+		return api.Done{Message: o.Message}, nil
+	})
 }
 
 func (p *Process) handOver(ctx context.Context, group, to string) (api.Done, error) {
-	o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.HandOver{ID: id, Group: group, To: to} })
-	if err != nil {
-		return api.Done{}, err
+	what := "handover"
+	if to != "" {
+		what += " to " + to
 	}
-	return api.Done{Message: o.Message}, nil
+	return p.noted(ctx, what, group, func() (api.Done, error) {
+		o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.HandOver{ID: id, Group: group, To: to} })
+		if err != nil {
+			return api.Done{}, err
+		}
+		return api.Done{Message: o.Message}, nil
+	})
 }

@@ -21,6 +21,7 @@ const (
 	kindReplaceProxy
 	kindHandOver
 	kindOutcome
+	kindTransition
 )
 
 // A new keeper may find a proxy of an earlier version alive (E11), and both must
@@ -74,13 +75,15 @@ func newMessage(k Kind) Message {
 		return new(HandOver)
 	case kindOutcome:
 		return new(Outcome)
+	case kindTransition:
+		return new(Transition)
 	}
 	return newLifeMessage(k)
 }
 
 // ControlStart is the keeper's first message to the control process. With it comes the
 // listening admin socket, and then, if this node keeps a state, the file that remembers the
-// members and the one that keeps the gossip keys as they were rotated.
+// members, the one that keeps the gossip keys as they were rotated, and the two of the timeline.
 type ControlStart struct {
 	Node       string       `json:"node"`
 	Version    string       `json:"version"`

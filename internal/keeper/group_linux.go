@@ -41,6 +41,7 @@ type group struct {
 	gate    *vip.Gate    // asked before each frame that speaks for the VIPs
 	asking  *net.UDPConn // of queries on the wire (E4)
 	segment segment
+	trace   trace // what led to the next change of state
 	log     *slog.Logger
 
 	bound     time.Duration                    // of one action
@@ -223,6 +224,7 @@ func (g *group) act(a election.Action) func(context.Context) event {
 			if err := g.claimer.Announce(ctx); err != nil && !errors.Is(err, vip.ErrNotClaimed) {
 				g.log.Warn("announcement failed", "err", err)
 			}
+			return announced{g, time.Now()}
 		}
 		return nil
 	}

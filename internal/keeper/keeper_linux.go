@@ -75,6 +75,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 			node: cfg.Node.Name, boot: newBoot(), port: cfg.Cluster.AdvertPort, interval: cfg.Cluster.AdvertInterval, since: now,
 		},
 	}
+	l.chronicle.boot = l.set.boot
 	k.loop = l
 	for _, gc := range groupConfigs(cfg) {
 		gc.vip.Adopt = k.found != nil // its connections need the address

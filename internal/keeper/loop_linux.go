@@ -33,26 +33,27 @@ const (
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
 // childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewaysFound, peerMAC, peerLinked,
-// peerSaid, tested or peerGone.
+// peerSaid, tested, announced or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
 type loop struct {
-	set     settings
-	groups  []*group
-	adverts *advertSocket
-	trust   *trust
-	channel *channel
-	orders  map[uint64]*order // of operators, that are not done
-	boots   map[string]uint64 // of peers, as their last adverts said; at most maxPeers
-	asked   questions         // of this node to others
-	filter  election.Filter   // lets each advert through once and in order
-	sender  *sender
-	serving *servingState
-	proxy   *proxyDesk
-	control *controlDesk
-	events  chan event
-	log     *slog.Logger
+	set       settings
+	groups    []*group
+	adverts   *advertSocket
+	trust     *trust
+	channel   *channel
+	orders    map[uint64]*order // of operators, that are not done
+	boots     map[string]uint64 // of peers, as their last adverts said; at most maxPeers
+	asked     questions         // of this node to others
+	filter    election.Filter   // lets each advert through once and in order
+	sender    *sender
+	serving   *servingState
+	proxy     *proxyDesk
+	control   *controlDesk
+	events    chan event
+	chronicle chronicle
+	log       *slog.Logger
 
 	pauses pauses
 	emit   func(event)                           // for what runs beside the loop
@@ -204,6 +205,8 @@ func (l *loop) handle(ev event) {
 	case tested:
 		l.changed = true
 		l.step(ev.g, election.Lossless{To: ev.node, OK: ev.why == "", Reason: ev.why})
+	case announced:
+		l.announced(ev)
 	case peerGone:
 		l.stepAll(election.Gone{Node: ev.node, Boot: ev.boot})
 	}
@@ -275,7 +278,9 @@ func (l *loop) tick(now time.Time) {
 }
 
 func (l *loop) step(g *group, ev election.Event) {
-	l.carryOut(g, g.machine.Step(time.Now(), ev))
+	now := time.Now()
+	g.trace.saw(ev, now)
+	l.carryOut(g, g.machine.Step(now, ev))
 }
 
 func (l *loop) stepAll(ev election.Event) {
@@ -289,6 +294,7 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 	g.setGate()
 	g.segment.newSilence(actions)
 	for _, a := range actions {
+		g.trace.did(a, g.machine, time.Now())
 		switch a := a.(type) {
 		case election.Send:
 			l.spoke = true
@@ -305,7 +311,12 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 				l.tookOver(g, a.Reason)
 			}
 			g.ended = a.To == election.Init
-			g.log.Log(context.Background(), g.cycle.level(a, time.Now()), "state changed", "from", a.From.String(), "to", a.To.String(), "reason", a.Reason.String(), "epoch", a.Epoch)
+			now := time.Now()
+			level := g.cycle.level(a, now)
+			if level > slog.LevelDebug { // what comes again and again would drive all else out of the timeline
+				l.record(g, a, now)
+			}
+			g.log.Log(context.Background(), level, "state changed", "from", a.From.String(), "to", a.To.String(), "reason", a.Reason.String(), "epoch", a.Epoch)
 		default:
 			if l.spoke { // the peers hear of a claim before it is made
 				l.say()
@@ -340,6 +351,7 @@ func (l *loop) settle(now time.Time) {
 		l.lookAround(g, now)
 		l.lookAtLossless(g)
 	}
+	l.lookAtReports(now)
 	l.lookAtProxies(now)
 	l.lookAtDrain()
 	l.serving.setLease(l.leaseEnd())

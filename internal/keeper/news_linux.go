@@ -18,6 +18,7 @@ func (l *loop) childStarted(ev childStarted) {
 		}
 	case controlName:
 		l.control.started(ev.conn)
+		l.tellAgain()
 		for _, p := range l.proxy.all() {
 			l.link(p)
 		}

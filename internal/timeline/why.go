@@ -1,0 +1,212 @@
+package timeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Story is one change of state, told as a person would.
+type Story struct {
+	Headline string   `json:"headline"`
+	Events   []Entry  `json:"events"`             // what led to it, and it itself, oldest first
+	Why      string   `json:"why"`                // the reason, as a sentence
+	Sure     []string `json:"sure"`               // what speaks for it, and what was not known
+	Took     []string `json:"took,omitempty"`     // the measured phases
+	Next     []string `json:"next"`               // what to look at
+	Complete bool     `json:"complete,omitempty"` // the timeline reaches back far enough to tell
+}
+
+const (
+	before = time.Minute      // what may have led to a change
+	after  = 15 * time.Second // gossip finds out about a death within it
+	most   = 12               // events told
+)
+
+// Why tells the last change of a group ("" for any) that put this node where it is: the last
+// claim or loss, and not the return to backup that follows a drain. ok is false when there
+// is none.
+func Why(entries []Entry, group string) (s Story, ok bool) {
+	at := -1
+	for i, e := range slices.Backward(entries) {
+		if e.Kind != KindState || group != "" && e.Group != group {
+			continue
+		}
+		if at < 0 {
+			at = i
+		}
+		if e.From == "active" || e.To == "active" || e.To == "fault" {
+			at = i
+			break
+		}
+		if at-i > maxKept {
+			break
+		}
+	}
+	if at < 0 {
+		return Story{}, false
+	}
+	e := entries[at]
+	s = Story{
+		Headline: headline(e), Why: because(e), Next: next(e), Took: took(e),
+		Complete: entries[0].Time.Before(e.Time.Add(-before)) || entries[0].Seq == 1,
+	}
+	for i, o := range entries {
+		since := o.Time.Sub(e.Time)
+		switch {
+		case i == at:
+		case since < -before || since > after || o.Kind == KindState && o.Group != e.Group:
+			continue
+		}
+		s.Events = append(s.Events, o)
+	}
+	if over := len(s.Events) - most; over > 0 {
+		i := slices.IndexFunc(s.Events, func(o Entry) bool { return o.Seq == e.Seq })
+		from := min(max(0, i-most+4), over)
+		s.Events = s.Events[from : from+most]
+	}
+	s.Sure = sure(e, s.Events)
+	return s, true
+}
+
+func headline(e Entry) string {
+	became := "became " + e.To
+	switch {
+	case e.From == "active":
+		became = fmt.Sprintf("gave up being active and became %s", e.To)
+	case e.From == "draining" && e.To == "active":
+		became = "became active again"
+	}
+	return fmt.Sprintf("%s %s for group %s at %s (epoch %d)", e.Node, became, e.Group, e.Time.Format("2006-01-02 15:04:05.000 MST"), e.Epoch)
+}
+
+func because(e Entry) string {
+	peer := e.Peer
+	if peer == "" {
+		peer = "the other node"
+	}
+	text, known := reasons[e.Reason]
+	if !known {
+		return "The reason was " + e.Reason + "."
+	}
+	if e.To == "active" && text.active != "" {
+		text.because = text.active
+	}
+	out := strings.ReplaceAll(text.because, "PEER", peer)
+	if e.Detail != "" {
+		out = strings.TrimSuffix(out, ".") + " (" + e.Detail + ")."
+	}
+	return out
+}
+
+func next(e Entry) []string {
+	peer := e.Peer
+	if peer == "" {
+		peer = "the other node"
+	}
+	var out []string
+	for _, line := range reasons[e.Reason].next {
+		out = append(out, strings.ReplaceAll(line, "PEER", peer))
+	}
+	if len(out) == 0 {
+		out = append(out, "nothing needs to be done; 'tandem timeline' shows what came before")
+	}
+	return out
+}
+
+func took(e Entry) []string {
+	p := e.Phases
+	if p == nil {
+		return nil
+	}
+	var out []string
+	for _, phase := range []struct {
+		d    time.Duration
+		what string
+	}{
+		{p.Detect, "until the first missed advert was noticed and asked about"},
+		{p.Decide, "until it was decided to claim"},
+		{p.Claim, "to put the VIP on the interface"},
+		{p.Announce, "to announce it"},
+	} {
+		if phase.d > 0 {
+			out = append(out, fmt.Sprintf("%v %s", round(phase.d), phase.what))
+		}
+	}
+	return append(out, fmt.Sprintf("%v in all, by this node's own clock", round(p.Total())))
+}
+
+// sure says what the evidence proves, and what not.
+func sure(e Entry, around []Entry) []string {
+	var out []string
+	ev := e.Evidence
+	if ev == nil {
+		return []string{"no evidence was kept with this entry"}
+	}
+	if ev.Silence > 0 {
+		out = append(out, fmt.Sprintf("nothing was heard from %s for %v: %d adverts were missed", e.Peer, round(ev.Silence), ev.Missed))
+	}
+	answered := 0
+	for _, n := range ev.Answers {
+		answered += n
+	}
+	switch {
+	case ev.Rounds == 0:
+	case answered == 0:
+		out = append(out, fmt.Sprintf("%d rounds of queries, by every path there was, brought no answer", ev.Rounds))
+	default:
+		out = append(out, fmt.Sprintf("%d rounds of queries brought %s", ev.Rounds, paths(ev.Answers)))
+	}
+	switch {
+	case ev.Rounds == 0:
+	case ev.Proof:
+		out = append(out, "meanwhile this node did hear another host on the VIP's segment, so its own reception worked")
+	case ev.Bare:
+		out = append(out, "nobody but the balancers was heard on the segment of late, so a cut between the two could not be told from a death")
+	default:
+		out = append(out, "nothing proved that this node's own reception worked")
+	}
+	for _, s := range ev.Signals {
+		out = append(out, s)
+	}
+	for _, o := range around {
+		if o.Kind == KindMember && o.Name == e.Peer && (o.To == "failed" || o.To == "left") && e.Peer != "" {
+			out = append(out, fmt.Sprintf("gossip reported %s as %s %v %s", o.Name, o.To, round(max(o.Time.Sub(e.Time), e.Time.Sub(o.Time))), either(o.Time.After(e.Time), "later", "before")))
+		}
+		if o.Kind == KindOrder && !o.Time.After(e.Time.Add(time.Second)) {
+			out = append(out, fmt.Sprintf("%s asked for: %s", o.Who, o.Name))
+		}
+	}
+	if ev.PeerFitness >= 0 {
+		out = append(out, fmt.Sprintf("fitness was %d here; the peer last said %d, and that it was %s", ev.Fitness, ev.PeerFitness, ev.PeerState))
+	}
+	return out
+}
+
+func paths(answers map[string]int) string {
+	var words []string
+	for path, n := range answers {
+		words = append(words, fmt.Sprintf("%d answers by %s", n, path))
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
+}
+
+// round keeps what a person can use of a duration.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d > 10*time.Second:
+		return d.Round(time.Second)
+	case d > 10*time.Millisecond:
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}

@@ -1,0 +1,79 @@
+package timeline
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestWhyTellsAPowerLossFromItsEvidence(t *testing.T) {
+	old := Entry{Seq: 1, Time: noon.Add(-2 * time.Hour), Node: "lb2", Kind: KindState, Group: "default", From: "init", To: "backup", Reason: "started"}
+	took := entryAt(0)
+	took.Seq, took.Evidence.Answers = 2, nil
+	failed := Entry{Seq: 3, Time: noon.Add(1200 * time.Millisecond), Node: "lb2", Kind: KindMember, Name: "lb1", To: "failed"}
+	s, ok := Why([]Entry{old, took, failed}, "default")
+	if !ok {
+		t.Fatal("nothing is told")
+	}
+	all := strings.Join(append(append([]string{s.Headline, s.Why}, s.Sure...), append(s.Took, s.Next...)...), "\n")
+	for _, want := range []string{
+		"lb2 became active for group default at 2026-11-22 12:00:00.000 UTC (epoch 7)",
+		"lb1 was active and fell silent", "nothing was heard from lb1 for 92ms: 4 adverts were missed",
+		"6 rounds of queries, by every path there was, brought no answer", "its own reception worked",
+		"gossip reported lb1 as failed 1.2s later", "21ms until the first missed advert", "91ms in all", "is lb1 up?",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("%q is not told:\n%s", want, all)
+		}
+	}
+	if len(s.Events) != 2 || !s.Complete {
+		t.Errorf("%d events, complete %v; want the takeover and what gossip said", len(s.Events), s.Complete)
+	}
+}
+
+func TestWhyTellsTheLossAndNotTheReturnToBackup(t *testing.T) {
+	entries := []Entry{
+		{Seq: 5, Time: noon, Node: "lb1", Kind: KindOrder, Name: "handover to lb2", Who: "uid 0"},
+		{Seq: 6, Time: noon, Node: "lb1", Kind: KindState, Group: "default", From: "active", To: "draining", Reason: "handover", Peer: "lb2", Evidence: &Evidence{PeerFitness: -1}},
+		{Seq: 7, Time: noon.Add(time.Minute), Node: "lb1", Kind: KindState, Group: "default", From: "draining", To: "backup", Reason: "handover"},
+	}
+	s, ok := Why(entries, "")
+	if !ok || !strings.Contains(s.Headline, "gave up being active") || s.Why != "The VIP was handed over, as planned." || s.Complete {
+		t.Errorf("%+v, %v", s, ok)
+	}
+	if !strings.Contains(strings.Join(s.Sure, "\n"), "uid 0 asked for: handover to lb2") {
+		t.Errorf("the operator is not named: %q", s.Sure)
+	}
+	if _, ok := Why(entries, "other"); ok {
+		t.Error("a group without a change has a story")
+	}
+	if _, ok := Why(nil, ""); ok {
+		t.Error("an empty timeline has a story")
+	}
+}
+
+// A word that election gets must have its sentence here; this package may not import it.
+func TestEachReasonOfTheElectionHasItsSentence(t *testing.T) {
+	source, err := os.ReadFile("../../election/state.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile(`(?s)var whyNames = \[numWhys\]string\{(.*?)\n\}`).FindSubmatch(source)
+	if names == nil {
+		t.Fatal("election/state.go has no list of reasons where this test looks for it")
+	}
+	words := regexp.MustCompile(`"([a-z-]+)"`).FindAllSubmatch(names[1], -1)
+	if len(words) < 21 {
+		t.Fatalf("only %d reasons were found", len(words))
+	}
+	for _, w := range words[1:] { // the first is none
+		if reasons[string(w[1])].because == "" {
+			t.Errorf("reason %q has no sentence", w[1])
+		}
+	}
+	if len(reasons) != len(words)-1 {
+		t.Errorf("%d sentences for %d reasons", len(reasons), len(words)-1)
+	}
+}
