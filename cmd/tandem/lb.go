@@ -51,7 +51,7 @@ standard error. SIGTERM hands the VIP over, waits until the connections have end
 	f.StringVar(&flags.AdvertPort, "advert-port", "", "UDP port of adverts (default 7947)")
 	f.StringVar(&flags.AdvertInterval, "advert-interval", "", "time between adverts, 5ms to 10s (default 20ms)")
 	f.StringVar(&flags.Socket, "socket", "", "admin socket (default /run/tandem/control.sock)")
-	f.StringVar(&flags.StateDir, "state", "", "directory in which the members are remembered (default systemd's StateDirectory, else none)")
+	f.StringVar(&flags.StateDir, "state", "", "directory for what is remembered: members, gossip keys and timeline (default systemd's StateDirectory, else none)")
 	f.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	return cmd
 }

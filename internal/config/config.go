@@ -108,7 +108,7 @@ type Check struct {
 // Control is the control process: the operator's side.
 type Control struct {
 	Socket   string // unix socket of the admin API; an absolute path
-	StateDir string // where a balancer remembers members and gossip keys; an absolute path; empty: $STATE_DIRECTORY, or nowhere
+	StateDir string // where a balancer remembers members, gossip keys and timeline; an absolute path; empty: $STATE_DIRECTORY, or nowhere
 }
 
 // Proxy is the proxy process.

@@ -11,6 +11,11 @@
 // the cluster carry its queries there. It cannot read them, nor forge an answer: the
 // balancer key stays with the keepers.
 //
+// It keeps the timeline: what the keeper reports of each change of state, and what control
+// sees itself (members, backends, processes, orders and who gave them). The keeper opens the
+// files; without a state directory the timeline is in memory, and a new control process has
+// the keeper's latest reports only.
+//
 // It ignores SIGTERM and SIGINT: when it ends is for the keeper to say, who sends Stop;
 // then it leaves the cluster. When the keeper is gone it ends at once, without a farewell:
 // a balancer without a keeper takes no part, and the next keeper starts it afresh. Nothing

@@ -57,6 +57,12 @@ func newPair(t *testing.T) (s *site, active string) {
 func (s *site) pair() (active string) {
 	s.t.Helper()
 	s.startLB("lb1", "lb2")
+	return s.settled()
+}
+
+// settled starts two apps, and returns the active when all know each other.
+func (s *site) settled() (active string) {
+	s.t.Helper()
 	s.startApp("web1", "web2")
 	s.untilServedBy("web1", "web2")
 	active = s.untilOwnedBy("")

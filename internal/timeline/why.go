@@ -167,9 +167,7 @@ func sure(e Entry, around []Entry) []string {
 	default:
 		out = append(out, "nothing proved that this node's own reception worked")
 	}
-	for _, s := range ev.Signals {
-		out = append(out, s)
-	}
+	out = append(out, ev.Signals...)
 	for _, o := range around {
 		if o.Kind == KindMember && o.Name == e.Peer && (o.To == "failed" || o.To == "left") && e.Peer != "" {
 			out = append(out, fmt.Sprintf("gossip reported %s as %s %v %s", o.Name, o.To, round(max(o.Time.Sub(e.Time), e.Time.Sub(o.Time))), either(o.Time.After(e.Time), "later", "before")))
