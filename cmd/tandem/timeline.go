@@ -16,8 +16,8 @@ import (
 	"github.com/tandem-lb/tandem/internal/api"
 )
 
-// watchInterval is how often --watch asks for what is new.
-const watchInterval = 500 * time.Millisecond
+// timelineInterval is how often timeline --watch asks for what is new.
+const timelineInterval = 500 * time.Millisecond
 
 var timelineKinds = []string{"state", "member", "backend", "order", "process"}
 
@@ -110,7 +110,7 @@ func showTimeline(ctx context.Context, w io.Writer, c *api.Client, q api.Timelin
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(watchInterval):
+		case <-time.After(timelineInterval):
 		}
 	}
 }
