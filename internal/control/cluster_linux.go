@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/membership"
@@ -45,10 +46,12 @@ func (p *Process) keys(ctx context.Context, order api.KeyOrder) (api.Keys, error
 
 // join tries seeds once.
 func (p *Process) join(ctx context.Context, seeds []string) (api.Done, error) {
-	if err := p.cluster.Join(ctx, seeds...); err != nil {
-		return api.Done{}, err
-	}
-	return api.Done{Message: fmt.Sprintf("joined; %d members are known", len(p.cluster.Members()))}, nil
+	return p.noted(ctx, "join "+strings.Join(seeds, ","), "", func() (api.Done, error) {
+		if err := p.cluster.Join(ctx, seeds...); err != nil {
+			return api.Done{}, err
+		}
+		return api.Done{Message: fmt.Sprintf("joined; %d members are known", len(p.cluster.Members()))}, nil
+	})
 }
 
 // event tells every member of a user event.
