@@ -359,10 +359,17 @@ func (m *Machine) toldLossless(ev Lossless) {
 	}
 }
 
-// lossyBecause returns why this node could take no part in a handover without loss.
+// lossyBecause returns why this node could take no part in a handover without loss. An active
+// cannot while it has no way to speak to whom it would hand over.
 func (m *Machine) lossyBecause() string {
-	if m.lossless {
+	if !m.lossless {
+		return m.notLossless
+	}
+	if m.state != Active {
 		return ""
 	}
-	return m.notLossless
+	if p, _ := m.target(""); p != nil && m.links[p.Node] != p.Boot {
+		return "no state channel to " + p.Node
+	}
+	return ""
 }
