@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -65,6 +66,29 @@ func (s *site) pidInside(pid int) int {
 // proxyProcesses returns all proxies in the host of a balancer, whoever their parent is.
 func (s *site) proxyProcesses(lb string) (pids []int) {
 	s.t.Helper()
+	s.each(lb, func(pid int, args []string) {
+		if args[1] == "proxy" {
+			pids = append(pids, pid)
+		}
+	})
+	return pids
+}
+
+// kindsOf returns what each process of tandem's in the host of a balancer is, sorted.
+func (s *site) kindsOf(lb string) (kinds []string) {
+	s.t.Helper()
+	s.each(lb, func(_ int, args []string) {
+		if slices.Contains([]string{"lb", "proxy", "control"}, args[1]) {
+			kinds = append(kinds, args[1])
+		}
+	})
+	slices.Sort(kinds)
+	return kinds
+}
+
+// each calls f with all processes in the host of a balancer that have arguments.
+func (s *site) each(lb string, f func(pid int, args []string)) {
+	s.t.Helper()
 	home, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", s.procs[lb].Pid()))
 	if err != nil {
 		s.t.Fatal(err)
@@ -79,9 +103,8 @@ func (s *site) proxyProcesses(lb string) (pids []int) {
 			continue
 		}
 		args := s.args(pid)
-		if ns, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); ns == home && len(args) > 1 && args[1] == "proxy" {
-			pids = append(pids, pid)
+		if ns, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid)); ns == home && len(args) > 1 {
+			f(pid, args)
 		}
 	}
-	return pids
 }

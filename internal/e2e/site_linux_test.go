@@ -37,6 +37,7 @@ type site struct {
 	procs  map[string]*lab.Process
 	logs   map[string]*logBuffer
 	extra  []string // flags added to every tandem lb
+	conf   string   // configuration of every tandem lb, in place of flags
 	client *lab.Host
 	eye    *eye
 }
@@ -99,6 +100,10 @@ func (s *site) start(host string, args ...string) *lab.Process {
 func (s *site) startLB(hosts ...string) {
 	s.t.Helper()
 	for _, h := range hosts {
+		if s.conf != "" {
+			s.configured(h, s.conf)
+			continue
+		}
 		args := []string{"lb", "--vip", vip.String(), "--join", "192.168.42.11,192.168.42.12", "--listen", ":80", "--pool", "web"}
 		s.start(h, append(args, s.extra...)...)
 	}
@@ -213,6 +218,7 @@ type status struct {
 	Groups []struct {
 		State, Active, Reason string
 		Since                 time.Time
+		Lossy                 string
 		Answers               struct{ IPv4, IPv6 string }
 		SelfTests             []struct {
 			Lossless bool
@@ -222,6 +228,8 @@ type status struct {
 		Epoch  uint64
 		Peers  []struct {
 			Node     string
+			State    string
+			Fitness  uint8
 			HeardAgo time.Duration `json:"heard_ago"`
 		}
 	}
