@@ -34,6 +34,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "proxy" {
 		os.Exit(proxyMain(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "handover" {
+		os.Exit(handoverMain(os.Args[2:]))
+	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

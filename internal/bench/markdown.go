@@ -67,7 +67,7 @@ func (r Result) markdownCells() string {
 // printTables prints the tables of saved reports.
 func printTables(files []string, w io.Writer) error {
 	if len(files) == 0 {
-		return errors.New("table of what? name files that failover --json or overload --json has written")
+		return errors.New("table of what? name files that failover, overload or handover has written with --json")
 	}
 	for i, file := range files {
 		text, err := os.ReadFile(file)
@@ -99,6 +99,10 @@ func saved(text []byte) (print func(io.Writer) error, err error) {
 			return nil, errors.New("the list is empty")
 		}
 		return func(w io.Writer) error { return writeOverloads(w, list) }, nil
+	}
+	var h HandoverReport
+	if err := json.Unmarshal(text, &h); err == nil && h.Handovers != nil {
+		return h.writeMarkdown, nil
 	}
 	var r Report
 	if err := json.Unmarshal(text, &r); err != nil {

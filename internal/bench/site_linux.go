@@ -95,7 +95,7 @@ func (s *site) populate() (err error) {
 		return err
 	}
 	s.cache = s.newCache()
-	s.load, err = client.New(client.Config{Target: netip.AddrPortFrom(vip, sitePort), Enter: s.client.Do}, s.log)
+	s.load, err = client.New(client.Config{Target: netip.AddrPortFrom(vip, sitePort), Enter: s.client.Do, Timeout: s.stack.patience}, s.log)
 	return err
 }
 

@@ -33,6 +33,7 @@ type stack struct {
 	home     string                              // the balancer that it moves back to when all is well; empty: none
 	start    time.Duration                       // after which a start has no more to announce
 	known    time.Duration                       // after which its balancers fail over as they always will
+	patience time.Duration                       // of the client; 0: its default
 	setUp    func(n *node) error                 // prepares a balancer's fresh host
 	balancer func(i int) (units []unit, e error) // of balancer number i, in the order in which they start
 	app      func(p place) unit

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package main
+
+import "github.com/tandem-lb/tandem/internal/lab"
+
+func handoverMain([]string) int { return exitWith(lab.Preflight()) }
