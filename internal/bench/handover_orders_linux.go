@@ -84,9 +84,18 @@ func (n *node) startAs(path string) error {
 }
 
 // untilReady waits until a backup carries requests and the active knows how to hand over to
-// it: with a node that has just started it has no state channel for up to a second.
+// it: with a node that has just started it has no state channel for up to a second, and what
+// status says may be as old.
 func (p *planner) untilReady(active, backup *node) error {
-	return p.until(backup.name+" is ready to take over", func() bool {
+	const old = 2 * time.Second
+	since := time.Now()
+	return p.until(backup.name+" is ready to take over", func() (ready bool) {
+		defer func() {
+			if !ready {
+				since = time.Now()
+			}
+			ready = ready && time.Since(since) > old
+		}()
 		said, err := active.tandem("status", "--json")
 		var st struct {
 			Groups []struct{ State, Lossy string }

@@ -137,9 +137,12 @@ func (s *site) untilFit(lb string) {
 }
 
 // untilLinked waits until a handover from a node would lose nothing: to a peer that was
-// started just now there is no state channel for up to a second.
+// started just now there is no state channel for up to a second. It must stay so for longer
+// than a status may be old, else it is about the peer's earlier life.
 func (s *site) untilLinked(from string) {
 	s.t.Helper()
+	const old = 2 * time.Second
+	since := time.Now()
 	s.until("a handover from "+from+" would lose nothing", func() (bool, string) {
 		st, err := s.status(from)
 		if err != nil || len(st.Groups) == 0 {
@@ -147,10 +150,11 @@ func (s *site) untilLinked(from string) {
 		}
 		for _, g := range st.Groups {
 			if g.Lossy != "" || len(g.Peers) == 0 || g.Peers[0].State != "backup" || g.Peers[0].Fitness < 255 {
+				since = time.Now()
 				return false, fmt.Sprintf("%+v", g)
 			}
 		}
-		return true, ""
+		return time.Since(since) > old, "it is so since " + since.String()
 	})
 }
 
