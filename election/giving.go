@@ -193,7 +193,8 @@ func (m *Machine) ready(ev Said) {
 	m.fence()
 	m.become(Draining, Reason{Why: g.why, Node: g.node, Detail: g.detail})
 	g.phase, g.by, g.epoch = giveHands, time.Time{}, m.claim
-	m.floor, m.relievedAt = m.now.Add(3*promise(m.cfg.AdvertInterval)), m.now
+	// Before it claims again it asks, as any backup does: the other one may be active, and only not heard (E4).
+	m.floor, m.relievedAt = m.now.Add(3*promise(m.cfg.AdvertInterval)), time.Time{}
 	m.lost = Reason{Why: WhyResumed, Node: g.node}
 	m.tell(g.node, g.boot, Message{Kind: MsgTake, Nonce: g.nonce})
 	m.send()

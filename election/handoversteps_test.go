@@ -98,7 +98,8 @@ func TestHandoverInterruptedAtEachStep(t *testing.T) {
 		"the taker's proxy dies":      func(_ *world, _, b *simGroup) { b.step(Serving{OK: false, Reason: "died"}) },
 		"the giver shall end":         func(_ *world, a, _ *simGroup) { a.step(Shutdown{}) },
 		"the taker shall end":         func(_ *world, _, b *simGroup) { b.step(Shutdown{}) },
-		"both ways are cut":           func(w *world, a, b *simGroup) { w.link(a.id, b.id).cut, w.link(b.id, a.id).cut = true, true },
+		"both ways are cut":           func(w *world, a, b *simGroup) { w.cutBoth(a, b) },
+		"both ways are cut once told": func(w *world, a, b *simGroup) { w.after(w.upTo(2*w.maxDelay), func() { w.cutBoth(a, b) }) },
 	}
 	const bound = 3*80*time.Millisecond + 110*time.Millisecond
 	for name, fault := range faults {
@@ -134,4 +135,9 @@ func TestHandoverInterruptedAtEachStep(t *testing.T) {
 			}
 		}
 	}
+}
+
+// cutBoth cuts the adverts and the channel; the segment and the members still carry questions.
+func (w *world) cutBoth(a, b *simGroup) {
+	w.link(a.id, b.id).cut, w.link(b.id, a.id).cut = true, true
 }

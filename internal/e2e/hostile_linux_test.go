@@ -193,7 +193,8 @@ func (s *site) flood(a *attacker, lb string, question, hello []byte) {
 		}
 		return 0
 	}
-	if grown := rss(after) - rss(before); grown > 16<<20 {
+	// The keeper lets 32 MB of garbage gather (spareHeap in internal/keeper).
+	if grown := rss(after) - rss(before); grown > (32+16)<<20 {
 		s.t.Errorf("the keeper has grown by %d bytes", grown)
 	}
 	s.t.Logf("%d adverts heard meanwhile; refused %v; the keeper grew by %d KiB", heard, after.Adverts.Refused, (rss(after)-rss(before))>>10)

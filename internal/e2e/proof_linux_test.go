@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -96,6 +97,43 @@ func TestStreamsAndAnUploadLiveThroughHandoversThereAndBack(t *testing.T) {
 		}
 	})
 	s.noneFailed(tally)
+}
+
+// A pair is upgraded: one node after the other ends in order and starts again.
+func TestAPairIsRestartedNodeByNodeAndNothingIsLost(t *testing.T) {
+	s, active := newPair(t)
+	tally := s.load(func() {
+		s.crowd(vip, time.Second, func() {
+			for _, lb := range []string{other(active), active} {
+				s.signal(lb, syscall.SIGTERM)
+				if err := s.ended(lb); err != nil {
+					t.Errorf("%s ended with %v", lb, err)
+				}
+				s.untilOwnedBy(other(lb))
+				s.startLB(lb)
+				s.untilFit(lb)
+			}
+		})
+	})
+	s.noneFailed(tally)
+}
+
+// untilFit waits until a node that was started is backup and sees the apps.
+func (s *site) untilFit(lb string) {
+	s.t.Helper()
+	s.until(lb+" is a fit backup", func() (bool, string) {
+		st, err := s.status(lb)
+		if err != nil || len(st.Groups) == 0 || len(st.Pools) == 0 || len(st.Pools[0].Backends) < 2 {
+			return false, fmt.Sprintf("%+v, %v", st, err)
+		}
+		for _, b := range st.Pools[0].Backends {
+			if b.State != "up" {
+				return false, fmt.Sprintf("%+v", st.Pools)
+			}
+		}
+		return st.Groups[0].State == "backup", st.Groups[0].State
+	})
+	s.untilLinked(other(lb))
 }
 
 // untilLinked waits until a handover from a node would lose nothing: to a peer that was

@@ -32,10 +32,13 @@ import (
 //	→ boot 8 · name (length 1) · tag 16 of the nonce answered with, and of all this
 //	→ frames
 const (
-	channelNonce   = 16
-	channelTag     = 16 // HMAC-SHA256, truncated
-	channelHello   = 2 * time.Second
-	channelRedial  = time.Second            // between attempts to reach a peer that is not there
+	channelNonce = 16
+	channelTag   = 16 // HMAC-SHA256, truncated
+	channelHello = 2 * time.Second
+	// A peer that has just come back must be reached before it may be handed something: an
+	// active that ends without a channel breaks connections. So attempts are short, and many.
+	channelDial    = 250 * time.Millisecond // for a connection; one attempt to a dead host
+	channelRedial  = 100 * time.Millisecond // between attempts to reach a peer that is not there
 	channelRefusal = 100 * time.Millisecond // for the reconnect that tells a death from a cut
 	channelTries   = 20                     // of these, while a process may be dying
 	channelPause   = 5 * time.Millisecond   // between them
@@ -263,7 +266,7 @@ func (c *channel) watch(ctx context.Context, peer netip.AddrPort) {
 // attend stays connected to a peer. A nil error means that the connection stood, the peer
 // proved who it is, and it has ended.
 func (c *channel) attend(ctx context.Context, peer netip.AddrPort) (node string, boot uint64, err error) {
-	d := net.Dialer{Timeout: channelHello, KeepAlive: 15 * time.Second}
+	d := net.Dialer{Timeout: channelDial, KeepAlive: 15 * time.Second}
 	conn, err := d.DialContext(ctx, "tcp", peer.String())
 	if err != nil {
 		return "", 0, err
