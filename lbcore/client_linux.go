@@ -113,13 +113,17 @@ func (c *client) run() {
 	case c.broken:
 		c.abort()
 		return
-	case c.phase == phaseBusy:
-		c.x.arm()
-	case c.phase == phaseTunnel:
-		c.w.Wheel.Set(&c.timer, c, c.x.tunnelDeadline())
 	}
+	// First, since arm sets another timer for who is not watched: on a busy machine that one ran
+	// out before the first event came, and the client was told 408.
 	if c.token == 0 && (more || !c.unwatched()) && !c.watch() {
 		return
+	}
+	switch c.phase {
+	case phaseBusy:
+		c.x.arm()
+	case phaseTunnel:
+		c.w.Wheel.Set(&c.timer, c, c.x.tunnelDeadline())
 	}
 	if more {
 		c.w.Again(c.token)
