@@ -51,7 +51,10 @@ func (s *site) suffer(ctx context.Context, o options, name string, phase time.Du
 		moments = append(moments, m)
 		return m.at
 	}
-	warm := max(o.warm, s.stack.known)
+	warm := o.warm
+	if !o.check { // promises hold from the start; figures are those of a steady state
+		warm = max(warm, s.stack.known)
+	}
 	if h.late {
 		warm = max(warm, s.stack.start)
 	}

@@ -24,9 +24,11 @@ type Options struct {
 }
 
 const (
-	startMax  = 20 * time.Second // until the site serves
-	quiet     = 2 * time.Second  // before the first fault, so that the reader sees what is normal
-	settleMax = 3 * time.Second  // until the last window's requests have ended
+	startMax = 20 * time.Second // until the site serves
+	// quiet comes before the first fault: the reader sees what is normal, and a backup that has
+	// heard an active for so long fails over as it always will (election.DefaultNewFor).
+	quiet     = 5 * time.Second
+	settleMax = 3 * time.Second // until the last window's requests have ended
 )
 
 // Run builds the network, starts everything, injects the faults and prints the

@@ -112,10 +112,18 @@ func TestARefusedConnectionIsAFailureAtOnce(t *testing.T) {
 func TestTheScheduleDoesNotWaitForAnswers(t *testing.T) {
 	cfg := Config{Target: serve(t, func(net.Conn) {}), Timeout: time.Hour, MaxOpen: 10}
 	log := until(t, cfg, func(l *Log) bool { return len(l.Requests()) >= 50 })
+	overrun := 0
 	for _, r := range log.Requests() {
-		if r.Fail != Overrun {
+		switch r.Fail {
+		case Overrun:
+			overrun++
+		case Skipped: // a busy machine: its time had passed before the client came to it
+		default:
 			t.Fatalf("got %+v, want overrun: ten are open and none answered", r)
 		}
+	}
+	if overrun == 0 {
+		t.Error("no request was an overrun")
 	}
 	if s := log.Settled(); s != log.Requests()[0].Due-10*2*time.Millisecond {
 		t.Errorf("settled up to %v, want the first request's due time: it is still open", s)
