@@ -172,6 +172,11 @@ func (r *runner) untilServed(ctx context.Context) error {
 // inject does one fault and appends what it cost to the report.
 func (r *runner) inject(ctx context.Context, name string) error {
 	s := r.site
+	// A busy machine may have kept the owner's last answer back.
+	known := []expectation{{"one host to be active", func() bool { return s.active() != "" }}}
+	if _, err := s.wait(ctx, known, 0, settleMax, r.tick); err != nil {
+		return err
+	}
 	active := s.active()
 	step, err := steppers[name](s, active, r.lost)
 	if err != nil {
