@@ -125,8 +125,12 @@ func (x *exchange) passHead(out []byte) []byte {
 	class := min(p.Status/100, 5)
 	x.c.count().responses[class].Add(1)
 	x.up.count().responses[class].Add(1)
+	x.pool.slots[x.w.slot].responses[class].Add(1)
 	if final {
 		x.started = true
+		took := x.w.Now() - x.since
+		x.up.count().latency.observe(took)
+		x.pool.slots[x.w.slot].latency.observe(took)
 		x.framing = framing.Kind
 		x.respBody.Reset(p.Body, 0, true)
 		if framing.Kind == http1.UntilClose {

@@ -20,8 +20,11 @@ func (x *exchange) try() {
 		return
 	}
 	x.pool = x.view.pool.view.Load()
+	n := &x.pool.slots[x.w.slot]
+	n.requests.Add(1)
 	b := x.pool.pick(x.w.slot, 0, nil, nil)
 	if b == nil {
+		n.noBackend.Add(1)
 		x.c.count().noBackend.Add(1)
 		x.answer(503)
 		return
@@ -48,7 +51,7 @@ func (x *exchange) elsewhere(b *Backend, v verdict) *Backend {
 // tryOn sends the request to b, over a kept connection if it is the first
 // attempt.
 func (x *exchange) tryOn(b *Backend) {
-	x.attempt = attempt{pool: x.pool}
+	x.attempt = attempt{pool: x.pool, since: x.w.Now()}
 	x.sent = 0
 	n := &b.slots[x.w.slot].count
 	n.requests.Add(1)
@@ -133,6 +136,7 @@ func (x *exchange) failed(kind failureKind, err error) {
 	if next != nil {
 		x.c.count().retries.Add(1)
 		x.pool = x.view.pool.view.Load()
+		x.pool.slots[x.w.slot].retries.Add(1)
 		x.tryOn(next)
 		return
 	}

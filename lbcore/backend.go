@@ -59,6 +59,7 @@ type backendCounts struct {
 	requests, connects, reused, bytesIn, bytesOut atomic.Uint64
 	responses                                     [6]atomic.Uint64
 	current, conns                                atomic.Int64
+	latency                                       histogram
 
 	errConnect, errDied, errResponse, errTimeout atomic.Uint64
 }
@@ -150,6 +151,7 @@ func (c *BackendCounters) add(n *backendCounts) {
 	for i := range n.responses {
 		c.Responses[i] += n.responses[i].Load()
 	}
+	n.latency.addTo(&c.Latency)
 	c.Errors.Connect += n.errConnect.Load()
 	c.Errors.Died += n.errDied.Load()
 	c.Errors.Response += n.errResponse.Load()

@@ -27,7 +27,8 @@ type exchange struct {
 	unparsed bool
 	req      http1.Request
 	reqBody  http1.BodyReader
-	reqDone  bool // the request has been read to its end
+	reqDone  bool          // the request has been read to its end
+	begun    time.Duration // when its head was whole; 0 if it was refused
 
 	// What must be remembered of the request after its head's bytes are gone.
 	headOnly, idempotent, chunked, wantsKeep bool
@@ -74,8 +75,9 @@ type exchange struct {
 type attempt struct {
 	pool   *poolView
 	up     *upstream // nil before the first attempt and after the last
-	handed bool      // a byte of the request was given to the kernel
-	deaf   bool      // the backend takes no more of the request
+	since  time.Duration
+	handed bool // a byte of the request was given to the kernel
+	deaf   bool // the backend takes no more of the request
 }
 
 // reset forgets everything but the bytes of the next request.
@@ -103,6 +105,7 @@ func (x *exchange) reset() {
 	x.rin = nil
 	x.answered, x.started, x.respDone = false, false, false
 	x.keep, x.out, x.taken, x.halfEnd = false, nil, 0, 0
+	x.begun = 0
 	x.slow, x.lastMove = slowness{}, 0
 	x.headOnly, x.wantsKeep = false, false // for an answer to what cannot be parsed
 }
@@ -229,9 +232,17 @@ func (x *exchange) fail(status int) {
 	x.answer(status)
 }
 
+// countLatency is called once the request has been dealt with in order.
+func (x *exchange) countLatency() {
+	if x.begun != 0 {
+		x.c.count().latency.observe(x.w.Now() - x.begun)
+	}
+}
+
 // end is called when the answer is with the kernel.
 func (x *exchange) end() {
 	c := x.c
+	x.countLatency()
 	unread := !x.reqDone
 	if u := x.up; u != nil {
 		x.up = nil

@@ -27,6 +27,7 @@ type frontendSlot struct {
 	accepted, requests, retries, bytesIn, bytesOut atomic.Uint64
 	responses                                      [6]atomic.Uint64
 	current, tunnels                               atomic.Int64
+	latency                                        histogram
 
 	badRequest, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
 
@@ -68,6 +69,7 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 	for i := range n.responses {
 		c.Responses[i] += n.responses[i].Load()
 	}
+	n.latency.addTo(&c.Latency)
 	c.Errors.BadRequest += n.badRequest.Load()
 	c.Errors.NoBackend += n.noBackend.Load()
 	c.Errors.BadGateway += n.badGateway.Load()

@@ -18,6 +18,7 @@ type Pool struct {
 	name  string
 	proxy *Proxy
 	view  atomic.Pointer[poolView] // what loops read
+	slots []poolSlot               // one per loop
 
 	mu       sync.Mutex // guards the fields below, and the last slot of backends and policies
 	cfg      *PoolConfig
@@ -31,10 +32,19 @@ type poolView struct {
 	cfg      *PoolConfig
 	policies []Policy
 	avail    []*Backend
+	slots    []poolSlot // the pool's: what they count is not
+}
+
+// poolSlot is a loop's own part of a pool.
+type poolSlot struct {
+	requests, noBackend, retries atomic.Uint64
+	responses                    [6]atomic.Uint64
+	latency                      histogram
+	_                            [64]byte // the next slot is another core's
 }
 
 func newPool(p *Proxy, cfg PoolConfig) *Pool {
-	pool := &Pool{name: cfg.Name, proxy: p, cfg: &cfg}
+	pool := &Pool{name: cfg.Name, proxy: p, cfg: &cfg, slots: make([]poolSlot, p.slots())}
 	pool.choosePolicies()
 	pool.publish()
 	return pool
@@ -112,7 +122,7 @@ func (p *Pool) replace(set []BackendConfig) {
 // publish shows loops the current state. It is called with p.mu held, or
 // before the pool is shared.
 func (p *Pool) publish() {
-	v := &poolView{cfg: p.cfg, policies: p.policies}
+	v := &poolView{cfg: p.cfg, policies: p.policies, slots: p.slots}
 	for _, b := range p.backends {
 		if b.available() {
 			v.avail = append(v.avail, b)
@@ -228,7 +238,20 @@ func (p *Pool) snapshot() PoolSnapshot {
 	for _, b := range p.backends {
 		s.Backends = append(s.Backends, b.snapshot())
 	}
+	for i := range p.slots {
+		s.Counters.add(&p.slots[i])
+	}
 	return s
+}
+
+func (c *PoolCounters) add(n *poolSlot) {
+	c.Requests += n.requests.Load()
+	c.NoBackend += n.noBackend.Load()
+	c.Retries += n.retries.Load()
+	for i := range n.responses {
+		c.Responses[i] += n.responses[i].Load()
+	}
+	n.latency.addTo(&c.Latency)
 }
 
 // turned is called by a checker after its backend went up or, because of err,

@@ -14,6 +14,7 @@ const ownFields = 512
 // of buf.
 func (x *exchange) begin(buf []byte, n int) {
 	x.c.count().requests.Add(1)
+	x.begun = x.w.Now()
 	r := &x.req
 	x.minor, x.wantsKeep = r.Minor, r.KeepAlive
 	x.headOnly, x.idempotent = classify(r.Method)

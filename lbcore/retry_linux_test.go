@@ -310,7 +310,9 @@ func TestWaitingRequestsStayWithABackendThatSaysItIsNotWell(t *testing.T) {
 			}
 		})
 	}
-	l := newBed(t, []lbcore.BackendConfig{app(1), app(2)}, quickHTTPCheck)
+	l := newBed(t, []lbcore.BackendConfig{app(1), app(2)}, quickHTTPCheck, func(_ *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
+		p.Check.Timeout = 10 * time.Second // on a busy machine a slow answer would pass for silence
+	})
 	c := l.dial()
 	c.say("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
 	unwell.Store(<-came)

@@ -34,6 +34,7 @@ type PoolSnapshot struct {
 	Policy   string
 	Up       int               // backends that are given requests
 	Backends []BackendSnapshot // in the order of Pool.Set
+	Counters PoolCounters
 }
 
 // BackendSnapshot is one backend.
@@ -67,7 +68,11 @@ type FrontendCounters struct {
 	Retries   uint64 // attempts beyond the first
 	BytesIn   uint64 // received from clients
 	BytesOut  uint64 // sent to clients
-	Errors    FrontendErrors
+	// Latency of each request, from its whole head until the last byte of its answer was
+	// with the kernel; of an upgrade, until the tunnel began. What was refused by
+	// the codec, or broken off, is left out. Times are exact to a round of a loop.
+	Latency Histogram
+	Errors  FrontendErrors
 }
 
 // FrontendErrors counts by kind.
@@ -81,6 +86,15 @@ type FrontendErrors struct {
 	Cut        uint64 // answer cut off after it had begun
 }
 
+// PoolCounters only grow. They go on when backends leave, whose own are gone then.
+type PoolCounters struct {
+	Requests  uint64    // given to the pool; each may need several attempts
+	Responses [6]uint64 // of backends, by class, as in FrontendCounters
+	NoBackend uint64    // requests for which no backend was up: 503
+	Retries   uint64    // attempts beyond the first
+	Latency   Histogram // as in BackendCounters
+}
+
 // BackendCounters only grow, except those named current.
 type BackendCounters struct {
 	Requests  uint64    // attempts
@@ -91,7 +105,10 @@ type BackendCounters struct {
 	Reused    uint64    // attempts on a kept connection
 	BytesIn   uint64    // received from the backend
 	BytesOut  uint64    // sent to the backend
-	Errors    BackendErrors
+	// Latency of each answer, from the start of its attempt, a new connection included,
+	// until its head had come. Interim answers are left out.
+	Latency Histogram
+	Errors  BackendErrors
 }
 
 // BackendErrors counts by kind.

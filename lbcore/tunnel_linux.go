@@ -26,6 +26,7 @@ func (x *exchange) openTunnel() {
 		x.send, x.in, x.unparsed = x.in, nil, false
 	}
 	x.tunnel = tunnel{open: true}
+	x.countLatency()
 	x.c.phase = phaseTunnel
 	x.w.inFlight.Add(-1)
 	x.w.tunnels.Add(1)

@@ -9,7 +9,9 @@
 //     predecessor of a reused descriptor is dropped.
 //   - Nothing blocks but the one epoll_wait of an idle loop, for at most
 //     [MaxSleep]; the progress word is incremented before each.
-//   - Timers fire late by at most MaxSleep, never early, and cost no system call.
+//   - Timers fire late by at most MaxSleep, never early, and cost no system call. What is
+//     ready when one is due is handled first, so that a loop which stood still calls
+//     nobody late who was in time.
 //   - No event, timer or deferred call allocates.
 //
 // # Rules

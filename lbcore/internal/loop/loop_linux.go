@@ -218,6 +218,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer l.end()
 	defer context.AfterFunc(ctx, func() { l.Post(l.Stop) })()
 	busy := false
+	put := uint32(0) // rounds in which timers were put off
 	for !l.stopped {
 		atomic.AddUint64(l.progress, 1)
 		n, err := l.wait(busy)
@@ -230,7 +231,12 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.dispatch(&l.events[i])
 		}
 		l.runAgain()
-		l.Wheel.Advance(l.now)
+		// A full batch says that more is waiting. It comes before the timers: after a pause of the
+		// process, what came in time would else be taken for late.
+		if put++; n < batch || put > l.entries.n/batch+1 {
+			l.Wheel.Advance(l.now)
+			put = 0
+		}
 	}
 	return nil
 }

@@ -175,6 +175,67 @@ func TestAgainComesAfterOtherDescriptorsHadTheirTurn(t *testing.T) {
 	Close(m)
 }
 
+// deadline is an Expirer made of a function.
+type deadline func()
+
+func (d deadline) Expired() { d() }
+
+// More is ready than one round takes: timers that have run out meanwhile wait for all of it.
+func TestWhatIsReadyComesBeforeTimersThatHaveRunOut(t *testing.T) {
+	const n = 3*batch + 5
+	l, do, _ := running(t, nil)
+	var handled, early int
+	var fired atomic.Bool
+	var timer Timer
+	do(func() {
+		for range n {
+			fd, peer := pair(t)
+			t.Cleanup(func() { Close(peer) })
+			seen := false
+			_, err := l.Register(fd, handler(func(ev Events) {
+				if ev&Readable != 0 && !seen {
+					seen = true
+					handled++
+				}
+			}), Edge)
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = Write(peer, []byte("x"))
+		}
+		l.Wheel.Set(&timer, deadline(func() { early = n - handled; fired.Store(true) }), l.Now())
+		time.Sleep(3 * tick) // the loop stands still
+	})
+	wait(t, "the timer", fired.Load)
+	if early != 0 {
+		t.Errorf("the timer ran before %d of %d events", early, n)
+	}
+}
+
+// Nor do they wait for ever.
+func TestTimersFireInALoopThatIsAlwaysBusy(t *testing.T) {
+	l, do, _ := running(t, nil)
+	var fired atomic.Bool
+	var timer Timer
+	do(func() {
+		for range 2 * batch {
+			fd, peer := pair(t)
+			t.Cleanup(func() { Close(peer) })
+			_, err := l.Register(fd, handler(func(Events) {
+				if !fired.Load() {
+					_, _ = Write(peer, []byte("x")) // so that there is a next event
+				}
+			}), Edge)
+			if err != nil {
+				t.Error(err)
+			}
+			_, _ = Write(peer, []byte("x"))
+		}
+		l.Wheel.Set(&timer, deadline(func() { fired.Store(true) }), l.Now())
+	})
+	wait(t, "the timer", fired.Load)
+}
+
 func TestBusyLoopMovesItsProgressWordToo(t *testing.T) {
 	var word uint64
 	l, do, _ := running(t, &word)
