@@ -32,8 +32,8 @@ var parts = []part{
 
 	{
 		"internal/keeper",
-		[]string{"election", "vip", "internal/config", "internal/ipc", "internal/handover"},
-		"the privileged process: no gossip and no client's byte comes near it",
+		[]string{"election", "vip", "internal/config", "internal/ipc", "internal/handover", "internal/hook"},
+		"the privileged process: no gossip and no client's byte comes near it; a program that moves a VIP is bounded as every hook is",
 	},
 	{
 		"internal/control",

@@ -1,20 +1,16 @@
 package keeper
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/tandem-lb/tandem/internal/hook"
 	"github.com/tandem-lb/tandem/vip"
 )
 
@@ -25,10 +21,6 @@ const (
 	// moverLongest. APIs fail for a moment, and limit how often they are called.
 	moverPause   = 200 * time.Millisecond
 	moverLongest = 2 * time.Second
-	// moverOutput is how much of what it writes is kept, for the log.
-	moverOutput = 4 << 10
-	// moverClosing is how long a program that has ended may leave its output open to children.
-	moverClosing = 100 * time.Millisecond
 )
 
 // mover has a group's VIPs routed to this node, or no longer, by running a program (vip.Mover).
@@ -99,28 +91,10 @@ func (m *mover) run(ctx context.Context, order moverOrder) error {
 	if err != nil {
 		return err
 	}
-	var out boundedOutput
-	cmd := exec.CommandContext(ctx, m.argv[0], m.argv[1:]...)
-	cmd.Dir = "/"
-	cmd.Env = order.env()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(append(stdin, '\n')), &out, &out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) } // and its children
-	cmd.WaitDelay = moverClosing
-	if err := startWithoutRights(cmd, m.who); err != nil {
-		return err
-	}
-	err = cmd.Wait()
-	switch {
-	case err == nil || errors.Is(err, exec.ErrWaitDelay): // it has succeeded, and left something running
-		return nil
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	}
-	if said := strings.TrimSpace(out.kept.String()); said != "" {
-		return fmt.Errorf("%w: %q", err, said)
-	}
-	return err
+	return hook.Run(ctx, hook.Program{
+		Argv: m.argv, Env: order.env(), Stdin: append(stdin, '\n'),
+		Start: func(cmd *exec.Cmd) error { return startWithoutRights(cmd, m.who) },
+	}).Error()
 }
 
 // env is the whole environment: the essentials, for a program that would rather not read JSON.
@@ -130,17 +104,8 @@ func (o moverOrder) env() []string {
 		vips = append(vips, a.String())
 	}
 	return []string{
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		hook.Path,
 		"TANDEM_ACTION=" + o.Action, "TANDEM_GROUP=" + o.Group, "TANDEM_VIPS=" + strings.Join(vips, " "),
 		"TANDEM_NODE=" + o.Node, "TANDEM_INTERFACE=" + o.Interface, "TANDEM_ADDRESS=" + o.Address.String(),
 	}
-}
-
-// boundedOutput keeps the first that is written to it, and takes the rest for nothing. The
-// same writer for both outputs gets one call at a time.
-type boundedOutput struct{ kept bytes.Buffer }
-
-func (b *boundedOutput) Write(p []byte) (int, error) {
-	b.kept.Write(p[:min(len(p), moverOutput-b.kept.Len())])
-	return len(p), nil
 }

@@ -1,0 +1,241 @@
+package hook_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/tandem-lb/tandem/internal/hook"
+)
+
+func joins(names ...string) hook.Event {
+	e := hook.Event{Name: hook.MemberJoin, Time: at, Node: "lb1"}
+	for _, n := range names {
+		e.Members = append(e.Members, member(n, "10.0.0.21", nil))
+	}
+	return e
+}
+
+func leaves(name string) hook.Event {
+	e := joins(name)
+	e.Name = hook.MemberLeave
+	return e
+}
+
+func below(pool string, up int) hook.Event {
+	return hook.Event{Name: hook.PoolBelowMinimum, Pool: pool, Node: "lb1", Shortage: &hook.Shortage{Wanted: 3, Up: up, Missing: 3 - up}}
+}
+
+// told is what programs were started with, in short.
+func told(runs []hook.Started) string {
+	var all []string
+	for _, r := range runs {
+		words := []string{r.Event.Name}
+		for _, m := range r.Event.Members {
+			words = append(words, m.Name)
+		}
+		if s := r.Event.Shortage; s != nil {
+			words = append(words, r.Event.Pool, fmt.Sprint(s.Up))
+		}
+		all = append(all, strings.Join(words, " "))
+	}
+	return strings.Join(all, "; ")
+}
+
+func wantTold(t *testing.T, runs []hook.Started, want string) {
+	t.Helper()
+	if got := told(runs); got != want {
+		t.Errorf("started %q, want %q", got, want)
+	}
+}
+
+func TestABurstOfJoinsWhileAHandlerRunsIsOneMoreRunOfIt(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 4}})
+	s.Add(joins("a"))
+	first := s.Start()
+	wantTold(t, first, "member-join a")
+	for _, n := range []string{"b", "c", "d", "b", "e", "f"} {
+		s.Add(joins(n))
+	}
+	wantTold(t, s.Start(), "") // one at a time
+	s.Ended(first[0].ID, hook.Result{At: at})
+	wantTold(t, s.Start(), "member-join b c d e f")
+	if st := s.Stats()[0]; st.Dropped != 0 || st.Runs != 1 || st.Running != 1 || st.Waiting != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestWhatHappenedBetweenTwoJoinsStaysBetweenThem(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 8}})
+	s.Add(joins("z"))
+	run := s.Start()
+	for _, e := range []hook.Event{joins("a"), joins("b"), leaves("a"), joins("c"), joins("a")} {
+		s.Add(e)
+	}
+	var all []string
+	for len(run) > 0 {
+		all = append(all, told(run))
+		s.Ended(run[0].ID, hook.Result{})
+		run = s.Start()
+	}
+	if got := strings.Join(all, "; "); got != "member-join z; member-join a b; member-leave a; member-join c a" {
+		t.Errorf("started %q", got)
+	}
+}
+
+func TestMergingLeavesWhatAnotherHookWaitsForAlone(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "slow", Concurrency: 1, Queue: 4}, {Name: "fast", Concurrency: 4, Queue: 4}})
+	s.Add(joins("a"))
+	s.Start()
+	e := joins("b")
+	s.Add(e)
+	wantTold(t, s.Start(), "member-join b") // the fast one's
+	s.Add(joins("c"))
+	wantTold(t, s.Start(), "member-join c")
+	if len(e.Members) != 1 {
+		t.Errorf("the event has become %v", e.Members)
+	}
+}
+
+func TestAMergedEventNamesAtMostSoManyMembers(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 4}})
+	s.Add(joins("first"))
+	run := s.Start()
+	for i := range 2*hook.MaxMembers + 10 {
+		s.Add(joins(fmt.Sprint("m", i)))
+	}
+	s.Ended(run[0].ID, hook.Result{})
+	var sizes []int
+	for run = s.Start(); len(run) > 0; run = s.Start() {
+		sizes = append(sizes, len(run[0].Event.Members))
+		s.Ended(run[0].ID, hook.Result{})
+	}
+	if !slices.Equal(sizes, []int{hook.MaxMembers, hook.MaxMembers, 10}) {
+		t.Errorf("runs with %v members", sizes)
+	}
+}
+
+func TestAFullQueueLosesItsOldestEventAndCountsIt(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 2}, {Name: "other", Events: []string{hook.Active}, Concurrency: 1, Queue: 2}})
+	s.Add(hook.Event{Name: hook.Fault})
+	run := s.Start()
+	var dropped []string
+	for _, reason := range []string{"1", "2", "3", "4"} {
+		dropped = append(dropped, s.Add(hook.Event{Name: hook.Fault, Reason: reason})...)
+	}
+	if !slices.Equal(dropped, []string{"h", "h"}) || s.Stats()[0].Dropped != 2 || s.Stats()[0].Waiting != 2 {
+		t.Errorf("dropped of %v, %+v", dropped, s.Stats()[0])
+	}
+	s.Ended(run[0].ID, hook.Result{})
+	if run = s.Start(); len(run) != 1 || run[0].Event.Reason != "3" {
+		t.Errorf("then %+v is started, want the third", run)
+	}
+}
+
+func TestANewerShortageTakesThePlaceOfTheOneThatWaits(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 8}})
+	s.Add(hook.Event{Name: hook.Active})
+	run := s.Start()
+	s.Add(below("web", 2))
+	s.Add(below("api", 1))
+	s.Add(below("web", 0))
+	s.Add(hook.Event{Name: hook.PoolMinimumMet, Pool: "api", Shortage: &hook.Shortage{Wanted: 3, Up: 3}})
+	var all []string
+	for len(run) > 0 {
+		s.Ended(run[0].ID, hook.Result{})
+		run = s.Start()
+		all = append(all, told(run))
+	}
+	if got := strings.Join(all, "; "); got != "pool-below-minimum web 0; pool-minimum-met api 3; " {
+		t.Errorf("started %q", got)
+	}
+}
+
+func TestAHookGetsWhatItAsksForAndOnlyOnTheActiveIfItSaysSo(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{
+		{Name: "some", Events: []string{hook.Backup, hook.Fault}, Concurrency: 9, Queue: 9},
+		{Name: "active", ActiveOnly: true, Concurrency: 9, Queue: 9},
+	})
+	s.Add(hook.Event{Name: hook.Backup})
+	s.Add(hook.Event{Name: hook.Active, Active: true})
+	var got []string
+	for _, r := range s.Start() {
+		got = append(got, fmt.Sprint(r.Rule, r.Event.Name))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"0backup", "1active"}) {
+		t.Errorf("started %v", got)
+	}
+}
+
+func TestFailuresAreCounted(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 3, Queue: 9}})
+	for range 3 {
+		s.Add(hook.Event{Name: hook.Fault})
+	}
+	run := s.Start()
+	for i, r := range []hook.Result{{Err: "exit status 1", At: at}, {Err: "killed", TimedOut: true, At: at}, {At: at}} {
+		if name := s.Ended(run[i].ID, r); name != "h" {
+			t.Errorf("ended: %q", name)
+		}
+	}
+	want := hook.Stats{Name: "h", Runs: 3, Failed: 2, TimedOut: 1, Last: at, LastErr: "killed"}
+	if got := s.Stats()[0]; got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if name := s.Ended(run[0].ID, hook.Result{}); name != "" || s.Stats()[0].Runs != 3 {
+		t.Errorf("a program that does not run has ended: %q, %+v", name, s.Stats()[0])
+	}
+}
+
+// Whatever comes in whatever order: no bound is broken, nothing is lost but what is counted,
+// and what one hook is told is in order.
+func TestTheSchedulerKeepsItsBoundsAndItsOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rules := []hook.Rule{
+			{Name: "a", Concurrency: rapid.IntRange(1, 3).Draw(t, "concurrency"), Queue: rapid.IntRange(1, 5).Draw(t, "queue")},
+			{Name: "b", Events: []string{hook.Fault, hook.Active}, Concurrency: 40, Queue: 100},
+		}
+		s := hook.NewScheduler(rules)
+		var running []hook.Started
+		newest := make([]uint64, len(rules))
+		wanted, started := make([]uint64, len(rules)), make([]uint64, len(rules))
+		for seq := uint64(1); seq < 80; seq++ {
+			name := rapid.SampledFrom([]string{hook.Fault, hook.Active, hook.Backup}).Draw(t, "event")
+			s.Add(hook.Event{Name: name, Seq: seq})
+			wanted[0]++
+			if name != hook.Backup {
+				wanted[1]++
+			}
+			if rapid.Bool().Draw(t, "start") {
+				for _, r := range s.Start() {
+					if r.Event.Seq <= newest[r.Rule] {
+						t.Fatalf("rule %d is told of %d after %d", r.Rule, r.Event.Seq, newest[r.Rule])
+					}
+					newest[r.Rule] = r.Event.Seq
+					started[r.Rule]++
+					running = append(running, r)
+				}
+			}
+			for len(running) > 0 && rapid.Bool().Draw(t, "end") {
+				i := rapid.IntRange(0, len(running)-1).Draw(t, "which")
+				s.Ended(running[i].ID, hook.Result{})
+				running = slices.Delete(running, i, i+1)
+			}
+			if len(running) > hook.MaxRunning {
+				t.Fatalf("%d run", len(running))
+			}
+			for i, st := range s.Stats() {
+				if st.Running > rules[i].Concurrency || st.Waiting > rules[i].Queue || len(s.Running(i)) != st.Running {
+					t.Fatalf("%+v of %+v", st, rules[i])
+				}
+				if started[i]+uint64(st.Waiting)+st.Dropped != wanted[i] {
+					t.Fatalf("%d events: %d started, %+v", wanted[i], started[i], st)
+				}
+			}
+		}
+	})
+}
