@@ -285,7 +285,7 @@ func (c *Cluster) logEvent(ev Event) {
 	case ev.Kind == EventConflict:
 		c.log.Error("two live members use one name; rename one of both", "name", m.Name, "addr", addr, "other", ev.Other)
 	case ev.Kind == EventUpdate:
-		c.log.Debug("member update", "name", m.Name, "addr", addr, "app", m.Meta.Addr, "drain", m.Meta.Drain)
+		c.log.Debug("member update", "name", m.Name, "addr", addr, "apps", m.Meta.Apps)
 	case !m.Self:
 		c.log.Info("member "+ev.Kind.String(), "name", m.Name, "addr", addr, "role", m.Meta.Role)
 	}

@@ -107,7 +107,7 @@ func metaOf(name, addr string) membership.Meta {
 	if strings.HasPrefix(name, "lb") {
 		return membership.Meta{Role: membership.RoleBalancer, AdvertAddr: netip.AddrPortFrom(ip, 7947)}
 	}
-	return membership.Meta{Role: membership.RoleAgent, Pool: "web", Addr: netip.AddrPortFrom(ip, 3000)}
+	return membership.Meta{Role: membership.RoleAgent, Apps: []membership.App{{Pool: "web", Addr: netip.AddrPortFrom(ip, 3000)}}}
 }
 
 // stop ends the member without goodbye.
@@ -139,6 +139,14 @@ func (n *node) member(name string) membership.Member {
 		}
 	}
 	return membership.Member{}
+}
+
+// app returns the app of the member called name, as n sees it; the zero App if there is none.
+func (n *node) app(name string) membership.App {
+	if apps := n.member(name).Meta.Apps; len(apps) > 0 {
+		return apps[0]
+	}
+	return membership.App{}
 }
 
 // heard returns "kind name" of every event so far, in order.

@@ -14,24 +14,21 @@ import (
 // The binary form of what a member says of itself: one version byte, then fields, each a tag byte, the length of the
 // value (uvarint) and the value. Fields of an unknown tag are skipped, so a newer member may say more; what an older
 // one would misunderstand needs another version byte.
-const metaVersion = 1
+const metaVersion = 2
 
 const (
 	fieldSeq     = iota + 1 // uvarint
 	fieldFlags              // one byte
 	fieldRole               // one byte
-	fieldPool               // text
-	fieldAddr               // 4 or 16 bytes of address, 2 of port, big endian
-	fieldWeight             // uvarint
 	fieldVersion            // text
-	fieldAdvert             // as fieldAddr
+	fieldAdvert             // 4 or 16 bytes of address, 2 of port, big endian
 	fieldTag                // length of the key (uvarint), key, value; once per tag
+	fieldApp                // once per app; see appendApp
 )
 
-const (
-	flagDrain   = 1 << iota // Meta.Drain
-	flagLeaving             // statement.leaving
-)
+const flagLeaving = 1 // statement.leaving
+
+const flagDrain = 1 // App.Drain
 
 // statement is what a member says of itself and when: among those of one run the one with the highest seq counts,
 // by whichever path it comes.
@@ -50,19 +47,11 @@ func (s statement) encode() ([]byte, error) {
 	b := []byte{metaVersion}
 	b = appendField(b, fieldSeq, binary.AppendUvarint(nil, s.seq))
 	var flags byte
-	if m.Drain {
-		flags |= flagDrain
-	}
 	if s.leaving {
 		flags |= flagLeaving
 	}
 	b = appendField(b, fieldFlags, []byte{flags})
 	b = appendField(b, fieldRole, []byte{byte(m.Role)})
-	b = appendField(b, fieldPool, []byte(m.Pool))
-	b = appendField(b, fieldAddr, addrBytes(m.Addr))
-	if m.Weight != 0 {
-		b = appendField(b, fieldWeight, binary.AppendUvarint(nil, uint64(m.Weight)))
-	}
 	b = appendField(b, fieldVersion, []byte(m.Version))
 	b = appendField(b, fieldAdvert, addrBytes(m.AdvertAddr))
 	for _, k := range slices.Sorted(maps.Keys(m.Tags)) {
@@ -70,8 +59,11 @@ func (s statement) encode() ([]byte, error) {
 		v = append(append(v, k...), m.Tags[k]...)
 		b = appendField(b, fieldTag, v)
 	}
+	for _, a := range m.Apps {
+		b = appendField(b, fieldApp, appendApp(nil, a))
+	}
 	if len(b) > MaxMeta {
-		return nil, fmt.Errorf("%w: %d bytes where %d fit; shorten or drop tags", ErrMetaTooLarge, len(b), MaxMeta)
+		return nil, fmt.Errorf("%w: %d bytes where %d fit; shorten or drop tags, or announce fewer apps", ErrMetaTooLarge, len(b), MaxMeta)
 	}
 	return b, nil
 }
@@ -84,6 +76,39 @@ func appendField(b []byte, tag byte, value []byte) []byte {
 	b = append(b, tag)
 	b = binary.AppendUvarint(b, uint64(len(value)))
 	return append(b, value...)
+}
+
+// appendApp appends the flags of an app (one byte), its weight (uvarint), its address with the length (uvarint) in front,
+// and the pool's name.
+func appendApp(b []byte, a App) []byte {
+	var flags byte
+	if a.Drain {
+		flags |= flagDrain
+	}
+	b = binary.AppendUvarint(append(b, flags), uint64(a.Weight))
+	addr := addrBytes(a.Addr)
+	b = append(binary.AppendUvarint(b, uint64(len(addr))), addr...)
+	return append(b, a.Pool...)
+}
+
+func decodeApp(v []byte) (App, error) {
+	if len(v) == 0 {
+		return App{}, errors.New("app without flags")
+	}
+	weight, size := binary.Uvarint(v[1:])
+	if size <= 0 || weight > MaxWeight {
+		return App{}, errors.New("app's weight out of bounds")
+	}
+	addr, pool, ok := cutBytes(v[1+size:])
+	if !ok {
+		return App{}, errors.New("app ends within its address")
+	}
+	a := App{Pool: string(pool), Weight: int(weight), Drain: v[0]&flagDrain != 0}
+	var err error
+	if len(addr) > 0 {
+		a.Addr, err = parseAddrBytes(addr)
+	}
+	return a, err
 }
 
 func addrBytes(a netip.AddrPort) []byte {
@@ -100,9 +125,9 @@ func decodeStatement(b []byte) (statement, error) {
 		return s, fmt.Errorf("%w: %d bytes where %d are allowed", ErrMetaTooLarge, len(b), MaxMeta)
 	}
 	if len(b) == 0 || b[0] != metaVersion {
-		return s, errors.New("meta is not of version 1")
+		return s, fmt.Errorf("meta is not of version %d", metaVersion)
 	}
-	var seen [fieldTag]bool // by tag; fieldTag itself may come again
+	var seen [fieldTag]bool // by tag; fieldTag itself and fieldApp may come again
 	for b = b[1:]; len(b) > 0; {
 		tag := b[0]
 		value, rest, ok := cutBytes(b[1:])
@@ -132,22 +157,12 @@ func (s *statement) setField(tag byte, v []byte) (err error) {
 		if len(v) != 1 {
 			return errors.New("not one byte")
 		}
-		m.Drain, s.leaving = v[0]&flagDrain != 0, v[0]&flagLeaving != 0
+		s.leaving = v[0]&flagLeaving != 0
 	case fieldRole:
 		if len(v) != 1 {
 			return errors.New("not one byte")
 		}
 		m.Role = Role(v[0])
-	case fieldPool:
-		m.Pool = string(v)
-	case fieldAddr:
-		m.Addr, err = parseAddrBytes(v)
-	case fieldWeight:
-		var w uint64
-		if w, err = uvarint(v); err == nil && (w < MinWeight || w > MaxWeight) {
-			err = errors.New("weight out of bounds")
-		}
-		m.Weight = int(w)
 	case fieldVersion:
 		m.Version = string(v)
 	case fieldAdvert:
@@ -161,6 +176,13 @@ func (s *statement) setField(tag byte, v []byte) (err error) {
 			m.Tags = make(map[string]string)
 		}
 		m.Tags[string(key)] = string(value)
+	case fieldApp:
+		if len(m.Apps) == MaxApps {
+			return errors.New("too many apps")
+		}
+		var a App
+		a, err = decodeApp(v)
+		m.Apps = append(m.Apps, a)
 	}
 	return err
 }

@@ -17,7 +17,10 @@ var compareAddrs = cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }
 func fullStatement() statement {
 	return statement{
 		meta: Meta{
-			Role: RoleAgent, Pool: "web", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), Weight: 256, Drain: true,
+			Role: RoleAgent, Apps: []App{
+				{Pool: "web", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), Weight: 256, Drain: true},
+				{Pool: "api", Weight: 1},
+			},
 			Version: "1.2.3", AdvertAddr: netip.MustParseAddrPort("[fd00::1]:7947"),
 			Tags: map[string]string{"zone": "a", "empty": "", "ümlaut": "größe"},
 		},
@@ -49,15 +52,16 @@ func TestMetaThatCannotBeBelievedIsRefusedByBothSides(t *testing.T) {
 	for name, change := range map[string]func(*Meta){
 		"no role":           func(m *Meta) { m.Role = 0 },
 		"unknown role":      func(m *Meta) { m.Role = 9 },
-		"weight too large":  func(m *Meta) { m.Weight = MaxWeight + 1 },
-		"negative weight":   func(m *Meta) { m.Weight = -1 },
-		"any address":       func(m *Meta) { m.Addr = netip.MustParseAddrPort("0.0.0.0:80") },
-		"multicast address": func(m *Meta) { m.Addr = netip.MustParseAddrPort("224.0.0.1:80") },
+		"weight too large":  func(m *Meta) { m.Apps[0].Weight = MaxWeight + 1 },
+		"negative weight":   func(m *Meta) { m.Apps[0].Weight = -1 },
+		"any address":       func(m *Meta) { m.Apps[1].Addr = netip.MustParseAddrPort("0.0.0.0:80") },
+		"multicast address": func(m *Meta) { m.Apps[1].Addr = netip.MustParseAddrPort("224.0.0.1:80") },
 		"no port":           func(m *Meta) { m.AdvertAddr = netip.MustParseAddrPort("10.0.0.1:0") },
-		"address with zone": func(m *Meta) { m.Addr = netip.MustParseAddrPort("[fe80::1%eth0]:80") },
-		"control character": func(m *Meta) { m.Pool = "web\x1b[31m" },
+		"address with zone": func(m *Meta) { m.Apps[1].Addr = netip.MustParseAddrPort("[fe80::1%eth0]:80") },
+		"control character": func(m *Meta) { m.Apps[1].Pool = "web\x1b[31m" },
 		"not UTF-8":         func(m *Meta) { m.Version = "\xff" },
 		"tag without key":   func(m *Meta) { m.Tags = map[string]string{"": "v"} },
+		"too many apps":     func(m *Meta) { m.Apps = slices.Repeat(m.Apps, MaxApps) },
 	} {
 		s := fullStatement()
 		change(&s.meta)
@@ -67,15 +71,18 @@ func TestMetaThatCannotBeBelievedIsRefusedByBothSides(t *testing.T) {
 	}
 	good, _ := fullStatement().encode()
 	for name, b := range map[string][]byte{
-		"nothing":         nil,
-		"another version": append([]byte{2}, good[1:]...),
-		"cut":             good[:len(good)-1],
-		"no role":         {metaVersion},
-		"role twice":      {metaVersion, fieldRole, 1, 1, fieldRole, 1, 2},
-		"huge length":     {metaVersion, fieldPool, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
-		"address of 5":    {metaVersion, fieldRole, 1, 1, fieldAddr, 7, 1, 2, 3, 4, 5, 0, 80},
-		"weight 0":        {metaVersion, fieldRole, 1, 2, fieldWeight, 1, 0},
-		"too large":       append(append([]byte(nil), good...), bytes.Repeat([]byte{200, 0}, MaxMeta)...),
+		"nothing":           nil,
+		"another version":   append([]byte{1}, good[1:]...),
+		"cut":               good[:len(good)-1],
+		"no role":           {metaVersion},
+		"role twice":        {metaVersion, fieldRole, 1, 1, fieldRole, 1, 2},
+		"huge length":       {metaVersion, fieldVersion, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+		"address of 5":      {metaVersion, fieldRole, 1, 1, fieldAdvert, 7, 1, 2, 3, 4, 5, 0, 80},
+		"weight 0":          {metaVersion, fieldRole, 1, 2, fieldApp, 3, 0, 0, 0},
+		"huge weight":       {metaVersion, fieldRole, 1, 2, fieldApp, 4, 0, 0x81, 0x02, 0},
+		"address of an app": {metaVersion, fieldRole, 1, 2, fieldApp, 5, 0, 1, 9, 1, 2},
+		"17 apps":           append([]byte{metaVersion, fieldRole, 1, 2}, bytes.Repeat([]byte{fieldApp, 3, 0, 1, 0}, MaxApps+1)...),
+		"too large":         append(append([]byte(nil), good...), bytes.Repeat([]byte{200, 0}, MaxMeta)...),
 	} {
 		if _, err := decodeStatement(b); err == nil {
 			t.Errorf("%s: decoded without complaint", name)
@@ -89,7 +96,7 @@ func TestMetaOfANewerMemberIsUnderstoodAsFarAsItGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := decodeStatement(append(b, 200, 3, 'n', 'e', 'w'))
-	if err != nil || got.meta.Pool != "web" {
+	if err != nil || got.meta.Apps[0].Pool != "web" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -64,6 +64,11 @@ type Config struct {
 	// The caller closes it after Run has returned. What a crash leaves of it halfway is ignored, as any malformed one.
 	SnapshotFile *os.File
 
+	// Answer answers what others ask with [Cluster.Ask], from the member that asks. Up to 16 run at once, each in a
+	// goroutine that Close waits for, so each should be over within a second. Of an error the first 200 bytes are told.
+	// Default: no question is answered.
+	Answer func(from Member, question []byte) ([]byte, error)
+
 	// Transport replaces the sockets, in tests. Bind and Advertise are then left to it.
 	Transport memberlist.NodeAwareTransport
 

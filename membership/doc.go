@@ -14,6 +14,7 @@
 //   - Gossip keys are rotated while everybody stays: [Cluster.AddKey], [Cluster.UseKey], [Cluster.RemoveKey]. A key is used only
 //     when every member that is there holds it, and is never printed, logged or told other than by its fingerprint.
 //   - A user's event reaches every member that is there, each once: [Cluster.Broadcast].
+//   - A member asks another one, and is answered over TCP: [Cluster.Ask].
 //   - What a hostile or newer member says never crashes this one: what cannot be decoded is counted and ignored.
 //
 // Use:

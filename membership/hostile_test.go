@@ -40,7 +40,7 @@ func (w *world) stranger(name, label string, meta []byte) *stranger {
 }
 
 func TestAMemberThatCannotBeBelievedIsCountedAndIgnored(t *testing.T) {
-	good := []byte{1, 3, 1, 2} // an agent without an app
+	good := []byte{2, 3, 1, 2} // an agent without an app
 	for _, tc := range []struct {
 		what, name string
 		meta       []byte
@@ -73,7 +73,7 @@ func TestAMemberThatCannotBeBelievedIsCountedAndIgnored(t *testing.T) {
 func TestAMemberThatTurnsBadStaysAsItWas(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		lb1 := w.start("lb1", 11, bothSeeds, nil)
-		evil := w.stranger("evil#1-A", "tandem", []byte{1, 3, 1, 2})
+		evil := w.stranger("evil#1-A", "tandem", []byte{2, 3, 1, 2})
 		if _, err := evil.ml.Join([]string{"10.0.0.11:7946"}); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestAMemberThatTurnsBadStaysAsItWas(t *testing.T) {
 func TestDirectMessagesOfRubbishAreCountedAndIgnored(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		lb1 := w.start("lb1", 11, bothSeeds, nil)
-		evil := w.stranger("evil#1-A", "tandem", []byte{1, 3, 1, 2})
+		evil := w.stranger("evil#1-A", "tandem", []byte{2, 3, 1, 2})
 		node := &memberlist.Node{Name: "lb1", Addr: []byte{10, 0, 0, 11}, Port: 7946}
 		for _, msg := range []string{"rubbish", "\x02", "\x02\x08s1#1-AAAxxxx", "\x01\x02s1", strings.Repeat("\x01", 1<<20)} {
 			if err := evil.ml.SendReliable(node, []byte(msg)); err != nil {

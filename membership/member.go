@@ -2,6 +2,8 @@ package membership
 
 import (
 	"net/netip"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -43,6 +45,21 @@ type Member struct {
 	State State
 	Since time.Time // since when it is in this State, by this node's clock
 	Self  bool      // it is this node
+}
+
+// AppID names the app at index i of Meta.Apps, which is announced, among all apps: the member's name, with the app's
+// port behind a colon if the member has several.
+func (m Member) AppID(i int) string {
+	if len(m.Meta.Apps) == 1 {
+		return m.Name
+	}
+	return m.Name + ":" + strconv.Itoa(int(m.Meta.Apps[i].Addr.Port()))
+}
+
+// AppMember returns the name of the member that has the app called id.
+func AppMember(id string) string {
+	name, _, _ := strings.Cut(id, ":")
+	return name
 }
 
 // EventKind says what happened to a member.

@@ -1,17 +1,22 @@
 package membership
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"net/netip"
+	"slices"
 )
 
 // MaxMeta is the largest encoded Meta in bytes. memberlist allows no more and panics on more; SetMeta and Open refuse.
 const MaxMeta = 512
 
-// Bounds and default of Meta.Weight, the same as lbcore's.
+// MaxApps is how many apps one member announces at most.
+const MaxApps = 16
+
+// Bounds and default of App.Weight, the same as lbcore's.
 const (
 	MinWeight     = 1
 	MaxWeight     = 256
@@ -41,19 +46,24 @@ func (r Role) String() string {
 // Meta is what a member says of itself. Encoded it has at most MaxMeta bytes. Texts are UTF-8 without control characters.
 type Meta struct {
 	Role       Role
-	Pool       string            // agents: the pool that the app serves
-	Addr       netip.AddrPort    // agents: where the app listens; zero while no app is announced (its check fails)
-	Weight     int               // agents: MinWeight to MaxWeight; 0 means DefaultWeight
-	Drain      bool              // no new requests, please; those in flight are served to their end
+	Apps       []App             // agents: at most MaxApps; the same ones in the same order for the length of a run
 	Version    string            // of the binary
 	AdvertAddr netip.AddrPort    // balancers: where its keeper receives adverts
 	Tags       map[string]string // the user's own
 }
 
+// App is one app that an agent announces.
+type App struct {
+	Pool   string         // that it serves
+	Addr   netip.AddrPort // where it listens; zero while it is not announced (its check fails)
+	Weight int            // MinWeight to MaxWeight; 0 means DefaultWeight
+	Drain  bool           // no new requests, please; those in flight are served to their end
+}
+
 // Equal reports whether both say the same.
 func (m Meta) Equal(o Meta) bool {
-	return m.Role == o.Role && m.Pool == o.Pool && m.Addr == o.Addr && m.Weight == o.Weight && m.Drain == o.Drain &&
-		m.Version == o.Version && m.AdvertAddr == o.AdvertAddr && maps.Equal(m.Tags, o.Tags)
+	return m.Role == o.Role && slices.Equal(m.Apps, o.Apps) && m.Version == o.Version && m.AdvertAddr == o.AdvertAddr &&
+		maps.Equal(m.Tags, o.Tags)
 }
 
 // Validate returns what SetMeta would find wrong with m, ErrMetaTooLarge included.
@@ -62,10 +72,11 @@ func (m Meta) Validate() error {
 	return err
 }
 
-// withDefaults returns a copy that owns its Tags and has a weight where one is needed.
+// withDefaults returns a copy that owns its Apps and Tags and has a weight where one is needed.
 func (m Meta) withDefaults() Meta {
-	if m.Role == RoleAgent && m.Weight == 0 {
-		m.Weight = DefaultWeight
+	m.Apps = slices.Clone(m.Apps)
+	for i := range m.Apps {
+		m.Apps[i].Weight = cmp.Or(m.Apps[i].Weight, DefaultWeight)
 	}
 	m.Tags = maps.Clone(m.Tags)
 	return m
@@ -77,10 +88,17 @@ func (m Meta) check() error {
 	if m.Role != RoleBalancer && m.Role != RoleAgent {
 		errs = append(errs, errors.New("role is neither balancer nor agent"))
 	}
-	if m.Weight != 0 && (m.Weight < MinWeight || m.Weight > MaxWeight) {
-		errs = append(errs, fmt.Errorf("weight %d is not within %d to %d", m.Weight, MinWeight, MaxWeight))
+	if len(m.Apps) > MaxApps {
+		errs = append(errs, fmt.Errorf("%d apps where %d are allowed", len(m.Apps), MaxApps))
 	}
-	for _, text := range []string{m.Pool, m.Version} {
+	texts, addrs := []string{m.Version}, []netip.AddrPort{m.AdvertAddr}
+	for _, a := range m.Apps {
+		if a.Weight < MinWeight || a.Weight > MaxWeight {
+			errs = append(errs, fmt.Errorf("weight %d is not within %d to %d", a.Weight, MinWeight, MaxWeight))
+		}
+		texts, addrs = append(texts, a.Pool), append(addrs, a.Addr)
+	}
+	for _, text := range texts {
 		if !cleanText(text) {
 			errs = append(errs, fmt.Errorf("%q is not UTF-8 without control characters", text))
 		}
@@ -90,7 +108,7 @@ func (m Meta) check() error {
 			errs = append(errs, fmt.Errorf("tag %q = %q: key is empty, or one of both is not UTF-8 without control characters", k, v))
 		}
 	}
-	for _, addr := range []netip.AddrPort{m.Addr, m.AdvertAddr} {
+	for _, addr := range addrs {
 		if addr != (netip.AddrPort{}) && !reachable(addr) {
 			errs = append(errs, fmt.Errorf("%v is not an address and port that others can reach", addr))
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/memberlist"
 )
@@ -33,6 +34,7 @@ const (
 	orderUseKey               // a fingerprint
 	orderRemoveKey            // a fingerprint
 	orderEvent                // a user event
+	orderAsk                  // a question, for the user of this package
 )
 
 // order is what one member asks one run of another to do. The run is named in it, and its number is remembered: who
@@ -57,7 +59,7 @@ func decodeOrder(b []byte) (order, error) {
 		return order{}, errors.New("order ends within its number")
 	}
 	target, rest, ok := cutBytes(b[8:])
-	if !ok || len(rest) == 0 || rest[0] < orderListKeys || rest[0] > orderEvent {
+	if !ok || len(rest) == 0 || rest[0] < orderListKeys || rest[0] > orderAsk {
 		return order{}, errors.New("order of an unknown kind")
 	}
 	return order{id: binary.BigEndian.Uint64(b), target: string(target), op: rest[0], body: rest[1:]}, nil
@@ -73,7 +75,12 @@ type report struct {
 // encodeReport returns the body of a frameReport: the number, the note with its length (uvarint) in front, the body.
 func encodeReport(r report) []byte {
 	b := binary.BigEndian.AppendUint64(nil, r.id)
-	note := strings.ToValidUTF8(r.note[:min(len(r.note), maxOrderNote)], "")
+	note := strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) { // as between joined errors
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(r.note[:min(len(r.note), maxOrderNote)], ""))
 	b = append(binary.AppendUvarint(b, uint64(len(note))), note...)
 	return append(b, r.body...)
 }
@@ -273,7 +280,7 @@ func (c *Cluster) obey(wire string, body []byte) {
 		if err != nil {
 			r.note = err.Error()
 		}
-		c.orders.done(s, err == nil)
+		c.orders.done(s, err == nil && o.op != orderAsk)                               // a question may be asked again
 		_ = c.ml.SendReliable(back, encodeFrame(frameReport, c.wire, encodeReport(r))) // else it asks again
 	})
 	if !started {
@@ -299,6 +306,10 @@ func (c *Cluster) execute(from string, role Role, o order, again bool) (report, 
 			return report{}, nil
 		}
 		return report{}, c.takeEvent(from, o.body)
+	}
+	if o.op == orderAsk {
+		body, err := c.answer(from, o.body)
+		return report{body: body}, err
 	}
 	if role != RoleBalancer {
 		c.count(&c.stats.RefusedOrders)

@@ -23,20 +23,20 @@ func TestAChangeReachesEveryBalancerDirectlyWhenGossipIsDead(t *testing.T) {
 		w.agree(2*time.Second, "lb1:alive lb2:alive s1:alive", lb1, lb2, s1)
 		w.net.Lose(1)
 		meta := metaOf("s1", s1.addr)
-		meta.Drain = true
+		meta.Apps[0].Drain = true
 		if err := s1.SetMeta(t.Context(), meta); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		for _, n := range []*node{lb1, lb2} {
-			if !n.member("s1").Meta.Drain {
+			if !n.app("s1").Drain {
 				t.Errorf("%s does not know", n.addr)
 			}
 		}
 		w.net.Lose(0)
 		time.Sleep(time.Minute)
 		for _, n := range []*node{lb1, lb2} {
-			if !n.member("s1").Meta.Drain {
+			if !n.app("s1").Drain {
 				t.Errorf("%s was told otherwise by gossip", n.addr)
 			}
 			if got := strings.Join(n.heardOf("s1"), " "); got != "join update" {
@@ -54,11 +54,11 @@ func TestAChangeReachesEverybodyByGossipWhenTheDirectPathIsCut(t *testing.T) {
 		w.agree(2*time.Second, "lb1:alive lb2:alive s1:alive", lb1, lb2, s1)
 		w.net.Partition([]string{s1.addr}, []string{lb2.addr})
 		meta := metaOf("s1", s1.addr)
-		meta.Drain = true
+		meta.Apps[0].Drain = true
 		if err := s1.SetMeta(t.Context(), meta); err == nil || !strings.Contains(err.Error(), "lb2") {
 			t.Errorf("SetMeta says %v; it must name lb2", err)
 		}
-		w.within(time.Second, "lb2 knows through lb1", func() bool { return lb2.member("s1").Meta.Drain })
+		w.within(time.Second, "lb2 knows through lb1", func() bool { return lb2.app("s1").Drain })
 	})
 }
 
@@ -69,13 +69,13 @@ func TestALateBalancerLearnsEverybodysNewestMeta(t *testing.T) {
 		w.agree(2*time.Second, "lb1:alive s1:alive", lb1, s1)
 		meta := metaOf("s1", s1.addr)
 		for weight := 1; weight <= 20; weight++ {
-			meta.Weight = weight
+			meta.Apps[0].Weight = weight
 			if err := s1.SetMeta(t.Context(), meta); err != nil {
 				t.Fatal(err)
 			}
 		}
 		lb2 := w.start("lb2", 12, bothSeeds, nil)
-		w.within(2*time.Second, "lb2 knows the newest weight", func() bool { return lb2.member("s1").Meta.Weight == 20 })
+		w.within(2*time.Second, "lb2 knows the newest weight", func() bool { return lb2.app("s1").Weight == 20 })
 	})
 }
 
@@ -258,7 +258,7 @@ func TestEventsTellTheWholeStoryInOrder(t *testing.T) {
 		w.agree(2*time.Second, "lb1:alive s1:alive", lb1, s1)
 		for weight := 1; weight <= 50; weight++ {
 			meta := metaOf("s1", s1.addr)
-			meta.Weight = weight
+			meta.Apps[0].Weight = weight
 			if err := s1.SetMeta(t.Context(), meta); err != nil {
 				t.Fatal(err)
 			}
@@ -277,8 +277,8 @@ func TestEventsTellTheWholeStoryInOrder(t *testing.T) {
 				continue
 			}
 			if ev.Kind == membership.EventUpdate {
-				if ev.Member.Meta.Weight != want {
-					t.Fatalf("update to weight %d, want %d", ev.Member.Meta.Weight, want)
+				if ev.Member.Meta.Apps[0].Weight != want {
+					t.Fatalf("update to weight %d, want %d", ev.Member.Meta.Apps[0].Weight, want)
 				}
 				want++
 			}

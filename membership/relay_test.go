@@ -197,7 +197,7 @@ func TestAStrangerGetsNothingCarriedAndNothingDelivered(t *testing.T) {
 		w.net.Answer(advertOf.String(), func(netip.Addr, []byte) []byte { t.Error("lb2 was reached"); return nil })
 		number := binary.BigEndian.AppendUint64(nil, 7)
 		target := append([]byte{6}, 10, 0, 0, 12, 31, 11) // 10.0.0.12:7947
-		evil := w.stranger("evil#1-A", "tandem", []byte{1, 3, 1, 2})
+		evil := w.stranger("evil#1-A", "tandem", []byte{2, 3, 1, 2})
 		send := func(host byte, msg []byte) {
 			node := &memberlist.Node{Name: "s1", Addr: []byte{10, 0, 0, host}, Port: 7946}
 			if err := evil.ml.SendBestEffort(node, msg); err != nil {

@@ -30,7 +30,7 @@ func (w *tableWorld) add(events []Event) {
 }
 
 func said(seq uint64, pool string) statement {
-	return statement{meta: Meta{Role: RoleAgent, Pool: pool, Weight: 100}, seq: seq}
+	return statement{meta: Meta{Role: RoleAgent, Apps: []App{{Pool: pool, Weight: 100}}}, seq: seq}
 }
 
 func (w *tableWorld) heard(wire, addr string, s statement) {
@@ -52,7 +52,7 @@ func TestADirectPushIsNotUndoneByOlderGossip(t *testing.T) {
 	w.heard("s1#5-A", "10.0.0.1", said(2, "old"))
 	w.add(w.tab.pushed("s1#5-A", said(2, "old"), w.now))
 	w.want("join s1@10.0.0.1, update s1@10.0.0.1")
-	if got := w.tab.members()[0].Meta.Pool; got != "api" {
+	if got := w.tab.members()[0].Meta.Apps[0].Pool; got != "api" {
 		t.Errorf("pool is %q", got)
 	}
 }
@@ -63,7 +63,7 @@ func TestAPushThatIsFasterThanTheJoinIsNotLost(t *testing.T) {
 	w.want("")
 	w.heard("s1#5-A", "10.0.0.1", said(1, "web"))
 	w.want("join s1@10.0.0.1")
-	if got := w.tab.members()[0].Meta.Pool; got != "api" {
+	if got := w.tab.members()[0].Meta.Apps[0].Pool; got != "api" {
 		t.Errorf("pool is %q", got)
 	}
 	for i := range 2 * maxEarly {
@@ -80,7 +80,7 @@ func TestTheLaterRunAtOneAddressReplacesTheEarlierWhateverTheOrder(t *testing.T)
 		for _, wire := range order {
 			w.heard(wire, "10.0.0.1", said(1, wire))
 		}
-		if got := w.tab.members()[0].Meta.Pool; got != "s1#6-B" {
+		if got := w.tab.members()[0].Meta.Apps[0].Pool; got != "s1#6-B" {
 			t.Errorf("%v: shown is %s", order, got)
 		}
 		w.all = nil
@@ -99,7 +99,7 @@ func TestAClockThatWasSetBackHidesARestartOnlyUntilTheOldRunIsFoundDead(t *testi
 	w.all = nil
 	w.add(w.tab.gone("s1#9-A", w.now))
 	w.want("update s1@10.0.0.1")
-	if got := w.tab.members()[0].Meta.Pool; got != "new" {
+	if got := w.tab.members()[0].Meta.Apps[0].Pool; got != "new" {
 		t.Errorf("shown is %s", got)
 	}
 }
@@ -110,7 +110,7 @@ func TestNothingThatIsStillGossipedReplacesThisNode(t *testing.T) {
 	w.heard("me#9-B", "10.0.0.1", said(1, "before the clock was set back"))
 	w.add(w.tab.gone("me#9-B", w.now))
 	w.want("join me@10.0.0.1")
-	if m := w.tab.members()[0]; !m.Self || m.Meta.Pool != "now" || m.State != StateAlive {
+	if m := w.tab.members()[0]; !m.Self || m.Meta.Apps[0].Pool != "now" || m.State != StateAlive {
 		t.Errorf("shown is %+v", m)
 	}
 }

@@ -96,7 +96,7 @@ func TestAnOrderIsCarriedOutOnceAndByWhomItNamesAlone(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		lb1 := w.start("lb1", 11, bothSeeds, nil)
 		heard := lb1.listen()
-		evil := w.stranger("evil#1-A", "tandem", []byte{1, 3, 1, 2})
+		evil := w.stranger("evil#1-A", "tandem", []byte{2, 3, 1, 2})
 		if _, err := evil.ml.Join([]string{"10.0.0.11:7946"}); err != nil {
 			t.Fatal(err)
 		}

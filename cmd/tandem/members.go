@@ -122,8 +122,8 @@ func (c memberChange) print(w io.Writer, asJSON bool) error {
 	}
 	m := c.Member
 	words := []string{c.At.Format("15:04:05.000"), c.Change, m.Name, m.Role, m.Addr.String()}
-	if m.Pool != "" {
-		words = append(words, "pool", m.Pool, "app", appOf(m))
+	for _, a := range m.Apps {
+		words = append(words, "pool", a.Pool, "app", appOf(a))
 	}
 	if t := tagsOf(m); t != "" {
 		words = append(words, t)
@@ -135,24 +135,24 @@ func (c memberChange) print(w io.Writer, asJSON bool) error {
 func printMembers(w io.Writer, members []api.Member, now time.Time) error {
 	t := newTable(w, "MEMBER", "ROLE", "STATE", "ADDRESS", "POOL", "APP", "SINCE", "TAGS")
 	for _, m := range members {
-		app := ""
-		if m.App.IsValid() {
-			app = appOf(m)
+		var pools, apps []string
+		for _, a := range m.Apps {
+			pools, apps = append(pools, a.Pool), append(apps, appOf(a))
 		}
-		t.row(m.Name, m.Role, m.State, m.Addr.String(), m.Pool, app, ago(now, m.Since), tagsOf(m))
+		t.row(m.Name, m.Role, m.State, m.Addr.String(), strings.Join(pools, ","), strings.Join(apps, ","), ago(now, m.Since), tagsOf(m))
 	}
 	return t.flush()
 }
 
-// appOf is where a member's app listens, and whether it drains.
-func appOf(m api.Member) string {
+// appOf is where an app listens, and whether it drains.
+func appOf(a api.App) string {
 	switch {
-	case !m.App.IsValid():
+	case !a.Addr.IsValid():
 		return "none"
-	case m.Drain:
-		return m.App.String() + " (drain)"
+	case a.Drain:
+		return a.Addr.String() + " (drain)"
 	}
-	return m.App.String()
+	return a.Addr.String()
 }
 
 // tagsOf writes a member's tags as they are given to the agent.

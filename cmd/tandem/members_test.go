@@ -74,12 +74,16 @@ func TestMembersAreWatched(t *testing.T) {
 		members = change(slices.Clone(members))
 	}
 	until(2)
-	set(func(m []api.Member) []api.Member { m[1].Drain = false; return m })
+	set(func(m []api.Member) []api.Member {
+		m[1].Apps = []api.App{m[1].Apps[0]}
+		m[1].Apps[0].Drain = false
+		return m
+	})
 	until(3)
 	set(func(m []api.Member) []api.Member { m[1].State = "failed"; return m })
 	until(4)
 	set(func(m []api.Member) []api.Member {
-		return append(m[:1], api.Member{Name: "web2", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.22:7946"), Pool: "web"})
+		return append(m[:1], api.Member{Name: "web2", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.22:7946"), Apps: []api.App{{Pool: "web"}}})
 	})
 	until(6)
 	stop()

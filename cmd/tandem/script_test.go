@@ -130,7 +130,7 @@ func example() api.Status {
 		}}},
 		Members: []api.Member{
 			{Name: "lb1", Role: "balancer", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.11:7946")},
-			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Pool: "web", App: netip.MustParseAddrPort("192.168.42.21:3000"), Drain: true, Tags: map[string]string{"zone": "a", "app": "shop"}},
+			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Apps: []api.App{{Pool: "web", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), Weight: 100, Drain: true}}, Tags: map[string]string{"zone": "a", "app": "shop"}},
 		},
 	}
 }

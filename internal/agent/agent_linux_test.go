@@ -191,7 +191,15 @@ func (f *fixture) agentSeen() membership.Member {
 	return membership.Member{}
 }
 
-func (f *fixture) announced() bool { return f.agentSeen().Meta.Addr.IsValid() }
+// app returns what the agent announces of its first app.
+func (f *fixture) app() membership.App {
+	if apps := f.agentSeen().Meta.Apps; len(apps) > 0 {
+		return apps[0]
+	}
+	return membership.App{}
+}
+
+func (f *fixture) announced() bool { return f.app().Addr.IsValid() }
 
 func (f *fixture) get(path string) string {
 	f.t.Helper()
@@ -222,14 +230,14 @@ func TestAnAppIsAnnouncedWhenItsCheckPassesAndDrainedBeforeItIsStopped(t *testin
 		cfg.DrainTimeout, cfg.Snapshot = 300*time.Millisecond, snapshot
 	})
 	f.await("the app is announced", f.announced)
-	m := f.agentSeen().Meta
+	m := f.app()
 	if want := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), f.port); m.Addr != want || m.Pool != "web" || m.Weight != 100 {
 		t.Errorf("announced is %+v", m)
 	}
 	f.signals <- syscall.SIGTERM
 	f.await("drain is announced while the app serves", func() bool {
-		m := f.agentSeen()
-		return m.Meta.Drain && m.Meta.Addr.IsValid() && f.get("/pid") != ""
+		m := f.app()
+		return m.Drain && m.Addr.IsValid() && f.get("/pid") != ""
 	})
 	f.exit(7)
 	f.await("the agent has left", func() bool { return f.agentSeen().State == membership.StateLeft })
@@ -293,7 +301,7 @@ func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
 	f := start(t, "stubborn", func(cfg *agent.Config) { cfg.StopGrace, cfg.DrainTimeout = time.Hour, time.Hour })
 	f.await("the app is announced", f.announced)
 	f.signals <- syscall.SIGTERM
-	f.await("draining has begun", func() bool { return f.agentSeen().Meta.Drain })
+	f.await("draining has begun", func() bool { return f.app().Drain })
 	f.signals <- syscall.SIGTERM
 	f.exit(128 + 15)
 	if f.get("/pid") != "" {

@@ -76,9 +76,11 @@ func (a *announcer) tell(ctx context.Context, s standing) {
 // metaOf returns what to announce: an app that is not well has no address.
 func (a *announcer) metaOf(s standing) membership.Meta {
 	m := a.meta
-	m.Drain = s.draining
+	app := m.Apps[0]
+	app.Drain = s.draining
 	if !s.well {
-		m.Addr = netip.AddrPort{}
+		app.Addr = netip.AddrPort{}
 	}
+	m.Apps = []membership.App{app}
 	return m
 }

@@ -52,9 +52,9 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 	}
 	defer cluster.Close()
 	meta := firstMeta(cfg)
-	meta.Addr = netip.AddrPortFrom(cfg.Addr.Unmap(), cfg.Port)
+	meta.Apps[0].Addr = netip.AddrPortFrom(cfg.Addr.Unmap(), cfg.Port)
 	if !cfg.Addr.IsValid() {
-		meta.Addr = netip.AddrPortFrom(cluster.Self().Addr, cfg.Port)
+		meta.Apps[0].Addr = netip.AddrPortFrom(cluster.Self().Addr, cfg.Port)
 	}
 	if err := meta.Validate(); err != nil {
 		return 1, fmt.Errorf("agent: the app cannot be announced: %w", err)
@@ -72,7 +72,8 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 // firstMeta says who this is, and of no app yet.
 func firstMeta(cfg Config) membership.Meta {
 	return membership.Meta{
-		Role: membership.RoleAgent, Pool: cfg.Pool, Weight: cfg.Weight, Version: cfg.Version, Tags: cfg.Tags,
+		Role: membership.RoleAgent, Version: cfg.Version, Tags: cfg.Tags,
+		Apps: []membership.App{{Pool: cfg.Pool, Weight: cfg.Weight}},
 	}
 }
 
@@ -216,7 +217,7 @@ func (a *agent) checked(res checkResult) {
 	well := a.health.observe(res.err == nil)
 	switch {
 	case well && !was:
-		a.cfg.Log.Info("app is well", "pool", a.cfg.Pool, "addr", a.announcer.meta.Addr)
+		a.cfg.Log.Info("app is well", "pool", a.cfg.Pool, "addr", a.announcer.meta.Apps[0].Addr)
 	case !well && was:
 		a.cfg.Log.Warn("app is not well", "pool", a.cfg.Pool, "err", res.err)
 		a.complain = time.Now().Add(complainGap)

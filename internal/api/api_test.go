@@ -48,7 +48,7 @@ func TestStatusCrossesTheSocketUnchanged(t *testing.T) {
 			Name: "vip", VIPs: []netip.Addr{netip.MustParseAddr("192.168.42.42")}, State: "active", Epoch: 7,
 			Peers: []api.Peer{{Node: "lb2", HeardAgo: 3 * time.Millisecond}},
 		}},
-		Members: []api.Member{{Name: "web1", Role: "agent", App: netip.MustParseAddrPort("192.168.42.21:3000")}},
+		Members: []api.Member{{Name: "web1", Role: "agent", Apps: []api.App{{Pool: "web", Addr: netip.MustParseAddrPort("192.168.42.21:3000")}}}},
 	}
 	c := api.NewClient(serve(t, func() api.Status { return want }))
 	got, err := c.Status(t.Context())

@@ -155,17 +155,22 @@ type Backend struct {
 
 // Member is one process in the gossip cluster: a balancer or an agent.
 type Member struct {
-	Name   string         `json:"name"`
-	Role   string         `json:"role"`
-	State  string         `json:"state"` // alive, suspect, failed or left
-	Addr   netip.AddrPort `json:"addr"`
-	Since  time.Time      `json:"since"`
-	Pool   string         `json:"pool,omitempty"`
-	App    netip.AddrPort `json:"app,omitzero"`
-	Weight int            `json:"weight,omitempty"`
-	Drain  bool           `json:"drain,omitempty"`
+	Name  string         `json:"name"`
+	Role  string         `json:"role"`
+	State string         `json:"state"` // alive, suspect, failed or left
+	Addr  netip.AddrPort `json:"addr"`
+	Since time.Time      `json:"since"`
+	Apps  []App          `json:"apps,omitempty"` // an agent's
 
 	Tags map[string]string `json:"tags,omitempty"` // as the member says
+}
+
+// App is one app of an agent, as that announces it.
+type App struct {
+	Pool   string         `json:"pool"`
+	Addr   netip.AddrPort `json:"addr,omitzero"` // none: it is not announced, since its check fails
+	Weight int            `json:"weight"`
+	Drain  bool           `json:"drain,omitempty"`
 }
 
 // Done is the answer to an order that was carried out.

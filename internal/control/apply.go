@@ -75,11 +75,14 @@ func addProxy(s *api.Status, p *ipc.ProxyState) {
 }
 
 func member(m membership.Member) api.Member {
-	return api.Member{
+	out := api.Member{
 		Name: m.Name, Role: m.Meta.Role.String(), State: m.State.String(),
-		Addr: netip.AddrPortFrom(m.Addr, m.Port), Since: m.Since,
-		Pool: m.Meta.Pool, App: m.Meta.Addr, Weight: m.Meta.Weight, Drain: m.Meta.Drain, Tags: m.Meta.Tags,
+		Addr: netip.AddrPortFrom(m.Addr, m.Port), Since: m.Since, Tags: m.Meta.Tags,
 	}
+	for _, a := range m.Meta.Apps {
+		out.Apps = append(out.Apps, api.App(a))
+	}
+	return out
 }
 
 func keyReport(r membership.KeyReport, added string, err error) api.Keys {

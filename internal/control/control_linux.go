@@ -276,7 +276,7 @@ func (p *Process) refresh(seedsTried bool) {
 	lists, refused := poolLists(p.start.Pools, members)
 	for _, r := range refused {
 		if !slices.Contains(p.refused, r) {
-			p.log.Warn("app not taken into a pool", "member", r.Member, "pool", r.Pool, "reason", r.Reason)
+			p.log.Warn("app not taken into a pool", "app", r.App, "pool", r.Pool, "reason", r.Reason)
 		}
 	}
 	p.refused = refused

@@ -12,9 +12,9 @@ import (
 // staticPrefix begins the ID of a static backend; no member's name has a space in it.
 const staticPrefix = "static "
 
-// refusal is a member that may not serve the pool it asks for.
+// refusal is an app that may not serve the pool it asks for.
 type refusal struct {
-	Member, Pool, Reason string
+	App, Pool, Reason string
 }
 
 // poolLists computes every pool's whole list. Order is stable: static backends as in the
@@ -32,21 +32,26 @@ func poolLists(static []ipc.StaticPool, members []membership.Member) (*ipc.Pools
 	}
 	var refused []refusal
 	for _, m := range members { // sorted by name
-		if m.Meta.Role != membership.RoleAgent || !m.State.Present() || !m.Meta.Addr.IsValid() {
+		if m.Meta.Role != membership.RoleAgent || !m.State.Present() {
 			continue
 		}
-		i, known := index[m.Meta.Pool]
-		if !known {
-			refused = append(refused, refusal{m.Name, m.Meta.Pool, "no such pool is configured"})
-			continue
+		for nth, app := range m.Meta.Apps {
+			if !app.Addr.IsValid() {
+				continue
+			}
+			i, known := index[app.Pool]
+			if !known {
+				refused = append(refused, refusal{m.AppID(nth), app.Pool, "no such pool is configured"})
+				continue
+			}
+			if reason := refuse(static[i], m, app.Addr.Addr(), out.Pools[i].Backends, m.AppID(nth)); reason != "" {
+				refused = append(refused, refusal{m.AppID(nth), app.Pool, reason})
+				continue
+			}
+			out.Pools[i].Backends = append(out.Pools[i].Backends, ipc.Backend{
+				ID: m.AppID(nth), Addr: app.Addr, Weight: app.Weight, Drain: app.Drain,
+			})
 		}
-		if reason := refuse(static[i], m); reason != "" {
-			refused = append(refused, refusal{m.Name, m.Meta.Pool, reason})
-			continue
-		}
-		out.Pools[i].Backends = append(out.Pools[i].Backends, ipc.Backend{
-			ID: m.Name, Addr: m.Meta.Addr, Weight: m.Meta.Weight, Drain: m.Meta.Drain,
-		})
 	}
 	return out, refused
 }
@@ -70,7 +75,7 @@ func inherit(lists *ipc.Pools, reported []ipc.PoolState, members []membership.Me
 				continue
 			}
 			for _, b := range r.Backends {
-				if b.State == "up" && !known[b.ID] && !strings.HasPrefix(b.ID, staticPrefix) {
+				if b.State == "up" && !known[b.ID] && !known[membership.AppMember(b.ID)] && !strings.HasPrefix(b.ID, staticPrefix) {
 					pool.Backends = append(pool.Backends, ipc.Backend{ID: b.ID, Addr: b.Addr, Weight: b.Weight})
 				}
 			}
@@ -78,12 +83,14 @@ func inherit(lists *ipc.Pools, reported []ipc.PoolState, members []membership.Me
 	}
 }
 
-// refuse says why the agent m may not announce its app for a pool; empty: it may. An agent
+// refuse says why the agent m may not announce its app id at addr for a pool in which taken are already; empty: it
+// may. An agent
 // that names an address other than the one it gossips from could send the pool's traffic,
 // and its checks, to anybody.
-func refuse(pool ipc.StaticPool, m membership.Member) string {
-	addr := m.Meta.Addr.Addr()
+func refuse(pool ipc.StaticPool, m membership.Member, addr netip.Addr, taken []ipc.Backend, id string) string {
 	switch {
+	case slices.ContainsFunc(taken, func(b ipc.Backend) bool { return b.ID == id }):
+		return "it announces the same port for this pool twice"
 	case len(pool.Allow) > 0 && !within(pool.Allow, addr):
 		return "its address is in none of the networks that the pool allows"
 	case addr != m.Addr && !within(pool.SpeakFor, addr):

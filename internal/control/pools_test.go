@@ -11,10 +11,10 @@ import (
 )
 
 func agent(name, pool, addr string, change ...func(*membership.Member)) membership.Member {
-	m := membership.Member{Name: name, State: membership.StateAlive, Meta: membership.Meta{Role: membership.RoleAgent, Pool: pool, Weight: 100}}
+	m := membership.Member{Name: name, State: membership.StateAlive, Meta: membership.Meta{Role: membership.RoleAgent, Apps: []membership.App{{Pool: pool, Weight: 100}}}}
 	if addr != "" {
-		m.Meta.Addr = netip.MustParseAddrPort(addr)
-		m.Addr = m.Meta.Addr.Addr()
+		m.Meta.Apps[0].Addr = netip.MustParseAddrPort(addr)
+		m.Addr = m.Meta.Apps[0].Addr.Addr()
 	}
 	for _, c := range change {
 		c(&m)
@@ -37,20 +37,33 @@ func TestAPoolsListIsItsStaticBackendsAndItsMembers(t *testing.T) {
 		agent("a3", "web", "10.0.0.3:3000", in(membership.StateFailed)),
 		agent("a4", "web", "10.0.0.4:3000", in(membership.StateLeft)),
 		agent("a5", "web", ""), // its check fails
-		agent("a6", "web", "10.0.0.6:3000", func(m *membership.Member) { m.Meta.Drain, m.Meta.Weight = true, 7 }),
+		agent("a6", "web", "10.0.0.6:3000", func(m *membership.Member) { m.Meta.Apps[0].Drain, m.Meta.Apps[0].Weight = true, 7 }),
 		agent("b1", "api", "10.1.0.1:3000"),
 		agent("b2", "api", "10.2.0.1:3000"), // not from an allowed network
 		agent("c1", "nope", "10.0.0.8:3000"),
+		agent("d1", "web", "10.1.0.7:3000", func(m *membership.Member) {
+			m.Meta.Apps = append(m.Meta.Apps,
+				membership.App{Pool: "web", Addr: netip.MustParseAddrPort("10.1.0.7:3001"), Weight: 5},
+				membership.App{Pool: "api", Addr: netip.MustParseAddrPort("10.1.0.7:4000"), Weight: 9, Drain: true},
+				membership.App{Pool: "api"}, // its check fails
+				membership.App{Pool: "nope", Addr: netip.MustParseAddrPort("10.1.0.7:5000"), Weight: 9},
+				membership.App{Pool: "web", Addr: netip.MustParseAddrPort("10.1.0.7:3001"), Weight: 9})
+		}),
 		{Name: "lb1", State: membership.StateAlive, Meta: membership.Meta{Role: membership.RoleBalancer}},
 	}
 	got, refused := poolLists(static, members)
 	want := &ipc.Pools{Pools: []ipc.PoolBackends{
-		{Name: "api", Backends: []ipc.Backend{{ID: "b1", Addr: netip.MustParseAddrPort("10.1.0.1:3000"), Weight: 100}}},
+		{Name: "api", Backends: []ipc.Backend{
+			{ID: "b1", Addr: netip.MustParseAddrPort("10.1.0.1:3000"), Weight: 100},
+			{ID: "d1:4000", Addr: netip.MustParseAddrPort("10.1.0.7:4000"), Weight: 9, Drain: true},
+		}},
 		{Name: "web", Backends: []ipc.Backend{
 			{ID: "static 10.0.0.9:80", Addr: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 100},
 			{ID: "a1", Addr: netip.MustParseAddrPort("10.0.0.1:3000"), Weight: 100},
 			{ID: "a2", Addr: netip.MustParseAddrPort("10.0.0.2:3000"), Weight: 100},
 			{ID: "a6", Addr: netip.MustParseAddrPort("10.0.0.6:3000"), Weight: 7, Drain: true},
+			{ID: "d1:3000", Addr: netip.MustParseAddrPort("10.1.0.7:3000"), Weight: 100},
+			{ID: "d1:3001", Addr: netip.MustParseAddrPort("10.1.0.7:3001"), Weight: 5},
 		}},
 	}}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
@@ -59,6 +72,8 @@ func TestAPoolsListIsItsStaticBackendsAndItsMembers(t *testing.T) {
 	wantRefused := []refusal{
 		{"b2", "api", "its address is in none of the networks that the pool allows"},
 		{"c1", "nope", "no such pool is configured"},
+		{"d1:5000", "nope", "no such pool is configured"},
+		{"d1:3001", "web", "it announces the same port for this pool twice"},
 	}
 	if diff := cmp.Diff(wantRefused, refused); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
@@ -126,16 +141,19 @@ func TestANewControlProcessDropsNobodyItHasNotHeardOf(t *testing.T) {
 			{ID: "a2", Addr: netip.MustParseAddrPort("10.0.0.2:80"), State: "up", Weight: 7},
 			{ID: "a3", Addr: netip.MustParseAddrPort("10.0.0.3:80"), State: "down", Weight: 100},
 			{ID: "a4", Addr: netip.MustParseAddrPort("10.0.0.4:80"), State: "up", Weight: 100},
+			{ID: "a6:80", Addr: netip.MustParseAddrPort("10.0.0.6:80"), State: "up", Weight: 100},
+			{ID: "a7:80", Addr: netip.MustParseAddrPort("10.0.0.7:80"), State: "up", Weight: 100},
 			{ID: "a5", Addr: netip.MustParseAddrPort("10.0.0.5:80"), State: "drain", Weight: 100},
 			{ID: "static 10.0.0.9:80", Addr: netip.MustParseAddrPort("10.0.0.9:80"), State: "up", Weight: 100},
 		}},
 		{Name: "gone", Backends: []ipc.BackendState{{ID: "b1", State: "up"}}},
 	}
-	members := []membership.Member{agent("a1", "web", "10.0.0.1:80"), agent("a4", "web", "10.0.0.4:80", in(membership.StateLeft))}
+	members := []membership.Member{agent("a1", "web", "10.0.0.1:80"), agent("a4", "web", "10.0.0.4:80", in(membership.StateLeft)), agent("a7", "web", "10.0.0.7:81")}
 	inherit(lists, reported, members)
 	want := &ipc.Pools{Pools: []ipc.PoolBackends{{Name: "web", Backends: []ipc.Backend{
 		{ID: "a1", Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 100},
 		{ID: "a2", Addr: netip.MustParseAddrPort("10.0.0.2:80"), Weight: 7},
+		{ID: "a6:80", Addr: netip.MustParseAddrPort("10.0.0.6:80"), Weight: 100},
 	}}}}
 	if diff := cmp.Diff(want, lists, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 		t.Errorf("lists (-want +got):\n%s", diff)

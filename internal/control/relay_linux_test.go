@@ -73,7 +73,7 @@ func TestAKeepersQueryGoesThroughThreeMembersAndTheAnswersComeBack(t *testing.T)
 	all := []*membership.Cluster{c, join(t, network, "10.0.0.12", membership.Meta{Role: membership.RoleBalancer, AdvertAddr: target}, "lb2")}
 	for i, name := range []string{"s1", "s2", "s3"} {
 		addr := netip.AddrFrom4([4]byte{10, 0, 0, byte(21 + i)}).String()
-		all = append(all, join(t, network, addr, membership.Meta{Role: membership.RoleAgent, Pool: "web"}, name))
+		all = append(all, join(t, network, addr, membership.Meta{Role: membership.RoleAgent, Apps: []membership.App{{Pool: "web"}}}, name))
 	}
 	for _, one := range all {
 		for end := time.Now().Add(20 * time.Second); len(one.Members()) < len(all); time.Sleep(5 * time.Millisecond) {

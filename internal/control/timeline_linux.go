@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -154,7 +155,18 @@ func (p *Process) noteMember(ev membership.Event) {
 		detail += ", and one of the same name at " + ev.Other.String()
 	}
 	words := map[membership.EventKind]string{membership.EventJoin: "alive", membership.EventLeave: "left", membership.EventFail: "failed", membership.EventConflict: "conflict"}
-	p.note(timeline.Entry{Time: ev.At, Kind: timeline.KindMember, Name: ev.Member.Name, To: words[ev.Kind], Group: ev.Member.Meta.Pool, Detail: detail})
+	p.note(timeline.Entry{Time: ev.At, Kind: timeline.KindMember, Name: ev.Member.Name, To: words[ev.Kind], Group: poolsOf(ev.Member), Detail: detail})
+}
+
+// poolsOf names the pools that a member's apps serve.
+func poolsOf(m membership.Member) string {
+	var pools []string
+	for _, a := range m.Meta.Apps {
+		if !slices.Contains(pools, a.Pool) {
+			pools = append(pools, a.Pool)
+		}
+	}
+	return strings.Join(pools, ",")
 }
 
 // noted carries an order out and notes who gave it and what came of it: the order itself
