@@ -49,6 +49,7 @@ type status struct {
 // backendSlot is a loop's own part of a backend.
 type backendSlot struct {
 	credit int       // RoundRobin's
+	turn   uint64    // when it is due among many
 	conns  upstreams // kept and busy connections
 	count  backendCounts
 	_      [64]byte // the next slot is another core's

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"time"
@@ -122,12 +123,15 @@ const recheckGap = 10 * time.Millisecond
 
 // keepChecking is the goroutine that owns the health of b. It checks at once,
 // then every interval, and soon after a loop has reported a failed connection.
+// Many that came at once are not checked at once for ever: each has a time of
+// its own within the interval from its second check on.
 func (b *Backend) keepChecking(ctx context.Context) {
 	var h health
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
-		cfg := b.pool.view.Load().cfg.Check
+	for first := true; ; {
+		view := b.pool.view.Load()
+		cfg := view.cfg.Check
 		h.rise, h.fall = cfg.Rise, cfg.Fall
 		select {
 		case <-ctx.Done():
@@ -150,7 +154,12 @@ func (b *Backend) keepChecking(ctx context.Context) {
 				continue
 			}
 			b.learn(&h, err, time.Since(start))
-			timer.Reset(max(cfg.Interval-time.Since(start), recheckGap))
+			next := cfg.Interval - time.Since(start)
+			if first && view.many {
+				next = rand.N(cfg.Interval)
+			}
+			first = false
+			timer.Reset(max(next, recheckGap))
 		}
 	}
 }

@@ -11,13 +11,20 @@ type Policy interface {
 // RoundRobin is smooth weighted round robin: in each cycle of as many picks as
 // the weights add up to, every backend is picked weight times, spread as evenly
 // as can be (nginx's algorithm). The state sits with the backends, one word per
-// slot, so it survives changes of the set.
-type RoundRobin struct{ slot int }
+// slot, so it survives changes of the set. More than 32 of them take turns at
+// distances that go by their weights, which costs no more than a few do.
+type RoundRobin struct {
+	slot int
+	rota *rota
+}
 
 var _ Policy = RoundRobin{}
 
 // Pick implements Policy.
 func (r RoundRobin) Pick(avail []*Backend, _ uint64) *Backend {
+	if len(avail) > maxScanned && r.rota != nil {
+		return r.rota.next(avail)
+	}
 	var best *Backend
 	total := 0
 	for _, b := range avail {
@@ -35,8 +42,16 @@ func (r RoundRobin) Pick(avail []*Backend, _ uint64) *Backend {
 // LeastConn picks the backend with the fewest requests in flight, on all loops
 // together and in proportion to its weight; tunnels count. Those that are equal
 // take turns as in RoundRobin. It costs a read of every backend's count in every
-// slot, so it is for requests that last.
-type LeastConn struct{ slot int }
+// slot, so it is for requests that last. Of more than 32 backends, the eight
+// whose turn it is are looked at: with that many there is always one that is
+// nearly idle among eight, or none is.
+type LeastConn struct {
+	slot int
+	rota *rota
+}
+
+// drawn is how many of many backends LeastConn looks at.
+const drawn = 8
 
 var _ Policy = LeastConn{}
 
@@ -44,6 +59,9 @@ var _ Policy = LeastConn{}
 func (l LeastConn) Pick(avail []*Backend, _ uint64) *Backend {
 	if len(avail) == 1 {
 		return avail[0]
+	}
+	if len(avail) > maxScanned && l.rota != nil {
+		return l.leastOfDrawn(avail)
 	}
 	least := avail[0]
 	n, w := least.inFlight(), int64(least.weight.Load())
@@ -69,10 +87,23 @@ func (l LeastConn) Pick(avail []*Backend, _ uint64) *Backend {
 	return best
 }
 
+func (l LeastConn) leastOfDrawn(avail []*Backend) *Backend {
+	var least *Backend
+	var n, w int64
+	for range drawn {
+		b := l.rota.next(avail)
+		m, v := b.inFlight(), int64(b.weight.Load())
+		if least == nil || m*w < n*v {
+			least, n, w = b, m, v
+		}
+	}
+	return least
+}
+
 // newPolicy makes the policy of that name, which PoolConfig has checked.
 func newPolicy(name string, slot int) Policy {
 	if name == "leastconn" {
-		return LeastConn{slot}
+		return LeastConn{slot, &rota{slot: slot}}
 	}
-	return RoundRobin{slot}
+	return RoundRobin{slot, &rota{slot: slot}}
 }

@@ -82,7 +82,7 @@ func TestRoundRobinStaysFairWhenTheSetChanges(t *testing.T) {
 
 func TestLoopsPickIndependently(t *testing.T) {
 	list := backends(1, 1)
-	if got := picks(RoundRobin{0}, list, 2) + picks(RoundRobin{1}, list, 2); got != "abab" {
+	if got := picks(RoundRobin{slot: 0}, list, 2) + picks(RoundRobin{slot: 1}, list, 2); got != "abab" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -25,13 +25,22 @@ type Pool struct {
 	policies []Policy // one per slot
 	backends []*Backend
 	closed   bool
+	later    *time.Timer // shows loops what has changed; nil: nothing waits
 }
+
+// In a pool of more than manyBackends, changes of state are shown together after publishDelay: to show
+// one costs a look at all, and in the second after a start all of them come up.
+const (
+	manyBackends = 256
+	publishDelay = 2 * time.Millisecond
+)
 
 // poolView is immutable.
 type poolView struct {
 	cfg      *PoolConfig
 	policies []Policy
 	avail    []*Backend
+	many     bool       // more than manyBackends, available or not
 	slots    []poolSlot // the pool's: what they count is not
 }
 
@@ -122,7 +131,7 @@ func (p *Pool) replace(set []BackendConfig) {
 // publish shows loops the current state. It is called with p.mu held, or
 // before the pool is shared.
 func (p *Pool) publish() {
-	v := &poolView{cfg: p.cfg, policies: p.policies, slots: p.slots}
+	v := &poolView{cfg: p.cfg, policies: p.policies, slots: p.slots, many: len(p.backends) > manyBackends}
 	for _, b := range p.backends {
 		if b.available() {
 			v.avail = append(v.avail, b)
@@ -134,8 +143,22 @@ func (p *Pool) publish() {
 // refresh is called by checkers after a state has changed.
 func (p *Pool) refresh() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.later != nil:
+	case len(p.backends) > manyBackends:
+		p.later = time.AfterFunc(publishDelay, p.publishLater)
+	default:
+		p.publish()
+		p.proxy.changed()
+	}
+}
+
+func (p *Pool) publishLater() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.later = nil
 	p.publish()
-	p.mu.Unlock()
 	p.proxy.changed()
 }
 
@@ -209,6 +232,9 @@ func (p *Pool) Acquire(key uint64, tried ...*Backend) (*Lease, error) {
 func (v *poolView) pick(slot int, key uint64, tried, scratch []*Backend) *Backend {
 	avail := v.avail
 	if len(tried) > 0 {
+		if b := v.pickAnother(slot, key, tried); b != nil {
+			return b
+		}
 		avail = scratch[:0]
 		for _, b := range v.avail {
 			if !contains(tried, b) {
@@ -220,6 +246,20 @@ func (v *poolView) pick(slot int, key uint64, tried, scratch []*Backend) *Backen
 		return nil
 	}
 	return v.policies[slot].Pick(avail, key)
+}
+
+// pickAnother asks the policy again, of many backends, rather than make a list
+// without those that were tried; nil: make one.
+func (v *poolView) pickAnother(slot int, key uint64, tried []*Backend) *Backend {
+	if len(v.avail) <= maxScanned {
+		return nil
+	}
+	for range len(tried) + 1 {
+		if b := v.policies[slot].Pick(v.avail, key); !contains(tried, b) {
+			return b
+		}
+	}
+	return nil
 }
 
 func contains(list []*Backend, b *Backend) bool {
