@@ -52,6 +52,7 @@ standard error. SIGTERM hands the VIP over, waits until the connections have end
 	f.StringVar(&flags.AdvertInterval, "advert-interval", "", "time between adverts, 5ms to 10s (default 20ms)")
 	f.StringVar(&flags.Socket, "socket", "", "admin socket (default /run/tandem/control.sock)")
 	f.StringVar(&flags.StateDir, "state", "", "directory for what is remembered: members, gossip keys and timeline (default systemd's StateDirectory, else none)")
+	f.StringVar(&flags.Status, "status", "", `address:port of the status page and metrics, or "off" (default all addresses, 1936)`)
 	f.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	return cmd
 }

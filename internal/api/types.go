@@ -20,11 +20,28 @@ type Status struct {
 	Encrypted      bool          `json:"encrypted"`     // gossip carries the gossip key
 	AdvertInterval time.Duration `json:"advert_interval"`
 	Adverts        Adverts       `json:"adverts"`
+	Sessions       int           `json:"sessions"` // agreed with other keepers, under which adverts are believed
+	Channels       int           `json:"channels"` // state channels to other keepers that stand
 	Groups         []Group       `json:"groups"`
 	Processes      []Process     `json:"processes"`
 	Frontends      []Frontend    `json:"frontends"`
 	Pools          []Pool        `json:"pools"`
 	Members        []Member      `json:"members"`
+	Gossip         Gossip        `json:"gossip"`
+	Timeline       TimelineFile  `json:"timeline"`
+}
+
+// Gossip counts what the cluster's messages came to since the control process started.
+type Gossip struct {
+	Ignored map[string]uint64 `json:"ignored"` // messages, by reason: a stable word
+	Relayed uint64            `json:"relayed"` // answers carried back to balancers whose own path was broken
+}
+
+// TimelineFile is the state of the timeline itself.
+type TimelineFile struct {
+	Entries uint64 `json:"entries"` // so far, those of earlier processes included
+	Damaged int    `json:"damaged"` // lines that could not be read at start
+	Lost    uint64 `json:"lost"`    // entries that were not written, since the control process started
 }
 
 // Group is one VIP group: addresses that one balancer holds together.
@@ -49,6 +66,9 @@ type Group struct {
 	Lossy      string       `json:"lossy,omitempty"`      // why a handover would break connections
 	Left       int64        `json:"left,omitempty"`       // draining: connections that have not ended yet
 	Peers      []Peer       `json:"peers"`
+
+	// Transitions counts since the keeper started: by the state that was entered, and then by reason, a stable word.
+	Transitions map[string]map[string]uint64 `json:"transitions,omitempty"`
 }
 
 // Tickle counts what a node tells its peers of its clients, and knows of theirs: after a
@@ -105,20 +125,21 @@ type Adverts struct {
 
 // Process is one of keeper, control and proxy, with the rights that the kernel says it has.
 type Process struct {
-	Name      string    `json:"name"`
-	PID       int       `json:"pid"`
-	Since     time.Time `json:"since"`
-	Restarts  int       `json:"restarts"`
-	Ready     bool      `json:"ready"`
-	UID       int       `json:"uid"`
-	OwnUser   bool      `json:"own_user"`
-	UserNote  string    `json:"user_note,omitempty"` // why not, when OwnUser is false
-	CapEff    string    `json:"cap_eff"`
-	CapBnd    string    `json:"cap_bnd"`
-	NoNewPriv bool      `json:"no_new_privs"`
-	RSSBytes  int64     `json:"rss_bytes"`
-	Doing     string    `json:"doing,omitempty"`   // of a proxy: serving, warming up, or draining
-	Clients   int64     `json:"clients,omitempty"` // connections of a proxy
+	Name      string        `json:"name"`
+	PID       int           `json:"pid"`
+	Since     time.Time     `json:"since"`
+	Restarts  int           `json:"restarts"`
+	Ready     bool          `json:"ready"`
+	UID       int           `json:"uid"`
+	OwnUser   bool          `json:"own_user"`
+	UserNote  string        `json:"user_note,omitempty"` // why not, when OwnUser is false
+	CapEff    string        `json:"cap_eff"`
+	CapBnd    string        `json:"cap_bnd"`
+	NoNewPriv bool          `json:"no_new_privs"`
+	RSSBytes  int64         `json:"rss_bytes"`
+	CPU       time.Duration `json:"cpu"`               // used so far
+	Doing     string        `json:"doing,omitempty"`   // of a proxy: serving, warming up, or draining
+	Clients   int64         `json:"clients,omitempty"` // connections of a proxy
 }
 
 // Frontend counts since the proxy started.
@@ -130,6 +151,10 @@ type Frontend struct {
 	Status      map[string]uint64 `json:"status"`
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`
+
+	Tunnels int64             `json:"tunnels"` // of Current: upgraded to another protocol
+	Retries uint64            `json:"retries"` // requests sent again to another backend
+	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
 }
 
 // Pool is a named set of backends.
@@ -147,10 +172,21 @@ type Backend struct {
 	Since    time.Time      `json:"since"`
 	Reason   string         `json:"reason"`
 	Weight   int            `json:"weight"`
-	Current  int64          `json:"current"`
+	Current  int64          `json:"current"` // requests under way
 	Requests uint64         `json:"requests"`
 	Errors   uint64         `json:"errors"`
-	Retries  uint64         `json:"retries"`
+
+	Status    map[string]uint64 `json:"status,omitempty"`    // 1xx … 5xx
+	ErrorsBy  map[string]uint64 `json:"errors_by,omitempty"` // Errors by reason: connect, died, response or timeout
+	Conns     int64             `json:"conns"`               // connections to it, idle ones included
+	Connects  uint64            `json:"connects"`            // made so far
+	Reused    uint64            `json:"reused"`              // requests on a connection that was there
+	BytesIn   uint64            `json:"bytes_in"`            // received from it
+	BytesOut  uint64            `json:"bytes_out"`
+	CheckedAt time.Time         `json:"checked_at,omitzero"` // when the last check ended
+	CheckTook time.Duration     `json:"check_took,omitempty"`
+	LastError string            `json:"last_error,omitempty"` // of a request; another backend may have answered it
+	LastAt    time.Time         `json:"last_error_at,omitzero"`
 }
 
 // Member is one process in the gossip cluster: a balancer or an agent.

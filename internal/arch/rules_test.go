@@ -22,6 +22,7 @@ var ownership = []struct {
 	{"github.com/spf13/cobra", []string{"cmd/tandem"}, "flags are the command line's business"},
 	{"github.com/spf13/pflag", []string{"cmd/tandem"}, "flags are the command line's business"},
 	{"github.com/pelletier/go-toml", []string{"internal/config"}, "one place reads files"},
+	{"github.com/prometheus", []string{"internal/metrics"}, "one place counts for Prometheus, in a registry of its own"},
 	{"github.com/mdlayher/sdnotify", []string{"internal/keeper", "internal/agent", "cmd/tandem"}, "only what systemd starts talks to it"},
 }
 

@@ -24,7 +24,7 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 		Path:    path,
 		Nodes:   map[string]Node{},
 		Cluster: c.cluster(&raw.Cluster),
-		Control: Control{Socket: c.socket(raw.Control.Socket), StateDir: c.directory(raw.Control.StateDir)},
+		Control: c.control(&raw.Control),
 		Proxy:   Proxy{Loops: raw.Proxy.Loops.V, OrphanTime: raw.Proxy.OrphanTime.V, Timeout: raw.Proxy.Timeout.V, DrainTime: raw.Proxy.DrainTime.V},
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw.Node)) {

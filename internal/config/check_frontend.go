@@ -91,6 +91,13 @@ func (c *checker) ports(raw *rawConfig, cfg *Config) {
 	}{
 		{"gossip", "cluster.gossip", cfg.Cluster.Gossip},
 		{"the balancers' adverts and state", "cluster.advert_port", netip.AddrPortFrom(netip.Addr{}, cfg.Cluster.AdvertPort)},
+		{"the status page", "control.status", cfg.Control.Status},
+	}
+	for _, o := range own[:2] {
+		if overlaps(cfg.Control.Status, o.at) {
+			c.add(raw.Control.Status.At, fmt.Sprintf("port %d is needed for %s", o.at.Port(), o.what),
+				"take another port for the status page, or set "+o.key)
+		}
 	}
 	for i, f := range cfg.Frontends {
 		for _, o := range own {

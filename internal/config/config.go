@@ -109,6 +109,9 @@ type Check struct {
 type Control struct {
 	Socket   string // unix socket of the admin API; an absolute path
 	StateDir string // where a balancer remembers members, gossip keys and timeline; an absolute path; empty: $STATE_DIRECTORY, or nowhere
+
+	Status      netip.AddrPort // the status page and metrics; an invalid Addr means all addresses; zero: off
+	StatusAllow []netip.Prefix // who may see them, by address; never empty
 }
 
 // Proxy is the proxy process.

@@ -52,7 +52,7 @@ func smallConfig() *Config {
 			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2,
 			Check: Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},
-		Control: Control{Socket: "/run/tandem/control.sock"},
+		Control: Control{Socket: "/run/tandem/control.sock", Status: netip.AddrPortFrom(netip.Addr{}, 1936), StatusAllow: private},
 		Proxy:   Proxy{OrphanTime: 10 * time.Second, Timeout: time.Second, DrainTime: 5 * time.Minute},
 	}
 }

@@ -36,6 +36,7 @@ type Flags struct {
 	AdvertInterval  string   // --advert-interval
 	Socket          string   // --socket
 	StateDir        string   // --state
+	Status          string   // --status
 	Overrides
 }
 
@@ -117,6 +118,7 @@ func (f *Flags) tree() *node {
 	cluster.flag("advert_interval", "--advert-interval", kindText, f.AdvertInterval)
 	control.flag("socket", "--socket", kindText, f.Socket)
 	control.flag("state_dir", "--state", kindText, f.StateDir)
+	control.flag("status", "--status", kindText, f.Status)
 
 	vips := &node{kind: kindList, headers: true, key: at, at: at}
 	for _, address := range f.VIPs {

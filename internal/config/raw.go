@@ -87,6 +87,9 @@ type rawControl struct {
 	Socket text `toml:"socket" default:"/run/tandem/control.sock"`
 
 	StateDir text `toml:"state_dir"`
+
+	Status      text `toml:"status" default:":1936"`
+	StatusAllow list `toml:"status_allow" max:"100"`
 }
 
 type rawProxy struct {

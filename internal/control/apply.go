@@ -14,6 +14,7 @@ import (
 
 // picture is the newest that each process has said.
 type picture struct {
+	began    time.Time // before that nobody can have said anything
 	keeper   *ipc.KeeperState
 	keeperAt time.Time
 	proxy    *ipc.ProxyState
@@ -27,6 +28,7 @@ func (p picture) status(start *ipc.ControlStart, now time.Time) api.Status {
 	for _, m := range p.members {
 		s.Members = append(s.Members, member(m))
 	}
+	s.KeeperAge, s.ProxyAge = now.Sub(p.began), now.Sub(p.began)
 	if p.keeper != nil {
 		s.KeeperAge = now.Sub(p.keeperAt)
 		addKeeper(&s, p.keeper)
@@ -40,7 +42,7 @@ func (p picture) status(start *ipc.ControlStart, now time.Time) api.Status {
 
 func addKeeper(s *api.Status, k *ipc.KeeperState) {
 	s.Since, s.Authenticated, s.AdvertInterval = k.Since, k.Secured, k.Interval
-	s.Adverts = api.Adverts(k.Adverts)
+	s.Adverts, s.Sessions, s.Channels = api.Adverts(k.Adverts), k.Sessions, k.Channels
 	for _, p := range k.Processes {
 		s.Processes = append(s.Processes, api.Process(p))
 	}
@@ -50,6 +52,7 @@ func addKeeper(s *api.Status, k *ipc.KeeperState) {
 			Active: g.Active, Epoch: g.Epoch, Priority: g.Priority, Fitness: g.Fitness,
 			Holding: g.Holding, LeaseUntil: g.LeaseUntil, Answers: api.Answers(g.Answers),
 			Fenced: g.Fenced, Degraded: g.Degraded, Tickle: api.Tickle(g.Tickle), Lossy: g.Lossy, Left: g.Left, Peers: []api.Peer{},
+			Transitions: g.Transitions,
 		}
 		for _, t := range g.SelfTests {
 			out.SelfTests = append(out.SelfTests, api.SelfTest(t))
@@ -144,4 +147,11 @@ func story(s timeline.Story) api.Story {
 	return api.Story{
 		Headline: s.Headline, Events: entries(s.Events), Why: s.Why, Sure: s.Sure, Took: s.Took, Next: s.Next, Complete: s.Complete,
 	}
+}
+
+func gossip(s membership.Stats) api.Gossip {
+	return api.Gossip{Relayed: s.Relayed, Ignored: map[string]uint64{
+		"bad_meta": s.BadMeta, "bad_message": s.BadMessages, "dropped_message": s.DroppedMessages, "merged_event": s.MergedEvents,
+		"refused_order": s.RefusedOrders, "refused_relay": s.RefusedRelays,
+	}}
 }

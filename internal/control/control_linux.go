@@ -4,19 +4,18 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/internal/timeline"
 	"github.com/tandem-lb/tandem/membership"
@@ -30,9 +29,6 @@ const refreshInterval = time.Second
 // has not spoken of. Every agent rejoins within seconds; after this it is gone.
 const inheritTime = 30 * time.Second
 
-// allFiles is how many descriptors come with the order to start where the node keeps a state.
-const allFiles = 5
-
 // Process is the control process.
 type Process struct {
 	log     *slog.Logger
@@ -45,6 +41,7 @@ type Process struct {
 
 	happened chan func() // what the timeline takes in, in order
 	timeline *timeline.Log
+	lost     atomic.Uint64    // entries that were not written
 	seen     *ipc.KeeperState // by the timeline
 
 	start   *ipc.ControlStart
@@ -90,7 +87,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
 		queries: make(chan *ipc.RelayQuery, maxQueries), happened: make(chan func(), maxHappened),
-		began: time.Now(), nudge: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
+		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -146,22 +143,14 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 func (p *Process) life(ctx context.Context, o startOrder) error {
 	p.start = o.m
 	p.level.Set(slog.Level(o.m.LogLevel))
-	admin, err := adminListener(o.files)
+	has, err := take(p.start, o.files)
 	if err != nil {
 		return err
 	}
-	defer admin.Close()
+	defer has.close()
 	cfg := clusterConfig(p.start)
-	cfg.Log = p.log
-	p.openTimeline(o.files[min(3, len(o.files)):])
-	for _, f := range o.files[min(3, len(o.files)):] {
-		defer f.Close()
-	}
-	if len(o.files) == allFiles {
-		cfg.SnapshotFile, cfg.RingFile = o.files[1], o.files[2]
-		defer cfg.SnapshotFile.Close()
-		defer cfg.RingFile.Close()
-	}
+	cfg.Log, cfg.SnapshotFile, cfg.RingFile = p.log, has.members, has.keys
+	p.openTimeline(has.timeline)
 	if p.cluster, err = membership.Open(cfg); err != nil {
 		return err
 	}
@@ -172,8 +161,9 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.cluster.Run(ctx) })
 	g.Go(func() error {
-		return p.server().Serve(ctx, admin)
+		return p.server().Serve(ctx, has.admin)
 	})
+	g.Go(func() error { return p.servePage(ctx, has.page) })
 	g.Go(func() error { return p.follow(ctx) })
 	g.Go(func() error { return p.linkProxies(ctx) })
 	g.Go(func() error { return p.relay(ctx) })
@@ -183,23 +173,6 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 		return p.untilStopped(ctx)
 	})
 	return g.Wait()
-}
-
-// adminListener takes over the listening socket that the keeper made. Its file stays when
-// this process ends: it belongs to the keeper.
-func adminListener(files []*os.File) (net.Listener, error) {
-	if len(files) != 1 && len(files) != allFiles {
-		return nil, fmt.Errorf("the keeper sent %d descriptors, want the admin socket, and perhaps the files of members, gossip keys and timeline", len(files))
-	}
-	defer files[0].Close()
-	l, err := net.FileListener(files[0])
-	if err != nil {
-		return nil, fmt.Errorf("admin socket: %w", err)
-	}
-	if u, ok := l.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false)
-	}
-	return l, nil
 }
 
 // untilStopped waits for the keeper's word, and then leaves the cluster. If the keeper just
@@ -362,10 +335,4 @@ func (p *Process) unlink(conn *ipc.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.proxies = slices.DeleteFunc(p.proxies, func(l *proxyLink) bool { return l.conn == conn })
-}
-
-func (p *Process) status() api.Status {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.pic.status(p.start, time.Now())
 }

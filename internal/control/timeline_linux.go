@@ -47,6 +47,7 @@ func (p *Process) note(e timeline.Entry) {
 		e.Time = time.Now()
 	}
 	if err := p.timeline.Append(e); err != nil {
+		p.lost.Add(1)
 		p.log.Error("the timeline was not written", "kind", e.Kind, "err", err)
 	}
 }
@@ -57,6 +58,7 @@ func (p *Process) happens(take func()) {
 	select {
 	case p.happened <- take:
 	default:
+		p.lost.Add(1)
 		p.log.Error("something that happened is not in the timeline: too much waits to be written")
 	}
 }

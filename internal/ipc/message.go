@@ -83,7 +83,8 @@ func newMessage(k Kind) Message {
 
 // ControlStart is the keeper's first message to the control process. With it comes the
 // listening admin socket, and then, if this node keeps a state, the file that remembers the
-// members, the one that keeps the gossip keys as they were rotated, and the two of the timeline.
+// members, the one that keeps the gossip keys as they were rotated, and the two of the timeline; and then, with
+// StatusPage, the socket of the status page.
 type ControlStart struct {
 	Node       string       `json:"node"`
 	Version    string       `json:"version"`
@@ -95,6 +96,9 @@ type ControlStart struct {
 	GossipKeys [][]byte     `json:"gossip_keys,omitempty"` // first encrypts, all decrypt
 	Pools      []StaticPool `json:"pools"`
 	LogLevel   int          `json:"log_level"` // of log/slog
+
+	StatusPage  bool           `json:"status_page"` // the last descriptor is its listening socket
+	StatusAllow []netip.Prefix `json:"status_allow,omitempty"`
 }
 
 // StaticPool is what the configuration says of a pool's membership.
@@ -178,6 +182,8 @@ type KeeperState struct {
 	Processes []Process     `json:"processes"`
 	Adverts   AdvertCounts  `json:"adverts"`
 	Interval  time.Duration `json:"advert_interval"`
+	Sessions  int           `json:"sessions"` // agreed with other keepers, under which adverts are believed
+	Channels  int           `json:"channels"` // state channels that stand
 }
 
 // GroupState is one VIP group as this node sees it.
@@ -202,6 +208,9 @@ type GroupState struct {
 	Lossy      string       `json:"lossy,omitempty"`      // why a handover would break connections
 	Left       int64        `json:"left,omitempty"`       // draining: connections of the proxies
 	Peers      []Peer       `json:"peers"`
+
+	// Transitions counts since the keeper started: by the state that was entered, and then by reason, a stable word.
+	Transitions map[string]map[string]uint64 `json:"transitions,omitempty"`
 }
 
 // Tickle counts what a node tells its peers of its clients, and knows of theirs: after a
@@ -258,18 +267,19 @@ type AdvertCounts struct {
 
 // Process is one of the three, with what the kernel says about its rights.
 type Process struct {
-	Name      string    `json:"name"` // keeper, control or proxy
-	PID       int       `json:"pid"`
-	Since     time.Time `json:"since"`
-	Restarts  int       `json:"restarts"`
-	Ready     bool      `json:"ready"`
-	UID       int       `json:"uid"`
-	OwnUser   bool      `json:"own_user"` // runs under a uid that no other of the three has
-	UserNote  string    `json:"user_note,omitempty"`
-	CapEff    string    `json:"cap_eff"` // as in /proc/PID/status, hexadecimal
-	CapBnd    string    `json:"cap_bnd"`
-	NoNewPriv bool      `json:"no_new_privs"`
-	RSSBytes  int64     `json:"rss_bytes"`
+	Name      string        `json:"name"` // keeper, control or proxy
+	PID       int           `json:"pid"`
+	Since     time.Time     `json:"since"`
+	Restarts  int           `json:"restarts"`
+	Ready     bool          `json:"ready"`
+	UID       int           `json:"uid"`
+	OwnUser   bool          `json:"own_user"` // runs under a uid that no other of the three has
+	UserNote  string        `json:"user_note,omitempty"`
+	CapEff    string        `json:"cap_eff"` // as in /proc/PID/status, hexadecimal
+	CapBnd    string        `json:"cap_bnd"`
+	NoNewPriv bool          `json:"no_new_privs"`
+	RSSBytes  int64         `json:"rss_bytes"`
+	CPU       time.Duration `json:"cpu"` // used so far
 	// Doing is a proxy's part: serving, warming up, or draining for its successor.
 	Doing   string `json:"doing,omitempty"`
 	Clients int64  `json:"clients,omitempty"` // connections of a proxy
@@ -345,6 +355,10 @@ type FrontendState struct {
 	Status      map[string]uint64 `json:"status"` // 1xx … 5xx
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`
+
+	Tunnels int64             `json:"tunnels"` // of Current: upgraded to another protocol
+	Retries uint64            `json:"retries"` // requests sent again to another backend
+	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
 }
 
 // PoolState is one pool and all its backends.
@@ -365,7 +379,18 @@ type BackendState struct {
 	Current  int64          `json:"current"`
 	Requests uint64         `json:"requests"`
 	Errors   uint64         `json:"errors"`
-	Retries  uint64         `json:"retries"`
+
+	Status    map[string]uint64 `json:"status,omitempty"`    // 1xx … 5xx
+	ErrorsBy  map[string]uint64 `json:"errors_by,omitempty"` // Errors by reason, a stable word
+	Conns     int64             `json:"conns"`               // connections to it, idle ones included
+	Connects  uint64            `json:"connects"`            // made so far
+	Reused    uint64            `json:"reused"`              // requests on a connection that was there
+	BytesIn   uint64            `json:"bytes_in"`            // received from it
+	BytesOut  uint64            `json:"bytes_out"`
+	CheckedAt time.Time         `json:"checked_at,omitzero"` // when the last check ended
+	CheckTook time.Duration     `json:"check_took,omitempty"`
+	LastError string            `json:"last_error,omitempty"` // of a request; another backend may have answered it
+	LastAt    time.Time         `json:"last_error_at,omitzero"`
 }
 
 func (*ControlStart) kind() Kind { return kindControlStart }

@@ -194,6 +194,7 @@ func withRights(p ipc.Process) ipc.Process {
 	if err != nil {
 		return p
 	}
+	p.CPU = cpuTime(p.PID)
 	p.UID, p.CapEff, p.CapBnd, p.NoNewPriv, p.RSSBytes = r.UID, r.CapEff, r.CapBnd, r.NoNewPrivs, r.RSSBytes
 	return p
 }

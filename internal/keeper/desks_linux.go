@@ -48,7 +48,7 @@ func (d *desk) decide(again bool) {
 type controlDesk struct {
 	desk
 	start ipc.ControlStart
-	files []*os.File // the listening admin socket, and what openState returns
+	files []*os.File // the listening admin socket, what openState returns, and the status page's socket
 }
 
 func (d *controlDesk) started(conn *ipc.Conn) {

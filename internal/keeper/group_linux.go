@@ -41,7 +41,8 @@ type group struct {
 	gate    *vip.Gate    // asked before each frame that speaks for the VIPs
 	asking  *net.UDPConn // of queries on the wire (E4)
 	segment segment
-	trace   trace // what led to the next change of state
+	trace   trace   // what led to the next change of state
+	entered entered // how often each state was, and why
 	log     *slog.Logger
 
 	bound     time.Duration                    // of one action

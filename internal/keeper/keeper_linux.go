@@ -147,6 +147,14 @@ func (k *Keeper) buildControl(version string, level slog.Level) error {
 		k.closers = append(k.closers, f.Close)
 		files = append(files, f)
 	}
+	if addr := k.cfg.Control.Status; addr.Port() != 0 {
+		f, err := listenStatus(addr)
+		if err != nil {
+			return err
+		}
+		k.closers = append(k.closers, f.Close)
+		files = append(files, f)
+	}
 	k.loop.control = &controlDesk{
 		desk:  desk{child: k.newChild(controlName, controlUID), log: k.log},
 		start: controlStart(k.cfg, version, int(level)),

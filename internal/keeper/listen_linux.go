@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,18 +23,12 @@ const deferAccept = 5
 // kernel spreads connections over them (SO_REUSEPORT). IP_FREEBIND lets a backup listen on
 // a VIP that it does not hold. An address without IP means all, of both families.
 func listenFrontend(addr netip.AddrPort, n int) ([]*os.File, error) {
-	network, host := "tcp", "" // both families
-	switch {
-	case addr.Addr().Is4():
-		network, host = "tcp4", addr.Addr().String()
-	case addr.Addr().Is6():
-		network, host = "tcp6", addr.Addr().String()
-	}
+	network, address := listenAddress(addr)
 	lc := net.ListenConfig{Control: frontendOptions}
 	lc.SetMultipathTCP(false) // an MPTCP socket takes TCP_DEFER_ACCEPT, then ignores it
 	var files []*os.File
 	for range n {
-		f, err := listenOne(&lc, network, net.JoinHostPort(host, strconv.Itoa(int(addr.Port()))))
+		f, err := listenOne(&lc, network, address)
 		if err != nil {
 			closeFiles(files)
 			return nil, err
@@ -41,6 +36,37 @@ func listenFrontend(addr netip.AddrPort, n int) ([]*os.File, error) {
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// listenAddress is addr in the words of package net.
+func listenAddress(addr netip.AddrPort) (network, address string) {
+	network, host := "tcp", "" // both families
+	switch {
+	case addr.Addr().Is4():
+		network, host = "tcp4", addr.Addr().String()
+	case addr.Addr().Is6():
+		network, host = "tcp6", addr.Addr().String()
+	}
+	return network, net.JoinHostPort(host, strconv.Itoa(int(addr.Port())))
+}
+
+// statusWait is how long the control process of a keeper that was killed may take to end,
+// and with it the socket of its status page. It takes milliseconds.
+const statusWait = time.Second
+
+// listenStatus opens the socket of the status page. Unlike a frontend's, nobody else may
+// have one of its kind: with two balancers on a host it would be chance whose page is seen.
+func listenStatus(addr netip.AddrPort) (*os.File, error) {
+	network, address := listenAddress(addr)
+	for end := time.Now().Add(statusWait); ; time.Sleep(20 * time.Millisecond) {
+		f, err := listenOne(new(net.ListenConfig), network, address)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, unix.EADDRINUSE) || time.Now().After(end) {
+			return nil, fmt.Errorf(`status page: %w; or set [control] status (--status) to another port, or to "off"`, err)
+		}
+	}
 }
 
 func listenOne(lc *net.ListenConfig, network, address string) (*os.File, error) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,4 +102,21 @@ func portOf(t *testing.T, fd int) string {
 	}
 	t.Fatalf("socket name of type %T", sa)
 	return ""
+}
+
+func TestTheStatusPageWaitsForALateProcessAndNamesAPortThatIsTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddrPort(l.Addr().String())
+	if _, err := listenStatus(addr); err == nil || !strings.Contains(err.Error(), addr.String()) || !strings.Contains(err.Error(), `"off"`) {
+		t.Errorf("a port that is taken for good: %v; want its name and the remedy", err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() { l.Close() })
+	f, err := listenStatus(addr)
+	if err != nil {
+		t.Fatalf("a port that is free soon: %v", err)
+	}
+	f.Close()
 }

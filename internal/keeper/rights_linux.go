@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"math"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -233,4 +235,26 @@ func readRights(pid int) (rights, error) {
 		}
 	}
 	return r, nil
+}
+
+// clockTick is the unit of processor time in /proc: USER_HZ, 100 on every architecture that
+// Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// cpuTime is how much processor time a process has used, its children's not included; 0 when
+// it is gone.
+func cpuTime(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The second field, a name in parentheses, may hold anything.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	const user, system = 14 - 3, 15 - 3 // proc_pid_stat(5), counted from the third field
+	if len(fields) <= system {
+		return 0
+	}
+	u, _ := strconv.ParseInt(fields[user], 10, 64)
+	s, _ := strconv.ParseInt(fields[system], 10, 64)
+	return time.Duration(u+s) * clockTick
 }

@@ -16,6 +16,7 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 		Since:    l.set.since,
 		Secured:  l.trust.keyed,
 		Interval: l.set.interval,
+		Sessions: len(*l.trust.keys.Load()),
 		Adverts: ipc.AdvertCounts{
 			Sent: l.sender.sent.Load(), Heard: heard, Refused: refused, WorstLate: l.sender.late.worst(now),
 		},
@@ -27,6 +28,7 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 			l.control.child.state(),
 		},
 	}
+	s.Channels, _ = l.channel.listeners()
 	s.Processes = append(s.Processes, l.proxy.states()...)
 	for _, g := range l.groups {
 		gs := g.state(now)
@@ -45,6 +47,7 @@ func (g *group) state(now time.Time) ipc.GroupState {
 		State: st.State.String(), Since: st.Since, Reason: st.Reason.String(), Active: st.Active,
 		Epoch: st.Epoch, Priority: st.Priority, Fitness: st.Fitness,
 	}
+	out.Transitions = g.entered.byState()
 	out.Fenced, out.Degraded = st.Fenced, st.PathDegraded.String()
 	out.Answers, out.Lossy = answers(held), st.NotLossless
 	out.Tickle, out.SelfTests = g.clients.state(), g.tester.results()

@@ -167,6 +167,33 @@ func (t *trace) phases() *ipc.Phases {
 	return p
 }
 
+// entered counts how often each state was entered, by reason.
+type entered map[way]uint64
+
+type way struct {
+	to  election.State
+	why election.Why
+}
+
+func (e *entered) count(c election.Changed) {
+	if *e == nil {
+		*e = make(entered)
+	}
+	(*e)[way{c.To, c.Reason.Why}]++
+}
+
+func (e entered) byState() map[string]map[string]uint64 {
+	out := make(map[string]map[string]uint64)
+	for w, n := range e {
+		to := w.to.String()
+		if out[to] == nil {
+			out[to] = make(map[string]uint64)
+		}
+		out[to][w.why.String()] = n
+	}
+	return out
+}
+
 // chronicle sends each change to control once. The latest are kept for a control process
 // that is started again: what its predecessor had not written yet would be lost.
 type chronicle struct {

@@ -15,6 +15,7 @@ type announced struct {
 // record reports a change to control. One that came with an announcement waits for it.
 func (l *loop) record(g *group, c election.Changed, now time.Time) {
 	l.report(g)
+	g.entered.count(c)
 	g.trace.waiting = g.trace.changed(c, g.machine.Status(), l.set.interval, now)
 	if c.To != election.Active {
 		l.report(g)

@@ -65,9 +65,11 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 		c := f.Counters
 		out.Frontends = append(out.Frontends, ipc.FrontendState{
 			Name: f.Name, Connections: c.Accepted, Current: c.Current, Requests: c.Requests,
-			BytesIn: c.BytesIn, BytesOut: c.BytesOut,
-			Status: map[string]uint64{
-				"1xx": c.Responses[1], "2xx": c.Responses[2], "3xx": c.Responses[3], "4xx": c.Responses[4], "5xx": c.Responses[5],
+			BytesIn: c.BytesIn, BytesOut: c.BytesOut, Status: classes(c.Responses),
+			Tunnels: c.Tunnels, Retries: c.Retries,
+			Errors: map[string]uint64{
+				"bad_request": c.Errors.BadRequest, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
+				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
 			},
 		})
 	}
@@ -78,14 +80,22 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 			if b.State == lbcore.StateUp {
 				out.Up++
 			}
-			e := b.Counters.Errors
+			c, e := b.Counters, b.Counters.Errors
 			ps.Backends = append(ps.Backends, ipc.BackendState{
 				ID: b.ID, Addr: b.Addr, State: string(b.State), Since: b.Since, Reason: b.Reason, Weight: b.Weight,
-				Current: b.Counters.Current, Requests: b.Counters.Requests,
-				Errors: e.Connect + e.Died + e.Response + e.Timeout,
+				Current: c.Current, Requests: c.Requests, Status: classes(c.Responses),
+				Errors:   e.Connect + e.Died + e.Response + e.Timeout,
+				ErrorsBy: map[string]uint64{"connect": e.Connect, "died": e.Died, "response": e.Response, "timeout": e.Timeout},
+				Conns:    c.Conns, Connects: c.Connects, Reused: c.Reused, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
+				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, LastError: b.LastError, LastAt: b.LastErrorAt,
 			})
 		}
 		out.Pools = append(out.Pools, ps)
 	}
 	return out
+}
+
+// classes counts responses by the first digit of their status.
+func classes(n [6]uint64) map[string]uint64 {
+	return map[string]uint64{"1xx": n[1], "2xx": n[2], "3xx": n[3], "4xx": n[4], "5xx": n[5]}
 }

@@ -101,6 +101,13 @@ func (l *Log) Damaged() int {
 	return l.damaged
 }
 
+// Seq is the number of the newest entry, so how many there have been.
+func (l *Log) Seq() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.seq
+}
+
 // Append adds an entry and gives it its number. After an error of a file it is in memory
 // all the same.
 func (l *Log) Append(e Entry) error {

@@ -1,0 +1,118 @@
+package metrics
+
+import (
+	"github.com/tandem-lb/tandem/internal/api"
+)
+
+var backendStates = []string{"up", "down", "drain", "maint"}
+
+// poolFamilies count since the proxy that serves was started.
+var poolFamilies = []family{
+	{
+		"tandem_pool_backends", gauge, "Backends of a pool by state.", labels("pool", "state"),
+		func(s *api.Status, add func(float64, ...string)) {
+			for _, p := range s.Pools {
+				n := make(map[string]int)
+				for _, b := range p.Backends {
+					n[b.State]++
+				}
+				for _, state := range backendStates {
+					add(float64(n[state]), p.Name, state)
+				}
+			}
+		},
+	},
+	{
+		"tandem_backends_left_out", gauge, "Backends beyond the first 1000, which have no series of their own.", nil,
+		func(s *api.Status, add func(float64, ...string)) {
+			n := 0
+			for _, p := range s.Pools {
+				n += len(p.Backends)
+			}
+			add(float64(max(0, n-MaxBackends)))
+		},
+	},
+	{
+		"tandem_backend_up", gauge, "1 when a backend is given requests.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return truth(b.State == "up") }),
+	},
+	{
+		"tandem_backend_weight", gauge, "Weight of a backend.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Weight) }),
+	},
+	{
+		"tandem_backend_requests_in_flight", gauge, "Requests that a backend works on now.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Current) }),
+	},
+	{
+		"tandem_backend_connections", gauge, "Connections to a backend now, idle ones included.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Conns) }),
+	},
+	{
+		"tandem_backend_connections_total", counter, "Connections made to a backend.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Connects) }),
+	},
+	{
+		"tandem_backend_connections_reused_total", counter, "Requests that went over a connection that was there.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Reused) }),
+	},
+	{
+		"tandem_backend_requests_total", counter, "Requests given to a backend, those included that another answered in the end.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Requests) }),
+	},
+	{
+		"tandem_backend_responses_total", counter, "Responses of a backend by class of status.", labels("pool", "backend", "class"),
+		eachBackendMap(func(b api.Backend) map[string]uint64 { return b.Status }),
+	},
+	{
+		"tandem_backend_errors_total", counter, "What went wrong with a backend: connect, died (before an answer), response (malformed or cut off), timeout. Another may have answered.", labels("pool", "backend", "reason"),
+		eachBackendMap(func(b api.Backend) map[string]uint64 { return b.ErrorsBy }),
+	},
+	{
+		"tandem_backend_received_bytes_total", counter, "Bytes received from a backend.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.BytesIn) }),
+	},
+	{
+		"tandem_backend_sent_bytes_total", counter, "Bytes sent to a backend.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.BytesOut) }),
+	},
+	{
+		"tandem_backend_check_duration_seconds", gauge, "How long a backend's last check took.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return b.CheckTook.Seconds() }),
+	},
+	{
+		"tandem_backend_check_age_seconds", gauge, "Since a backend's last check; those that were never checked are left out.", labels("pool", "backend"),
+		func(s *api.Status, add func(float64, ...string)) {
+			backends(s, func(pool string, b api.Backend) {
+				if !b.CheckedAt.IsZero() {
+					add(max(0, s.At.Sub(b.CheckedAt).Seconds()), pool, b.ID)
+				}
+			})
+		},
+	},
+}
+
+// backends calls with for each backend that has series of its own.
+func backends(s *api.Status, with func(pool string, b api.Backend)) {
+	n := 0
+	for _, p := range s.Pools {
+		for _, b := range p.Backends {
+			if n++; n > MaxBackends {
+				return
+			}
+			with(p.Name, b)
+		}
+	}
+}
+
+func eachBackend(value func(api.Backend) float64) func(*api.Status, func(float64, ...string)) {
+	return func(s *api.Status, add func(float64, ...string)) {
+		backends(s, func(pool string, b api.Backend) { add(value(b), pool, b.ID) })
+	}
+}
+
+func eachBackendMap(value func(api.Backend) map[string]uint64) func(*api.Status, func(float64, ...string)) {
+	return func(s *api.Status, add func(float64, ...string)) {
+		backends(s, func(pool string, b api.Backend) { eachKey(value(b), add, pool, b.ID) })
+	}
+}

@@ -1,0 +1,88 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// Bounds of what those who look may use.
+const (
+	maxConns      = 64
+	maxHeader     = 16 << 10 // bytes
+	headerTimeout = 5 * time.Second
+	idleTimeout   = 60 * time.Second
+	writeTimeout  = 30 * time.Second // of one answer; streams set their own
+	endTimeout    = time.Second
+)
+
+// Server answers on the status address. What it is given must be safe for use by many
+// goroutines.
+type Server struct {
+	Allow   []netip.Prefix // whose addresses are answered; none: nobody's
+	Metrics http.Handler   // at /metrics
+}
+
+// Serve answers on l until ctx ends, then closes it and returns nil when the requests under
+// way have been answered, within a second.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	hs := &http.Server{
+		Handler: s.handler(), MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+		defer cancel()
+		if hs.Shutdown(bound) != nil {
+			hs.Close()
+		}
+	})
+	err := hs.Serve(netutil.LimitListener(l, maxConns))
+	if stop() { // ctx goes on: it is the listener that failed
+		return fmt.Errorf("status page: %w", err)
+	}
+	<-ended
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("status page: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", s.Metrics)
+	return s.guard(mux)
+}
+
+// guard refuses whoever is not allowed, and says what browsers need to know.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.allowed(r.RemoteAddr) {
+			http.Error(w, "This is for hosts in the networks of [control] status_allow; you come from "+r.RemoteAddr+".", http.StatusForbidden)
+			return
+		}
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) allowed(remote string) bool {
+	from, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	addr := from.Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(s.Allow, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
