@@ -66,6 +66,40 @@ func TestAChildHasNoRightsAndCannotGainAny(t *testing.T) {
 	}
 }
 
+// A container that was given NET_ADMIN and NET_RAW alone: nothing can be taken out of the
+// bounding set, and an exec as uid 0 would take all that is in it.
+func TestAChildOfUIDZeroWithoutSETPCAPGainsNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("an exec as another user than uid 0 gains nothing anyway")
+	}
+	cmd := exec.Command("/bin/cat", "/proc/self/status")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.SysProcAttr = &out, &syscall.SysProcAttr{}
+	var err error
+	onThrowawayThread(func() {
+		hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		both := uint32(1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW)
+		data := [2]unix.CapUserData{{Effective: both, Permitted: both}}
+		if err = unix.Capset(&hdr, &data[0]); err != nil {
+			return
+		}
+		if err = dropThreadRights(false); err == nil {
+			err = cmd.Run()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"CapInh", "CapPrm", "CapEff", "CapAmb"} {
+		if got := field(out.String(), key); strings.Trim(got, "0") != "" {
+			t.Errorf("%s of the child is %s, want none", key, got)
+		}
+	}
+	if strings.Trim(field(out.String(), "CapBnd"), "0") == "" {
+		t.Error("nothing is left in the bounding set: this test proves nothing")
+	}
+}
+
 func TestTheKeeperKeepsItsRights(t *testing.T) {
 	before, err := readRights(os.Getpid())
 	if err != nil {
