@@ -24,23 +24,25 @@ const (
 
 // phase is what a client connection is doing.
 //
+//	handshake (TLS) ──► head; without TLS it begins there
 //	head ──request──► busy ──answered──► head
 //	  │                 │──answered, last──► linger ──► closed
 //	  └──refused──► busy┘──101──► tunnel ──both ended──► closed
 type phase uint8
 
 const (
-	phaseHead   phase = iota // idle (no exchange), or receiving a head
-	phaseBusy                // an exchange is under way
-	phaseTunnel              // the backend has switched protocols
-	phaseLinger              // answered and shut down; waits for the client's end
+	phaseHead      phase = iota // idle (no exchange), or receiving a head
+	phaseHandshake              // of TLS
+	phaseBusy                   // an exchange is under way
+	phaseTunnel                 // the backend has switched protocols
+	phaseLinger                 // answered and shut down; waits for the client's end
 	phaseClosed
 )
 
 // client is one connection from a client. While idle this is all it holds.
 type client struct {
 	w     *worker
-	l     *listener
+	via   *transport
 	f     *frontend
 	token loop.Token
 	x     *exchange // nil while idle
@@ -57,13 +59,17 @@ type client struct {
 }
 
 func (w *worker) newClient(l *listener, fd int, peer netip.AddrPort) {
-	c := &client{w: w, l: l, f: l.f, fd: int32(fd), peer: peer.Addr().As16(), readable: true, writable: true}
+	c := &client{w: w, via: l.via, f: l.f, fd: int32(fd), peer: peer.Addr().As16(), readable: true, writable: true}
 	w.conns++
 	w.total.Add(1)
 	n := c.count()
 	n.accepted.Add(1)
 	n.current.Add(1)
-	w.Wheel.Set(&c.timer, c, w.Now()+c.timeouts().Header)
+	if server := l.f.view.Load().tls; server != nil {
+		c.secure(server)
+	} else {
+		w.Wheel.Set(&c.timer, c, w.Now()+c.timeouts().Header)
+	}
 	c.run()
 }
 
@@ -81,6 +87,13 @@ func (c *client) Ready(ev loop.Events) {
 	if ev&loop.HangUp != 0 {
 		c.eof = true
 	}
+	if s := c.via.tls; s != nil {
+		if s.shaking != nil {
+			s.shaking.signal()
+			return
+		}
+		s.told(ev)
+	}
 	switch {
 	case ev&loop.Broken == 0:
 	case c.phase == phaseTunnel && !c.x.tunnel.clientDone:
@@ -96,6 +109,8 @@ func (c *client) run() {
 	more := !c.broken
 	for n := 0; more && n < turns; n++ {
 		switch c.phase {
+		case phaseHandshake:
+			more = c.greet()
 		case phaseHead:
 			more = c.readRequest()
 		case phaseBusy:
@@ -133,6 +148,14 @@ func (c *client) run() {
 // read fills buf with what has come. ok is false if nothing did; at the end of
 // the stream, or on an error, the connection is marked so.
 func (c *client) read(buf []byte) (n int, ok bool) {
+	if c.via.tls != nil {
+		return c.readSecured(buf)
+	}
+	return c.receive(buf)
+}
+
+// receive is read past TLS.
+func (c *client) receive(buf []byte) (n int, ok bool) {
 	n, errno := loop.Read(int(c.fd), buf)
 	switch {
 	case errno == unix.EAGAIN:
@@ -156,6 +179,9 @@ func (c *client) read(buf []byte) (n int, ok bool) {
 // write sends as much of buf as the client takes now. last says that the
 // connection ends behind it.
 func (c *client) write(buf []byte, last bool) int {
+	if c.via.tls != nil {
+		return c.writeSecured(buf, last)
+	}
 	send := loop.Write
 	if last {
 		send = loop.WriteLast
@@ -300,7 +326,12 @@ func (c *client) finish(unread bool) {
 		c.close()
 		return
 	}
-	loop.CloseWrite(int(c.fd))
+	c.closeWrite()
+	c.linger()
+}
+
+// linger reads on for a while before the connection is closed.
+func (c *client) linger() {
 	c.phase = phaseLinger
 	c.readable = true
 	c.w.Wheel.Set(&c.timer, c, c.w.Now()+lingerTime)
@@ -311,7 +342,7 @@ func (c *client) drain() bool {
 	if !c.readable {
 		return false
 	}
-	n, ok := c.read(c.w.rbuf)
+	n, ok := c.receive(c.w.rbuf)
 	c.drained += int32(n)
 	if c.eof && !ok || c.broken || c.drained > lingerBytes {
 		c.close()
@@ -340,6 +371,9 @@ func (c *client) close() {
 		c.x = nil
 		c.w.freeExchange(x)
 	}
+	if c.via.tls != nil {
+		c.endSecured()
+	}
 	c.phase = phaseClosed
 	c.w.Wheel.Stop(&c.timer)
 	if c.token != 0 {
@@ -358,6 +392,8 @@ func (c *client) Expired() {
 	switch {
 	case c.phase == phaseLinger:
 		c.close()
+	case c.phase == phaseHandshake:
+		c.giveUpHandshake()
 	case c.phase == phaseTunnel:
 		c.count().headerTime.Add(1)
 		c.close()

@@ -49,6 +49,8 @@ type FrontendConfig struct {
 	Pool     string
 	Limits   Limits
 	Timeouts FrontendTimeouts
+	// TLS is what clients speak below HTTP; nil: nothing.
+	TLS *TLSConfig
 }
 
 // Limits bound one request. The zero value means the defaults.
@@ -71,7 +73,10 @@ type Limits struct {
 // FrontendTimeouts bound the phases of a client connection. Zero means the
 // default. All are exact to about 100 ms.
 type FrontendTimeouts struct {
-	// Header runs from the first byte of a request, or from accept, to the end
+	// Handshake runs from accept to the end of the TLS handshake (default 10 s).
+	Handshake time.Duration
+	// Header runs from the first byte of a request, or from accept or the end of
+	// the TLS handshake, to the end
 	// of its head (default 10 s); then 408, or silence if nothing had come.
 	Header time.Duration
 	// Idle runs while a kept connection waits for its next request (default
@@ -212,13 +217,17 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 		bad("least rate %d: want 1 to 1048576 bytes per second, or -1", c.Limits.MinRate)
 	}
 	t := &c.Timeouts
+	orDefault(&t.Handshake, 10*time.Second)
 	orDefault(&t.Header, 10*time.Second)
 	orDefault(&t.Idle, 60*time.Second)
 	orDefault(&t.Client, 30*time.Second)
 	orDefault(&t.HalfClose, 2*time.Second)
 	orDefault(&t.Tunnel, time.Hour)
-	if min(t.Header, t.Idle, t.Client, t.HalfClose, t.Tunnel) < 0 {
+	if min(t.Handshake, t.Header, t.Idle, t.Client, t.HalfClose, t.Tunnel) < 0 {
 		bad("a timeout is negative: %+v", *t)
+	}
+	if c.TLS != nil {
+		c.TLS.check(bad)
 	}
 	return c, errors.Join(errs...)
 }

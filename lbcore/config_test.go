@@ -16,7 +16,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	f, err := FrontendConfig{Name: "http", Listeners: []int{3}}.withDefaults()
-	if err != nil || f.Timeouts != (FrontendTimeouts{10 * time.Second, time.Minute, 30 * time.Second, 2 * time.Second, time.Hour}) || f.Limits.Head != 16384 {
+	if err != nil || f.Timeouts != (FrontendTimeouts{10 * time.Second, 10 * time.Second, time.Minute, 30 * time.Second, 2 * time.Second, time.Hour}) || f.Limits.Head != 16384 {
 		t.Errorf("%+v, %v", f, err)
 	}
 }

@@ -50,7 +50,10 @@ func (e *engine) run(ctx context.Context) error {
 	for i, w := range e.workers {
 		wg.Go(func() {
 			defer cancel()
-			errs[i] = w.Run(ctx)
+			own, stop := context.WithCancel(context.WithoutCancel(ctx))
+			defer stop()
+			defer context.AfterFunc(ctx, func() { w.settle(); stop() })()
+			errs[i] = w.Run(own)
 			w.closePipes()
 			w.closeUnwatched()
 		})
@@ -130,7 +133,8 @@ func (e *engine) newListener(c listenerConfig) (*listener, error) {
 	if err := unix.SetsockoptInt(c.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return nil, fmt.Errorf("descriptor %d: %w", c.fd, os.NewSyscallError("setsockopt", err))
 	}
-	return &listener{w: e.workers[c.loop], fd: c.fd, port: strconv.AppendInt(nil, int64(port), 10)}, nil
+	via := &transport{port: strconv.AppendInt(nil, int64(port), 10), proto: protoHTTP}
+	return &listener{w: e.workers[c.loop], fd: c.fd, via: via}, nil
 }
 
 // setAccepting has every loop stop, or go on, taking connections.

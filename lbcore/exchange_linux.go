@@ -136,13 +136,18 @@ func (x *exchange) pump() bool {
 
 // outWaits and sendWaits say that something waits for the client, or for the
 // backend.
-func (x *exchange) outWaits() bool  { return len(x.out) > x.taken || x.outPipe != nil }
+func (x *exchange) outWaits() bool {
+	return len(x.out) > x.taken || x.outPipe != nil || x.c.sealedWaits()
+}
 func (x *exchange) sendWaits() bool { return x.sent < len(x.send) || x.sendPipe != nil }
 
 // flush sends what waits for the client.
 func (x *exchange) flush() bool {
 	if !x.c.writable {
 		return false
+	}
+	if x.c.sealedWaits() {
+		return x.c.flushSecured()
 	}
 	if len(x.out) == x.taken {
 		x.outPipe = x.c.drainPipe(x.outPipe)
@@ -214,7 +219,7 @@ func (x *exchange) mayKeep() bool {
 	if !x.wantsKeep || !c.f.retired.Load() && !x.w.draining.Load() {
 		return x.wantsKeep
 	}
-	return x.unparsed || x.reqDone && c.readable && loop.Waiting(int(c.fd))
+	return x.unparsed || x.reqDone && c.readable && x.sentAhead()
 }
 
 // fail gives the request up: with an answer if none has begun, else by cutting

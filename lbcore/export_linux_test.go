@@ -48,3 +48,25 @@ func Listening(p *Proxy, i int) (n int) {
 	<-done
 	return n
 }
+
+// HandshakesUnderWay and HandshakesWaiting count those of clients.
+func HandshakesUnderWay(p *Proxy) int { return sum(p, func(w *worker) int { return w.handshakes }) }
+
+// HandshakesWaiting counts those that have not begun.
+func HandshakesWaiting(p *Proxy) int { return sum(p, func(w *worker) int { return len(w.greeting) }) }
+
+func sum(p *Proxy, of func(*worker) int) (n int) {
+	for _, w := range p.engine.workers {
+		done := make(chan bool)
+		w.Post(func() { n += of(w); close(done) })
+		<-done
+	}
+	return n
+}
+
+// BoundHandshakes sets the bound of each loop until it is reset.
+func BoundHandshakes(p *Proxy, n int) (reset func()) {
+	set := func(n int) { sum(p, func(w *worker) int { w.maxHandshakes = n; return 0 }) }
+	set(n)
+	return func() { set(maxHandshakes) }
+}

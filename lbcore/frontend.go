@@ -19,7 +19,8 @@ type frontend struct {
 type frontendView struct {
 	cfg    FrontendConfig
 	limits http1.Limits
-	pool   *Pool // nil: no such pool
+	pool   *Pool      // nil: no such pool
+	tls    *tlsServer // nil: plain
 }
 
 // frontendSlot is a loop's own part of a frontend.
@@ -28,6 +29,8 @@ type frontendSlot struct {
 	responses                                      [6]atomic.Uint64
 	current, tunnels                               atomic.Int64
 	latency                                        histogram
+
+	tls tlsCounts
 
 	badRequest, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
 
@@ -39,7 +42,7 @@ func newFrontend(name string, slots int) *frontend {
 }
 
 func (f *frontend) configure(cfg FrontendConfig, pool *Pool) {
-	f.view.Store(&frontendView{
+	v := &frontendView{
 		cfg:  cfg,
 		pool: pool,
 		limits: http1.Limits{
@@ -47,7 +50,11 @@ func (f *frontend) configure(cfg FrontendConfig, pool *Pool) {
 			Line: cfg.Limits.Head / 2,
 			Body: cfg.Limits.Body,
 		},
-	})
+	}
+	if cfg.TLS != nil {
+		v.tls = newTLSServer(f.name, cfg.TLS)
+	}
+	f.view.Store(v)
 }
 
 func (f *frontend) snapshot() FrontendSnapshot {
@@ -70,6 +77,7 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 		c.Responses[i] += n.responses[i].Load()
 	}
 	n.latency.addTo(&c.Latency)
+	c.TLS.add(&n.tls)
 	c.Errors.BadRequest += n.badRequest.Load()
 	c.Errors.NoBackend += n.noBackend.Load()
 	c.Errors.BadGateway += n.badGateway.Load()

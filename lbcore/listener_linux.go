@@ -23,7 +23,7 @@ type listener struct {
 	w     *worker
 	f     *frontend
 	fd    int
-	port  []byte // as text
+	via   *transport // of plain connections
 	token loop.Token
 
 	mu     sync.Mutex // protects what follows, for share

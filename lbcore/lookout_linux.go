@@ -96,7 +96,7 @@ func (o *lookout) standIn(n *neighbour, all []served) {
 		if g := n.guests[s.l]; g != nil {
 			g.serve(s.f)
 		} else if fd, ok := s.l.share(); ok {
-			g := &listener{w: o.w, fd: fd, port: s.l.port}
+			g := &listener{w: o.w, fd: fd, via: s.l.via}
 			g.serve(s.f)
 			n.guests[s.l] = g
 		}

@@ -53,16 +53,14 @@ func (x *exchange) appendHead(dst []byte) []byte {
 	var addr [48]byte
 	return http1.AppendRequest(dst, &x.req, &http1.Forward{
 		Client:    netip.AddrFrom16(x.c.peer).Unmap().AppendTo(addr[:0]),
-		Port:      x.c.l.port,
-		Proto:     protoHTTP,
+		Port:      x.c.via.port,
+		Proto:     x.c.via.proto,
 		Host:      x.host(),
 		Expect100: true,
 		Upgrade:   true,
 		KeepAlive: true,
 	})
 }
-
-var protoHTTP = []byte("http")
 
 // host is what the backend is told when a HTTP/1.0 client names no host: the
 // address it has connected to.

@@ -73,6 +73,7 @@ type FrontendCounters struct {
 	// the codec, or broken off, is left out. Times are exact to a round of a loop.
 	Latency Histogram
 	Errors  FrontendErrors
+	TLS     TLSCounters
 }
 
 // FrontendErrors counts by kind.

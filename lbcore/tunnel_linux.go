@@ -112,14 +112,13 @@ func (x *exchange) tunnelUp() (more, ok bool) {
 func (x *exchange) tunnelDown() (more, ok bool) {
 	u, t := x.up, &x.tunnel
 	switch {
-	case len(x.out) > x.taken:
+	case x.outWaits():
 		return x.flush(), true
 	case t.clientShut:
 		return false, true
 	case t.backendDone:
-		loop.CloseWrite(int(x.c.fd))
-		t.clientShut = true
-		return false, true
+		t.clientShut = x.c.closeWrite()
+		return t.clientShut != x.outWaits(), true
 	case !u.readable:
 		return false, true
 	}

@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,20 +43,30 @@ type worker struct {
 	freePipes  []*loop.Pipe // those nobody uses
 	scratch    []*Backend
 
+	seal          []byte // what TLS has sealed and is to be sent
+	handshakes    int    // under way with clients
+	maxHandshakes int
+	greeting      []*client      // those that wait for theirs
+	shaking       sync.WaitGroup // the goroutines of handshakes, with backends too
+	underway      map[*handshake]struct{}
+	settled       bool // no handshake begins any more
+
 	date    []byte
 	dateSec int64
 }
 
 func newWorker(l *loop.Loop, slot int, cfg Config, draining *atomic.Bool) *worker {
 	return &worker{
-		Loop:     l,
-		slot:     slot,
-		log:      cfg.Log.With("loop", slot),
-		maxConns: cfg.MaxConns,
-		draining: draining,
-		rbuf:     make([]byte, readSize),
-		wbuf:     make([]byte, 0, bigBuffer),
-		scratch:  make([]*Backend, 0, 64),
+		Loop:          l,
+		slot:          slot,
+		log:           cfg.Log.With("loop", slot),
+		maxConns:      cfg.MaxConns,
+		draining:      draining,
+		rbuf:          make([]byte, readSize),
+		wbuf:          make([]byte, 0, bigBuffer),
+		scratch:       make([]*Backend, 0, 64),
+		underway:      make(map[*handshake]struct{}),
+		maxHandshakes: maxHandshakes,
 	}
 }
 

@@ -1,0 +1,113 @@
+package lbcore
+
+import (
+	"errors"
+	"io"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/loop"
+)
+
+// transport is what carries a client's bytes. The plain connections of a listener
+// share one; others have their own.
+type transport struct {
+	port  []byte   // that it was accepted on, as text
+	proto []byte   // as backends are told it
+	tls   *secured // nil: none
+}
+
+var (
+	protoHTTP  = []byte("http")
+	protoHTTPS = []byte("https")
+)
+
+// readSecured is client.read with TLS.
+func (c *client) readSecured(buf []byte) (n int, ok bool) {
+	n, err := c.via.tls.receive(buf)
+	switch {
+	case errors.Is(err, errAgain):
+		c.readable = false
+	case errors.Is(err, io.EOF):
+		c.eof, c.readable = true, false
+	case err != nil:
+		c.broken = true
+	}
+	if n == 0 {
+		return 0, false
+	}
+	c.moved(n)
+	c.count().bytesIn.Add(uint64(n))
+	return n, true
+}
+
+// writeSecured is client.write with TLS.
+func (c *client) writeSecured(buf []byte, last bool) int {
+	s := c.via.tls
+	n, broken := s.send(buf, last)
+	c.broken = c.broken || broken
+	if s.waits() {
+		c.writable = false
+	}
+	c.moved(n)
+	c.count().bytesOut.Add(uint64(n))
+	return n
+}
+
+// sealedWaits says that bytes wait for the client that its exchange has got rid of.
+func (c *client) sealedWaits() bool { return c.via.tls != nil && c.via.tls.waits() }
+
+// flushSecured sends what waits. It reports whether everything was sent.
+func (c *client) flushSecured() bool {
+	s := c.via.tls
+	before := s.taken
+	broken := s.flush()
+	c.broken = c.broken || broken
+	if s.waits() {
+		c.writable = false
+		c.moved(s.taken - before)
+		return false
+	}
+	return !broken
+}
+
+// closeWrite sends the end of the stream; false if it must be called again, when
+// what waits has been sent.
+func (c *client) closeWrite() bool {
+	if s := c.via.tls; s != nil {
+		s.notify()
+		c.broken = s.push(true) || c.broken
+		if s.waits() {
+			c.writable = false
+			return false
+		}
+	}
+	loop.CloseWrite(int(c.fd))
+	return true
+}
+
+// endSecured is close's part with TLS. Who waits for a next request is told the end.
+func (c *client) endSecured() {
+	s := c.via.tls
+	if c.phase == phaseHead && !c.broken && !s.waits() {
+		s.notify()
+		_ = s.push(true)
+	}
+	s.drop()
+	c.w.seal = c.w.seal[:0]
+}
+
+// sentAhead says that the client has sent more than the request that was read.
+func (x *exchange) sentAhead() bool {
+	c := x.c
+	if c.via.tls == nil {
+		return loop.Waiting(int(c.fd))
+	}
+	x.in = c.w.get(smallBuffer)
+	n, _ := c.readSecured(x.in[:cap(x.in)])
+	if n == 0 {
+		x.w.put(x.in)
+		x.in = nil
+		return false
+	}
+	x.in, x.unparsed = x.in[:n], true
+	return true
+}
