@@ -13,24 +13,12 @@ func (m *Machine) heardInActive(p *peer, was peer) {
 	if m.state == Active {
 		m.considerYield()
 	}
+	if m.state == Active {
+		m.heardDraining(p, was)
+	}
 	if m.state == Active && was.rival && !p.rival {
 		m.announce() // it has let go: those who took the VIP to be there learn better (E14)
 	}
-}
-
-// contest settles a meeting of two actives: the higher (epoch, rank) stays and announces again, the other
-// goes (E8). Both compare the same two values, so they agree.
-func (m *Machine) contest(p *peer) {
-	if p.claimRank().compare(m.claimRank()) > 0 {
-		m.becomeDraining(Reason{Why: WhyConflictLost, Node: p.Node}, Backup)
-		return
-	}
-	if m.now.Sub(p.contested) < activeDown(m.cfg.AdvertInterval) {
-		return
-	}
-	p.contested = m.now
-	m.announce()
-	m.send()
 }
 
 // considerYield hands the VIP to a peer that can serve when this node cannot (E3), and notes since when a
@@ -38,15 +26,44 @@ func (m *Machine) contest(p *peer) {
 func (m *Machine) considerYield() {
 	p := m.successor()
 	if p != nil && !m.fit() {
-		m.becomeDraining(Reason{Why: WhyNotServing, Node: p.Node, Detail: m.notServing}, Backup)
+		m.cannotServe(p)
 		return
 	}
 	switch {
-	case !m.cfg.Preempt || p == nil || p.useless || p.rank().compareMerit(m.rank()) <= 0:
+	case m.preferred() == 0:
 		m.betterSince = time.Time{}
 	case m.betterSince.IsZero():
 		m.betterSince = m.now
 	}
+}
+
+// cannotServe: a fit peer shall have the VIP. Where only the proxy stands still, what it has may go on, so this is a
+// handover; but one that is not waited for.
+func (m *Machine) cannotServe(p *peer) {
+	g := &m.give
+	switch {
+	case !m.serving && !m.alive:
+		m.becomeDraining(Reason{Why: WhyNotServing, Node: p.Node, Detail: m.notServing}, Backup)
+	case g.phase == giveOffered && !(g.must && g.why == WhyNotServing):
+		g.must, g.detail = true, m.notServing
+		g.by = earliest(g.by, m.now.Add(m.promiseWith(g.node)))
+	case g.phase == giveNothing && !m.retries():
+		m.handOver(wish{why: WhyNotServing, then: Backup, must: true, detail: m.notServing})
+	}
+}
+
+// preferred returns why a peer shall have the VIP rather than this node that could serve, too; 0 for it shall not.
+// Whether it could serve clearly better is not a matter of taste, as a priority is (E9, E10).
+func (m *Machine) preferred() Why {
+	p := m.successor()
+	switch {
+	case p == nil || p.useless:
+	case m.cfg.Preempt && p.rank().compareMerit(m.rank()) > 0:
+		return WhyPreempted
+	case p.rank().bucket > m.rank().bucket:
+		return WhyFitter
+	}
+	return 0
 }
 
 // preemptAt returns when this active yields to a better peer, zero if there is none. The peer has then been
@@ -63,6 +80,10 @@ func (m *Machine) tickActive() {
 		m.shutdown()
 		return
 	}
+	m.tickAgain()
+	if m.state != Active {
+		return
+	}
 	m.tickVerify()
 	if !m.due(m.preemptAt()) {
 		return
@@ -70,7 +91,7 @@ func (m *Machine) tickActive() {
 	m.considerYield() // the better peer may have fallen silent meanwhile
 	if m.state == Active && m.due(m.preemptAt()) {
 		m.betterSince = time.Time{} // whatever comes of it, the next one has to wait as long again
-		m.handOver(wish{why: WhyPreempted, then: Backup})
+		m.handOver(wish{why: m.preferred(), then: Backup})
 	}
 }
 

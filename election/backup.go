@@ -39,7 +39,7 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 		m.withdraw(Reason{Why: WhyWithdrawn, Node: p.Node})
 	}
 	if m.kept && m.state == Backup && p.active() {
-		m.becomeDraining(Reason{Why: WhyConflictLost, Node: p.Node}, Backup) // E12: somebody has taken it over
+		m.lose(p) // E12: somebody has taken it over
 	}
 }
 

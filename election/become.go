@@ -22,6 +22,7 @@ func (m *Machine) become(to State, why Reason) {
 	if to != Draining {
 		m.giveEnds(false)
 	}
+	m.dropAgain(m.cfg.Node + " is not active any more")
 	m.news = append(m.news, Changed{From: m.state, To: to, Reason: why, Epoch: m.epoch})
 	m.state, m.since, m.reason = to, m.now, why
 	m.transitions++
@@ -55,7 +56,10 @@ func (m *Machine) becomeBackup(why Reason) {
 // becomeActive follows a Claim that succeeded. Clients come first: announce, then tell the peers.
 func (m *Machine) becomeActive() {
 	m.kept = false
-	ending := m.ending()
+	ending, failed := m.ending(), m.give
+	if failed.phase == giveHands {
+		m.give.asker = asker{} // it is answered when nothing more is tried
+	}
 	m.unfence()
 	m.do(Announce{})
 	m.send()
@@ -66,8 +70,12 @@ func (m *Machine) becomeActive() {
 	for _, p := range m.peers {
 		p.rival, p.contested = p.mayHold(), time.Time{}
 	}
-	if ending {
+	switch {
+	case failed.phase == giveHands && m.tryAgain(failed.wish):
+	case ending:
 		m.endAt = m.now
+	case failed.phase == giveHands:
+		m.answer(failed.asker, HandedOver{Err: failed.node + " did not take over"})
 	}
 }
 

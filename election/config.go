@@ -42,7 +42,8 @@ type Config struct {
 	AdvertInterval time.Duration // MinAdvertInterval to MaxAdvertInterval, default DefaultAdvertInterval
 
 	// Preempt makes an active yield to a peer that is clearly better (fitness bucket, then priority; never
-	// the address alone) once it has been so for HoldDown. Default false: who is active stays active.
+	// the address alone) once it has been so for HoldDown. Default false: who is active stays active, unless a
+	// peer could serve clearly better by its fitness.
 	Preempt bool
 
 	SettleTimeout time.Duration // a cold start waits at most this long for SeedsTried; 1 ms to 1 min, default 3 s

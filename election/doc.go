@@ -63,7 +63,8 @@
 //     groups: state, priority, epoch, fitness. Priority 0 asks the others to take over.
 //   - E2, trust: adverts and questions are sealed under a session of the two nodes (Sessions).
 //   - E3, active means serving: an active that cannot serve yields if it knows a fit peer, and keeps the VIP
-//     if not.
+//     if not. Where what serves only stands still, this is a handover, but one that waits for an answer no longer
+//     than T.
 //   - E4, losing the active: its silence for 4 × its interval + skew; skew = rank × max(interval/2, 10 ms).
 //     Rank 0 is the best of those still heard. From the first missed advert on it is asked each half interval,
 //     by every path (all are, by who knows of none); an answer is worth an advert, and the path by which it came becomes the heartbeat until
@@ -89,11 +90,12 @@
 //     is known, and one is asked for each second, nothing is shortened. An active whose answer takes longer
 //     than ever before at the very moment of a false signal is taken over needlessly.
 //   - E8, epochs: each claim takes the highest epoch seen + 1. When two actives meet, the higher (epoch, rank)
-//     stays and announces again, and once more when the other has let go; that one is mute at once, then
-//     releases. When claims meet, the lower withdraws.
-//   - E9, one rank: fitness bucket, priority, address. With Preempt the active yields to a peer that has been
-//     better by fitness or priority for the hold-down; never for its address alone, which no client feels. Who
-//     has the VIP by a voluntary move (that, or E6) makes none for the hold-down.
+//     stays and announces again, and once more when the other has let go; that one is mute at once, and drains as
+//     after a handover, if the winner can forward to it: the winner announces when it does. When claims meet, the
+//     lower withdraws.
+//   - E9, one rank: fitness bucket, priority, address. The active yields to a peer that has been better by
+//     fitness, or with Preempt by priority, for the hold-down; never for its address alone, which no client feels.
+//     Who has the VIP by a voluntary move (that, or E6) makes none for the hold-down.
 //   - E10, fitness: 0 to 255, compared in quarters.
 //   - E11, cold start: Backup; the active-down interval begins when the seeds have been tried. Before a first
 //     claim the wire is asked; a foreign owner means Fault, tried again. An active of ours once heard makes

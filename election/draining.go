@@ -34,7 +34,7 @@ func (m *Machine) relieved() {
 
 // yields: a peer shall take over. (What was lost in a conflict, a peer has.)
 func (w Why) yields() bool {
-	return w == WhyNotServing || w == WhyPreempted || w == WhyNotUseful || w == WhyHandover
+	return w == WhyNotServing || w == WhyPreempted || w == WhyFitter || w == WhyNotUseful || w == WhyHandover
 }
 
 // releaseFailed: a node that may still have the VIP must not take part; it tries again to get rid of it.

@@ -93,6 +93,7 @@ type Fitness struct{ Value uint8 }
 type Serving struct {
 	OK     bool
 	Reason string
+	Alive  bool // not OK, but what serves only stands still: its connections may go on
 }
 
 // Shutdown asks the machine to end: an active releases, yields, and then becomes Init. The machine has ended

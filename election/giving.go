@@ -1,7 +1,6 @@
 package election
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 )
@@ -36,6 +35,7 @@ type wish struct {
 	must   bool   // what cannot be done without loss is done with it
 	detail string
 	asker  asker
+	failed int // how often somebody else prepared and did not take over
 }
 
 // asker is who waits for an answer: the shell (node ""), another node, or nobody (id 0).
@@ -47,7 +47,9 @@ type asker struct {
 }
 
 // ending: it was asked to end, and hands over before it does.
-func (m *Machine) ending() bool { return m.give.phase != giveNothing && m.give.then == Init }
+func (m *Machine) ending() bool {
+	return m.give.phase != giveNothing && m.give.then == Init || m.retries() && m.again.then == Init
+}
 
 // standsBy: this node may claim, if it is fit. One that drains is like a backup that has an address.
 func (m *Machine) standsBy() bool {
@@ -110,6 +112,9 @@ func (m *Machine) handOver(w wish) {
 		m.answer(w.asker, HandedOver{Err: m.cfg.Node + " is not active any more"})
 	case m.give.phase != giveNothing:
 		m.answer(w.asker, HandedOver{Err: "a handover to " + m.give.node + " is under way"})
+	case m.retries():
+		m.answer(w.asker, HandedOver{Err: "a handover is under way"})
+	case p == nil && w.failed > 0 && m.tryAgain(w):
 	case p == nil && w.must:
 		m.becomeDraining(Reason{Why: w.why, Detail: why}, w.then)
 	case p == nil:
@@ -122,7 +127,7 @@ func (m *Machine) handOver(w wish) {
 		m.releaseFirst(w, p.Node, "no state channel")
 	default:
 		m.give = giving{
-			phase: giveOffered, wish: w, node: p.Node, boot: p.Boot, nonce: m.nonce(), by: m.now.Add(m.cfg.AnswerTimeout), left: -1,
+			phase: giveOffered, wish: w, node: p.Node, boot: p.Boot, nonce: m.nonce(), by: m.now.Add(m.offerTime(w, p.Node)), left: -1,
 		}
 		m.tell(p.Node, p.Boot, Message{Kind: MsgOffer, Nonce: m.give.nonce, Epoch: m.claim, For: m.cfg.DrainDeadline})
 	}
@@ -174,7 +179,11 @@ func (m *Machine) releaseFirst(w wish, node, why string) {
 	if m.moved = w.asker; w.asker.id != 0 {
 		m.moved.by = m.now.Add(m.cfg.AnswerTimeout + 2*activeDown(m.cfg.AdvertInterval))
 	}
-	m.becomeDraining(Reason{Why: w.why, Node: node, Detail: "not lossless: " + why}, w.then)
+	why = "not lossless: " + why
+	if w.detail != "" {
+		why = w.detail + "; " + why
+	}
+	m.becomeDraining(Reason{Why: w.why, Node: node, Detail: why}, w.then)
 }
 
 // gives says whether a message is of the handover under way.
@@ -194,7 +203,7 @@ func (m *Machine) ready(ev Said) {
 	m.become(Draining, Reason{Why: g.why, Node: g.node, Detail: g.detail})
 	g.phase, g.by, g.epoch = giveHands, time.Time{}, m.claim
 	// Before it claims again it asks, as any backup does: the other one may be active, and only not heard (E4).
-	m.floor, m.relievedAt = m.now.Add(3*promise(m.cfg.AdvertInterval)), time.Time{}
+	m.floor, m.relievedAt = m.now.Add(m.resumesAfter(ev.Message.For)), time.Time{}
 	m.lost = Reason{Why: WhyResumed, Node: g.node}
 	m.tell(g.node, g.boot, Message{Kind: MsgTake, Nonce: g.nonce})
 	m.send()
@@ -208,22 +217,29 @@ func (m *Machine) refused(ev Said) {
 	}
 	switch m.give.phase {
 	case giveOffered:
-		m.offerFailed(ev.Message.Text, ev.Message.Kind == MsgUnable)
+		m.offerFailed(ev.Message.Text, ev.Message.Kind)
 	case giveHands:
 		m.floor, m.relievedAt = m.now, m.now
+	case giveDrains:
+		if ev.Message.Kind == MsgUnable {
+			m.endDrain()
+		}
 	}
 }
 
-// offerFailed: nothing has changed yet. Whoever must go, or may break connections, releases first.
-func (m *Machine) offerFailed(why string, unable bool) {
+// offerFailed: nothing has changed yet. What was refused may be accepted the next time; whoever must go then, or
+// may break connections, releases first. how is MsgRefuse, MsgUnable, or 0 for no answer.
+func (m *Machine) offerFailed(why string, how MessageKind) {
 	g := m.give
 	m.give = giving{}
 	m.betterSince = time.Time{}
-	if g.must || unable {
+	switch {
+	case how == MsgRefuse && m.tryAgain(g.wish):
+	case g.must || how == MsgUnable:
 		m.releaseFirst(g.wish, g.node, why)
-		return
+	default:
+		m.answer(g.asker, HandedOver{Err: why})
 	}
-	m.answer(g.asker, HandedOver{Err: why})
 }
 
 // heardStandingBy: who takes over, or has. What comes of it beyond a backup's affairs.
@@ -280,7 +296,7 @@ func (m *Machine) tickGiving() {
 	g := &m.give
 	switch {
 	case g.phase == giveOffered && m.due(g.by):
-		m.offerFailed(fmt.Sprintf("no answer from %s within %v", g.node, m.cfg.AnswerTimeout), false)
+		m.offerFailed(fmt.Sprintf("no answer from %s in time", g.node), 0)
 	case m.due(m.giveDeadline()):
 		m.endDrain()
 	}
@@ -288,7 +304,7 @@ func (m *Machine) tickGiving() {
 
 // mustGo: this node does not claim again when nobody takes over, but releases first and then yields.
 func (m *Machine) mustGo() bool {
-	return m.give.phase == giveHands && (m.give.then == Init || !m.fit())
+	return m.give.phase == giveHands && (m.give.then == Init && m.give.failed+1 >= handoverTries || !m.fit())
 }
 
 // drainEnds returns when the drain does. It is never short, since frames still come by old ARP entries.
@@ -345,32 +361,4 @@ func (m *Machine) answerLate(all bool) {
 		m.do(HandedOver{ID: m.asking.id, Err: m.asking.node + " did not answer"})
 		m.asking = asker{}
 	}
-}
-
-// toldLossless takes in what has been found out about this node, or about the way from a peer.
-func (m *Machine) toldLossless(ev Lossless) {
-	_, known := m.lossyTo[ev.To]
-	switch {
-	case ev.To == "":
-		m.lossless, m.notLossless = ev.OK, ev.Reason
-	case ev.OK:
-		delete(m.lossyTo, ev.To)
-	case known || len(m.lossyTo) < MaxPeers:
-		m.lossyTo[ev.To] = cmp.Or(ev.Reason, "what it forwards does not arrive")
-	}
-}
-
-// lossyBecause returns why this node could take no part in a handover without loss. An active
-// cannot while it has no way to speak to whom it would hand over.
-func (m *Machine) lossyBecause() string {
-	if !m.lossless {
-		return m.notLossless
-	}
-	if m.state != Active {
-		return ""
-	}
-	if p, _ := m.target(""); p != nil && m.links[p.Node] != p.Boot {
-		return "no state channel to " + p.Node
-	}
-	return ""
 }

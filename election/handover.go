@@ -4,7 +4,7 @@ import "time"
 
 // A planned move of the VIP loses nothing: the new active forwards to the old one what belongs to connections
 // that the old one has, until they have ended. The two machines agree on it over their keepers' state channel.
-// A is active, B takes over; T = max(50 ms, 4 intervals):
+// A is active, B takes over; T = max(50 ms, 4 intervals), and more where one of them has been late of late (E13):
 //
 //	A: Offer ──────────► B: fit? Prepare (the forward table), which may take long
 //	A: Fence, Drain ◄─── B: Ready; claims only if told so within T
@@ -19,12 +19,14 @@ import "time"
 //
 //	Offer, or Ready, is lost or late    A is active all the while, and gives the handover up after AnswerTimeout;
 //	                                    B's promise ends after T, and with it the table
-//	B is not fit, or has something else to do   Refuse: A stays active, or releases first if it must go
+//	B is not fit, or has something else to do   Refuse: A stays active and tries again, three times in all; then,
+//	                                    if it must go, it releases first
 //	B cannot forward, or A not drain    Unable: A releases first and then yields; connections break
 //	no channel stands                   the same
 //	what B forwards would not arrive    the same
 //	Take is lost or late                B's promise has ended: it forgets the table, and refuses. A claims again
-//	                                    when it hears that, and at the latest 3T after Ready
+//	                                    when it hears that, and at the latest T and two of the shortest T after
+//	                                    Ready; and tries it again, three times in all
 //	B dies, or cannot claim, after Take the same; if B was heard to claim, then after its silence (E4)
 //	A dies before Take                  B forgets the table, and claims when silence or a signal says so
 //	A dies after Take                   B is active; it forgets the table when A has been silent for a while
@@ -47,7 +49,7 @@ type MessageKind uint8
 const (
 	_          MessageKind = iota
 	MsgOffer               // active → candidate: prepare to take over; Epoch, For
-	MsgReady               // answer: prepared
+	MsgReady               // answer: prepared, and For is T
 	MsgRefuse              // answer, or its withdrawal: no; Text says why
 	MsgUnable              // answer: yes, but connections would break; Text says why
 	MsgTake                // this node says nothing about the VIP any more: claim it
@@ -75,7 +77,7 @@ type Message struct {
 	Kind  MessageKind
 	Nonce uint64        // names the handover, or the Ask; never 0
 	Epoch uint64        // Offer: of the sender's claim
-	For   time.Duration // Offer: how long the drain may last
+	For   time.Duration // Offer: how long the drain may last; Ready: how long this is good
 	Left  int           // Drained: connections that were cut
 	Lossy bool          // Answer: connections broke
 	To    string        // Ask: the node wanted, "" for any; Answer: who has the VIP now
@@ -174,8 +176,8 @@ func (DrainProxy) action()  {}
 func (ResumeProxy) action() {}
 func (HandedOver) action()  {}
 
-// promise returns T: for how long B's Ready is good. A waits three times as long before it claims again: for
-// Ready on its way, for B's claim, and for the first adverts of it.
+// promise returns the least T: for how long B's Ready is good. A waits for twice that beyond it before it claims
+// again: for B's claim, and for the first adverts of it.
 func promise(interval time.Duration) time.Duration {
 	return max(50*time.Millisecond, missedAdverts*interval)
 }

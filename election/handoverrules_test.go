@@ -157,3 +157,125 @@ func TestHandoverToANodeThatCannotForwardHereReleasesFirst(t *testing.T) {
 		t.Errorf("no offer after the way was clear again: %+v", acts)
 	}
 }
+
+// A busy machine is told too late now and then: who has connections tries again before it cuts any, and whoever
+// asked is not told of each attempt.
+func TestHandoverIsTriedAgainWhenTheOtherWasToldTooLate(t *testing.T) {
+	for _, ends := range []bool{true, false} {
+		m := newGiver(t)
+		if ends {
+			m.Step(m.now, Shutdown{})
+		} else {
+			m.Step(m.now, Handover{ID: 1, To: "b"})
+		}
+		for try := 1; ; try++ {
+			if m.give.phase != giveOffered || m.give.node != "b" && !ends {
+				t.Fatalf("ends %v, attempt %d: %+v", ends, try, m.give)
+			}
+			to, boot := m.give.node, m.give.boot
+			say := func(kind MessageKind) []Action {
+				return m.Step(m.now, Said{Node: to, Boot: boot, Message: Message{Kind: kind, Nonce: m.give.nonce}})
+			}
+			if acts := say(MsgReady); !tells(acts, MsgTake) {
+				t.Fatalf("ends %v, attempt %d: %+v", ends, try, acts)
+			}
+			acts := say(MsgRefuse)
+			if ends && try == handoverTries {
+				if acts = append(acts, m.Tick(m.now)...); index[Release](acts) < 0 {
+					t.Errorf("after %d attempts: %+v; want that it releases and ends", try, acts)
+				}
+				break
+			}
+			tickBeside(t, m, func(a Action) bool { _, ok := a.(Claim); return ok })
+			acts = m.Step(m.now, Claimed{Token: m.token})
+			if got, want := index[HandedOver](acts) >= 0, !ends && try == handoverTries; got != want || m.state != Active {
+				t.Fatalf("ends %v, attempt %d: answered %v, %v; %+v", ends, try, got, m.state, acts)
+			}
+			if try == handoverTries {
+				break
+			}
+			tickBeside(t, m, func(a Action) bool { tell, ok := a.(Tell); return ok && tell.Message.Kind == MsgOffer })
+		}
+	}
+}
+
+// tickBeside lets time pass, with b and c saying that they are backups, until m does what is wanted.
+func tickBeside(t *testing.T, m *Machine, wanted func(Action) bool) {
+	t.Helper()
+	for range 1000 {
+		acts := m.Tick(m.Deadline())
+		for i, node := range []string{"b", "c"} {
+			acts = append(acts, m.Step(m.now, from(node, byte(2+i), backupAdvert()))...)
+		}
+		if slices.ContainsFunc(acts, wanted) {
+			return
+		}
+	}
+	t.Fatalf("it never came: %+v", m.Status())
+}
+
+// How long a promise is good depends on how late the two have been, and the one who waits for its end is told.
+func TestHandoverABusyPairHasMoreTime(t *testing.T) {
+	m := newMachine(t, testConfig())
+	m.Step(m.now, Lossless{OK: true})
+	h := from("b", 2, activeAdvert(1))
+	h.Late = 100 * time.Millisecond
+	m.Step(m.now, h)
+	m.Step(m.now, said(MsgOffer, 7))
+	acts := m.Step(m.now, Prepared{Token: m.token})
+	const want = 320 * time.Millisecond // E13's interval + 3 × late
+	if i := index[Tell](acts); i < 0 || acts[i].(Tell).Message.For != want || m.take.by.Sub(m.now) != want {
+		t.Fatalf("%+v; want a promise for %v", acts, want)
+	}
+	g := newGiver(t)
+	g.Step(g.now, Handover{ID: 1, To: "b"})
+	ready := said(MsgReady, g.give.nonce)
+	ready.Message.For = want
+	g.Step(g.now, ready)
+	if wait := g.floor.Sub(g.now); wait < want+2*promise(g.cfg.AdvertInterval) {
+		t.Errorf("the giver resumes after %v, when the other one may be claiming still", wait)
+	}
+}
+
+// A proxy that stands still has connections that may go on; one that has died has none.
+func TestE3WhatStandsStillIsHandedOver(t *testing.T) {
+	for _, alive := range []bool{true, false} {
+		m := newGiver(t)
+		acts := m.Step(m.now, Serving{Reason: "loop 0 stands still", Alive: alive})
+		if tells(acts, MsgOffer) != alive || (index[Release](acts) >= 0) == alive {
+			t.Errorf("alive %v: %+v", alive, acts)
+		}
+	}
+	// The other one has not answered within T: clients come first.
+	m := newGiver(t)
+	m.Step(m.now, Serving{Reason: "loop 0 stands still", Alive: true})
+	began := m.now
+	tickUntil(t, m, func(a Action) bool { _, ok := a.(Release); return ok })
+	if waited := m.now.Sub(began); waited > promise(m.cfg.AdvertInterval) {
+		t.Errorf("released after %v", waited)
+	}
+	if why := m.Status().Reason.Detail; !strings.Contains(why, "stands still") || !strings.Contains(why, "not lossless") {
+		t.Errorf("the reason is %q", why)
+	}
+	// A handover under way for another reason need not wait any longer, either.
+	m = newGiver(t)
+	m.Step(m.now, Handover{ID: 1})
+	m.Step(m.now, Serving{Reason: "loop 0 stands still", Alive: true})
+	if m.give.by.Sub(m.now) > promise(m.cfg.AdvertInterval) || !m.give.must {
+		t.Errorf("%+v", m.give)
+	}
+}
+
+// Who could serve clearly better gets the VIP, in good order and after the hold-down, whether or not preempt is on.
+func TestE10AFitterPeerIsHandedTheVIP(t *testing.T) {
+	m := newGiver(t)
+	m.Step(m.now, Fitness{128})
+	began := m.now
+	for i, node := range []string{"b", "c"} {
+		m.Step(m.now, from(node, byte(2+i), backupAdvert()))
+	}
+	tickBeside(t, m, func(a Action) bool { tell, ok := a.(Tell); return ok && tell.Message.Kind == MsgOffer })
+	if m.give.why != WhyFitter || m.now.Sub(began) < m.cfg.HoldDown {
+		t.Errorf("%v after %v", m.give.why, m.now.Sub(began))
+	}
+}

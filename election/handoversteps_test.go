@@ -141,3 +141,34 @@ func TestHandoverInterruptedAtEachStep(t *testing.T) {
 func (w *world) cutBoth(a, b *simGroup) {
 	w.link(a.id, b.id).cut, w.link(b.id, a.id).cut = true, true
 }
+
+// A partition that has a client on each side heals: the loser's client has its connections all the time, and
+// then sends to the winner.
+func TestE8AHealedPartitionBreaksNoConnection(t *testing.T) {
+	for seed := range uint64(30) {
+		w, a, b := newPair(t, seed, 2)
+		w.newStation(true) // with b, which else could not know that it hears anybody
+		w.run(w.now.Add(2 * time.Second))
+		w.partition(b.simNode)
+		w.stations[0].place.from[b.id], w.stations[0].place.to[b.id] = true, true
+		w.stations[1].place.from[a.id], w.stations[1].place.to[a.id] = true, true
+		w.run(w.now.Add(2 * time.Second))
+		// Who asks in the very moment of the heal may be answered by either.
+		asks := stationAsks * w.interval
+		w.run(w.now.Add(asks - w.now.Sub(epochStart)%asks + 5*w.maxDelay))
+		if a.state != Active || b.state != Active {
+			t.Fatalf("seed %d: %s %v, %s %v; want both active", seed, a, a.state, b, b.state)
+		}
+		w.heal()
+		drained := false
+		for end := w.now.Add(4 * time.Second); w.now.Before(end) && w.err == nil; w.run(w.now.Add(100 * time.Microsecond)) {
+			drained = drained || a.ho.draining
+			if (a.ho.draining || a.state == Active) && !w.connectionServed(w.stations[0].cache[0], a) {
+				t.Fatalf("seed %d: %s %v, table of %s towards %q: the client sends to %v", seed, a, a.state, b, b.ho.table, w.stations[0].cache[0].name)
+			}
+		}
+		if n := w.leftOver(); w.err != nil || !drained || a.state != Backup || w.stations[0].cache[0] != b.simNode || n != nil {
+			t.Fatalf("seed %d: drained: %v; %s %v; left over: %v; %v", seed, drained, a, a.state, n, w.err)
+		}
+	}
+}

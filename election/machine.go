@@ -22,6 +22,7 @@ type Machine struct {
 	claim      uint64  // epoch of the own claim, while claiming, Active or Draining
 	fitness    uint8
 	serving    bool
+	alive      bool // not serving, but connections may live on
 	notServing string
 	foreign    string // MAC of the last foreign claimant
 
@@ -80,6 +81,8 @@ type Machine struct {
 	retryAt time.Time // Fault
 
 	give        giving            // the handover of this node's VIP
+	again       wish              // the one that came to nothing, and is tried again
+	againAt     time.Time         // Active: then; zero for there is none
 	take        taking            // the handover to this node
 	asking      asker             // the active has been asked to hand over for this one
 	moved       asker             // waits until somebody is active
@@ -127,9 +130,9 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 	case PeerGone:
 		m.peerGone(ev.Node)
 	case Fitness:
-		m.judge(ev.Value, m.serving, m.notServing)
+		m.judge(ev.Value, Serving{OK: m.serving, Reason: m.notServing, Alive: m.alive})
 	case Serving:
-		m.judge(m.fitness, ev.OK, ev.Reason)
+		m.judge(m.fitness, ev)
 	case Shutdown:
 		m.shutdown()
 	case Answered:
@@ -234,7 +237,7 @@ func (m *Machine) stateDeadline() time.Time {
 	}
 	switch m.state {
 	case Active:
-		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt(), m.endAt)
+		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt(), m.endAt, m.againAt)
 	case Draining:
 		return earliest(m.nextSend, m.answerBy, m.yieldBy)
 	case Fault:
@@ -320,9 +323,9 @@ func (m *Machine) conflict(mac string) {
 }
 
 // judge takes in how well this node could serve, and draws the consequence (E3).
-func (m *Machine) judge(fitness uint8, serving bool, why string) {
+func (m *Machine) judge(fitness uint8, ev Serving) {
 	wasFit := m.fit()
-	m.fitness, m.serving, m.notServing = fitness, serving, why
+	m.fitness, m.serving, m.alive, m.notServing = fitness, ev.OK, ev.Alive, ev.Reason
 	switch {
 	case m.state == Active:
 		m.considerYield()
@@ -343,7 +346,8 @@ func (m *Machine) shutdown() {
 	m.leaving = true
 	m.endAt = time.Time{}
 	switch {
-	case m.state == Active && m.give.phase == giveNothing:
+	case m.state == Active && m.give.phase == giveNothing && !(m.retries() && m.again.then == Init):
+		m.dropAgain(m.cfg.Node + " ends")
 		m.handOver(wish{why: WhyShutdown, then: Init, must: true})
 	case m.give.phase != giveNothing && m.give.then != Init:
 		m.give.then, m.give.must = Init, true

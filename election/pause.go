@@ -16,7 +16,7 @@ func (m *Machine) paused(d time.Duration) {
 		m.floor, m.relievedAt = later(m.floor, m.now.Add(activeDown(m.cfg.AdvertInterval))), time.Time{}
 	case m.state == Active:
 		if m.give.phase == giveOffered {
-			m.offerFailed(m.cfg.Node+" was paused", false)
+			m.offerFailed(m.cfg.Node+" was paused", MsgRefuse)
 		}
 		if m.state == Active {
 			m.verify(d)

@@ -150,7 +150,7 @@ func (w *world) fault() {
 	case 6:
 		n.pause(w.upTo(30*w.interval), w.chance(0.5))
 	case 7:
-		n.step(Serving{OK: w.chance(0.5), Reason: "simulated"})
+		n.step(Serving{OK: w.chance(0.5), Reason: "simulated", Alive: w.chance(0.5)})
 	case 8:
 		n.failing = w.rng.Float64()
 	case 9:

@@ -61,7 +61,7 @@ const (
 	WhyConflictLost             // → Draining, Backup: another active has the higher (epoch, rank)
 	WhyWithdrawn                // → Draining, Backup: a better claim, or an active, was heard while this node claimed
 	WhyNotServing               // → Draining, Backup: this node cannot serve, and a fit peer can or it only claimed
-	WhyPreempted                // → Draining, Backup: a clearly better peer was heard for Config.HoldDown
+	WhyPreempted                // → Draining, Backup: Config.Preempt, and a clearly better peer was heard for Config.HoldDown
 	WhyForeignOwner             // → Fault: a host that is no balancer answers for the VIP; Detail is its MAC
 	WhyClaimFailed              // → Fault: Claim failed or was not answered in time; Detail says how
 	WhyProbeFailed              // → Fault: Probe failed or was not answered in time; Detail says how
@@ -74,13 +74,14 @@ const (
 	WhyNotUseful                // Active → Draining: it answers nobody on the VIP's segment, and a peer there hears more
 	WhyHandover                 // → Draining: asked to hand over; → Active: it was handed over by Node
 	WhyResumed                  // Draining → Active: Node did not take over
+	WhyFitter                   // → Draining, Backup: a peer that could serve clearly better was heard for Config.HoldDown
 	numWhys
 )
 
 var whyNames = [numWhys]string{
 	"none", "started", "no-active", "active-silent", "yielded", "conflict-lost", "withdrawn", "not-serving",
 	"preempted", "foreign-owner", "claim-failed", "probe-failed", "release-failed", "retry", "shutdown",
-	"paused", "deaf", "isolated", "not-useful", "handover", "resumed",
+	"paused", "deaf", "isolated", "not-useful", "handover", "resumed", "fitter",
 }
 
 // String returns the reason's word.

@@ -14,6 +14,7 @@ type taking struct {
 	token uint64 // of Prepare
 	drain time.Duration
 	by    time.Time // takeReady: the promise ends; takeForwards: the table does
+	heals bool      // takeForwards: of two actives that have met, and the table is being committed
 }
 
 type takePhase uint8
@@ -71,10 +72,14 @@ func (m *Machine) mayTake(ev Said) (MessageKind, string) {
 // prepared: the table is there, or cannot be.
 func (m *Machine) prepared(ev Prepared) {
 	t := &m.take
+	if t.heals && t.token == ev.Token && m.state == Active {
+		m.healed(ev)
+		return
+	}
 	if t.phase != takePrepares || t.token != ev.Token {
 		return
 	}
-	answer := Message{Kind: MsgReady, Nonce: t.nonce}
+	answer := Message{Kind: MsgReady, Nonce: t.nonce, For: m.promiseWith(t.node)}
 	switch {
 	case ev.Err != nil:
 		answer.Kind, answer.Text = MsgUnable, ev.Err.Error()
@@ -86,7 +91,7 @@ func (m *Machine) prepared(ev Prepared) {
 		m.forgetTable()
 		return
 	}
-	t.phase, t.by = takeReady, m.now.Add(promise(m.cfg.AdvertInterval))
+	t.phase, t.by = takeReady, m.now.Add(answer.For)
 }
 
 // told to take over: the other one is silent about the VIP from now on.

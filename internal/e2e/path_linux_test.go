@@ -3,11 +3,13 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tandem-lb/tandem/internal/lab/client"
 	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
@@ -173,10 +175,15 @@ func (s *site) untilBackup(lb string) {
 	})
 }
 
-// The network falls into two halves with a balancer and an app each. Both serve, since neither
-// can know better; when it heals one of them stays.
-func TestE8AHealedPartitionLeavesOneActive(t *testing.T) {
-	s, active := newPair(t)
+// The network falls into two halves. Both balancers are active, since neither can know better;
+// when it heals one of them stays, and the clients of the other one keep their connections.
+func TestE8AHealedPartitionLeavesOneActiveAndBreaksNoConnection(t *testing.T) {
+	s := newSite(t)
+	s.startLB("lb1", "lb2")
+	s.startApp("web1")
+	s.untilServedBy("web1")
+	active := s.untilOwnedBy("")
+	s.untilLinked(active)
 	here, there := []string{active, "web1", "client"}, []string{other(active), "web2", "web3"}
 	halves := func(do func(a, b string) error) {
 		t.Helper()
@@ -188,16 +195,23 @@ func TestE8AHealedPartitionLeavesOneActive(t *testing.T) {
 			}
 		}
 	}
-	halves(func(a, b string) error { return s.hosts[a].CutLink(s.hosts[b]) })
-	s.untilState(other(active), "active")
-	s.untilState(active, "active")
+	r := s.work(client.CrowdConfig{Target: netip.AddrPortFrom(vip, 80), Streams: 20, Uploads: 1}, func() {
+		halves(func(a, b string) error { return s.hosts[a].CutLink(s.hosts[b]) })
+		s.untilState(other(active), "active")
+		s.untilState(active, "active")
+		s.untilServedBy("web1")
+		halves(func(a, b string) error { return s.hosts[a].HealLink(s.hosts[b]) })
+		s.untilState(active, "draining")
+		s.untilOwnedBy(other(active))
+		s.stays(other(active), time.Second)
+	})
+	if r.Streams != 20 || r.Uploads != 1 {
+		t.Errorf("%d streams and %d uploads, want the same 20 and 1 from beginning to end", r.Streams, r.Uploads)
+	}
+	s.untilBackup(active)
 	s.untilServedBy("web1")
-	halves(func(a, b string) error { return s.hosts[a].HealLink(s.hosts[b]) })
-	owner := s.untilOwnedBy("")
-	s.untilBackup(other(owner))
-	owner = s.untilOwnedBy("")
-	s.stays(owner, time.Second)
-	s.untilServedBy("web1", "web2")
+	s.untilClean(active)
+	s.untilClean(other(active))
 }
 
 func (s *site) untilState(lb, state string) {

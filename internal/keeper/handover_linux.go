@@ -24,12 +24,16 @@ type peerKey struct {
 func (l *loop) actHandover(g *group, a election.Action) bool {
 	switch a := a.(type) {
 	case election.Tell:
+		g.log.Debug("handover: says", "peer", a.Node, "message", a.Message.Kind.String(), "text", a.Message.Text)
 		l.channel.tell(a.Node, a.Boot, talk{group: g.name, message: &a.Message})
 	case election.Prepare:
 		w := g.wheres[peerKey{a.Node, a.Boot}]
 		g.forwardsTo = a.Node
 		g.queueTable(func(ctx context.Context) event {
-			return answered{g, election.Prepared{Token: a.Token, Err: g.forward.prepare(ctx, a, w)}}
+			began := time.Now()
+			err := g.forward.prepare(ctx, a, w)
+			g.log.Debug("handover: forward table", "peer", a.Node, "took", time.Since(began), "err", err)
+			return answered{g, election.Prepared{Token: a.Token, Err: err}}
 		})
 	case election.Forget:
 		node, ofLife := g.forwardsTo, l.lostLife(g, g.forwardsTo)
@@ -113,6 +117,7 @@ func (l *loop) said(ev peerSaid) {
 		switch {
 		case g.name != ev.talk.group:
 		case ev.talk.message != nil:
+			g.log.Debug("handover: hears", "peer", ev.node, "message", ev.talk.message.Kind.String(), "text", ev.talk.message.Text)
 			l.step(g, election.Said{Node: ev.node, Boot: ev.boot, Message: *ev.talk.message})
 		default:
 			for key := range g.wheres {

@@ -379,7 +379,7 @@ func (l *loop) lookAtServing(now time.Time) {
 	if reason != l.notServing {
 		l.notServing = reason
 		l.log.Info("serving changed", "serving", reason == "", "reason", reason)
-		l.stepAll(election.Serving{OK: reason == "", Reason: reason})
+		l.stepAll(election.Serving{OK: reason == "", Reason: reason, Alive: l.proxy.now.ready})
 	}
 }
 

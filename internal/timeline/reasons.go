@@ -20,7 +20,7 @@ var reasons = map[string]reason{
 		next:    []string{"'tandem why' on PEER says why it yielded", "'tandem status' on PEER shows whether its proxy was restarted"},
 	},
 	"conflict-lost": {
-		because: "PEER was active as well, with the better claim; this node stepped back at once.",
+		because: "PEER was active as well, with the better claim; this node stepped back at once, and drains what it has left.",
 		next:    []string{"two were active: the balancers did not hear each other; look at the network between them", "'tandem status' shows whether a path is degraded"},
 	},
 	"withdrawn": {because: "A better claim, by PEER, was heard while this node claimed."},
@@ -29,6 +29,10 @@ var reasons = map[string]reason{
 		next:    []string{"'tandem timeline --kind process' shows whether the proxy died or hung", "look at this balancer's log at that time"},
 	},
 	"preempted": {because: "PEER would clearly serve better, and preempt is on."},
+	"fitter": {
+		because: "PEER sees clearly more of the backends up than this node, and did so for a while.",
+		next:    []string{"'tandem backends' on this node shows what it does not reach", "look at the network between this node and the backends"},
+	},
 	"foreign-owner": {
 		because: "A host that is no balancer answers for the VIP.",
 		next:    []string{"find the host with that MAC address: another use of the VIP, or a balancer of another cluster"},
