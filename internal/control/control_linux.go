@@ -46,7 +46,7 @@ type Process struct {
 
 	start   *ipc.ControlStart
 	cluster *membership.Cluster
-	refused []refusal // at the last look; follow owns it
+	refused complaints // follow owns it
 	began   time.Time
 	nudge   chan struct{} // a proxy has reported for the first time: it waits for its lists
 
@@ -209,11 +209,17 @@ func (p *Process) follow(ctx context.Context) error {
 	defer tick.Stop()
 	tried := p.cluster.SeedsTried()
 	seedsTried := false
+	var pace pace
 	for {
-		p.refresh(seedsTried)
+		if began := time.Now(); pace.due(began) {
+			p.refresh(seedsTried)
+			pace.done(began, time.Now())
+		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-pace.rested():
+			continue
 		case <-tick.C:
 		case <-p.nudge:
 		case <-tried:
@@ -246,27 +252,45 @@ func (p *Process) announceSelf(ctx context.Context) error {
 // refresh computes everything anew from the members and passes it on.
 func (p *Process) refresh(seedsTried bool) {
 	members := p.cluster.Members()
-	lists, refused := poolLists(p.start.Pools, members)
-	for _, r := range refused {
-		if !slices.Contains(p.refused, r) {
-			p.log.Warn("app not taken into a pool", "app", r.App, "pool", r.Pool, "reason", r.Reason)
-		}
-	}
-	p.refused = refused
+	now := time.Now()
 	p.keeper.Send(&ipc.Cluster{SeedsTried: seedsTried, Balancers: balancers(members)})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pic.members = members
+	lists, refused := poolLists(p.start.Pools, members, p.wellSaid(), now)
+	for _, r := range p.refused.news(refused, now) {
+		p.log.Warn("app not taken into a pool", "app", r.App, "pool", r.Pool, "reason", r.Reason)
+	}
+	if left := p.refused.leftOut; left > 0 {
+		p.log.Warn("more apps were not taken into pools; 'tandem members' shows who announces what", "apps", left)
+	}
 	if time.Since(p.began) < inheritTime {
 		for _, l := range p.proxies {
 			inherit(lists, l.state.Pools, members)
 		}
 	}
 	for _, l := range p.proxies {
-		if !reflect.DeepEqual(l.pools, lists) {
-			l.pools = lists
-			l.conn.Send(lists)
+		if !reflect.DeepEqual(l.pools, lists) && l.conn.Send(lists) == nil {
+			l.pools = lists // else it is tried again with the next look
 		}
+	}
+}
+
+// wellSaid returns what tells whether the newest proxy finds a backend well. p.mu must be held, also while it is used.
+func (p *Process) wellSaid() func(id string) bool {
+	var up map[string]bool
+	return func(id string) bool {
+		if up == nil && p.pic.proxy != nil {
+			up = make(map[string]bool)
+			for _, pool := range p.pic.proxy.Pools {
+				for _, b := range pool.Backends {
+					if b.State != "down" {
+						up[b.ID] = true
+					}
+				}
+			}
+		}
+		return up[id]
 	}
 }
 

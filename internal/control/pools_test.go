@@ -1,8 +1,12 @@
 package control
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -21,6 +25,9 @@ func agent(name, pool, addr string, change ...func(*membership.Member)) membersh
 	}
 	return m
 }
+
+// nobody is what a proxy says that finds no backend well.
+func nobody(string) bool { return false }
 
 func in(s membership.State) func(*membership.Member) {
 	return func(m *membership.Member) { m.State = s }
@@ -51,7 +58,7 @@ func TestAPoolsListIsItsStaticBackendsAndItsMembers(t *testing.T) {
 		}),
 		{Name: "lb1", State: membership.StateAlive, Meta: membership.Meta{Role: membership.RoleBalancer}},
 	}
-	got, refused := poolLists(static, members)
+	got, refused := poolLists(static, members, nobody, time.Now())
 	want := &ipc.Pools{Pools: []ipc.PoolBackends{
 		{Name: "api", Backends: []ipc.Backend{
 			{ID: "b1", Addr: netip.MustParseAddrPort("10.1.0.1:3000"), Weight: 100},
@@ -94,7 +101,7 @@ func TestAnAgentSpeaksForItselfAloneUnlessToldOtherwise(t *testing.T) {
 	}
 	lists, refused := poolLists([]ipc.StaticPool{{
 		Name: "web", AllowTags: [][2]string{{"zone", "a"}}, SpeakFor: []netip.Prefix{netip.MustParsePrefix("10.9.0.0/16")},
-	}}, members)
+	}}, members, nobody, time.Now())
 	var in []string
 	for _, b := range lists.Pools[0].Backends {
 		in = append(in, b.ID)
@@ -158,4 +165,88 @@ func TestANewControlProcessDropsNobodyItHasNotHeardOf(t *testing.T) {
 	if diff := cmp.Diff(want, lists, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 		t.Errorf("lists (-want +got):\n%s", diff)
 	}
+}
+
+// When gossip loses most of a pool at once, it is gossip that is broken: the checks alone count then, for a minute.
+func TestAPoolIsNotEmptiedByGossipAlone(t *testing.T) {
+	now := time.Unix(1000, 0)
+	failedAt := func(at time.Time) func(*membership.Member) {
+		return func(m *membership.Member) { m.State, m.Since = membership.StateFailed, at }
+	}
+	member := func(name string, how ...func(*membership.Member)) membership.Member {
+		return agent(name, "web", "10.0.0."+name[1:]+":80", how...)
+	}
+	justNow, longAgo := failedAt(now.Add(-time.Second)), failedAt(now.Add(-doubtTime-time.Second))
+	for _, tc := range []struct {
+		what    string
+		members []membership.Member
+		up      string // names of those that the proxy finds well
+		want    string
+	}{
+		{"one of three failed", []membership.Member{member("a1"), member("a2"), member("a3", justNow)}, "a1 a2 a3", "a1 a2"},
+		{"all failed, and answer", []membership.Member{member("a1", justNow), member("a2", justNow)}, "a1 a2", "a1 a2"},
+		{"all failed, one answers", []membership.Member{member("a1", justNow), member("a2", justNow)}, "a2", "a2"},
+		{"two of three failed, and answer", []membership.Member{member("a1"), member("a2", justNow), member("a3", justNow)}, "a1 a2 a3", "a1 a2 a3"},
+		{"half failed", []membership.Member{member("a1"), member("a2", justNow)}, "a1 a2", "a1"},
+		{"all failed long ago", []membership.Member{member("a1", longAgo), member("a2", longAgo)}, "a1 a2", ""},
+		{"all left", []membership.Member{member("a1", in(membership.StateLeft)), member("a2", in(membership.StateLeft))}, "a1 a2", ""},
+	} {
+		up := func(id string) bool { return slices.Contains(strings.Fields(tc.up), id) }
+		lists, refused := poolLists([]ipc.StaticPool{{Name: "web"}}, tc.members, up, now)
+		var got []string
+		for _, b := range lists.Pools[0].Backends {
+			got = append(got, b.ID)
+		}
+		if strings.Join(got, " ") != tc.want || len(refused) > 0 {
+			t.Errorf("%s: %q, refused %v; want %q", tc.what, got, refused, tc.want)
+		}
+	}
+}
+
+// However many apps a liar announces, those that were there before stay, and the proxy can be told of all.
+func TestAFloodOfAppsDisplacesNobody(t *testing.T) {
+	var members []membership.Member
+	for i := range maxBackends + 500 {
+		members = append(members, agent(fmt.Sprintf("evil%05d", i), "web", fmt.Sprintf("10.1.%d.%d:80", i>>8&255, i&255), since(2000)))
+	}
+	for i := range 3 {
+		members = append(members, agent(fmt.Sprintf("s%d", i), "web", fmt.Sprintf("10.0.0.%d:80", i+1), since(1000)))
+	}
+	began := time.Now()
+	lists, refused := poolLists([]ipc.StaticPool{{Name: "web"}}, members, nobody, time.Unix(3000, 0))
+	if n := len(lists.Pools[0].Backends); n > maxBackends || len(refused) < 503 {
+		t.Errorf("%d are in the pool, %d refused", n, len(refused))
+	}
+	served := 0
+	for _, b := range lists.Pools[0].Backends {
+		if strings.HasPrefix(b.ID, "s") {
+			served++
+		}
+	}
+	if served != 3 {
+		t.Errorf("%d of the 3 that were there before are left", served)
+	}
+	t.Logf("computed in %v", time.Since(began))
+}
+
+func TestAFloodOfBalancersDisplacesNobody(t *testing.T) {
+	var members []membership.Member
+	for i := range 500 {
+		members = append(members, membership.Member{
+			Name: fmt.Sprintf("a%03d", i), State: membership.StateAlive, Since: time.Unix(2000, 0),
+			Meta: membership.Meta{Role: membership.RoleBalancer, AdvertAddr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 7947)},
+		})
+	}
+	members = append(members, membership.Member{
+		Name: "lb2", State: membership.StateAlive, Since: time.Unix(1000, 0),
+		Meta: membership.Meta{Role: membership.RoleBalancer, AdvertAddr: netip.MustParseAddrPort("10.0.0.12:7947")},
+	})
+	got := balancers(members)
+	if len(got) != maxBalancers || got[len(got)-1].Node != "lb2" {
+		t.Errorf("%d are told, the last is %v", len(got), got[len(got)-1])
+	}
+}
+
+func since(second int64) func(*membership.Member) {
+	return func(m *membership.Member) { m.Since = time.Unix(second, 0) }
 }

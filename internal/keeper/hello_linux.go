@@ -113,27 +113,15 @@ func (l *loop) forgetGone(now time.Time) {
 	}
 }
 
-// refreshPeers puts together where adverts go: seeds, balancers that gossip knows, and
-// whoever was heard of late.
+// refreshPeers puts together where adverts go: seeds, whoever was heard of late, and
+// balancers that gossip knows.
 func (l *loop) refreshPeers(now time.Time) {
-	peers := make(map[netip.AddrPort]string)
-	for _, p := range l.set.seeds {
-		peers[p] = ""
-	}
-	for _, b := range l.gossiped {
-		if b.Addr.IsValid() && b.Addr.Addr() != l.set.addr && len(peers) < maxPeers {
-			peers[b.Addr] = b.Node
-		}
-	}
 	for p, c := range l.learned {
-		_, known := peers[p]
-		switch {
-		case now.Sub(c.at) > learnedFor:
+		if now.Sub(c.at) > learnedFor {
 			delete(l.learned, p)
-		case known || len(peers) < maxPeers:
-			peers[p] = c.node // what was proven comes before what gossip says
 		}
 	}
+	peers := whereTo(l.set.seeds, l.learned, l.gossiped, l.set.addr)
 	for _, g := range l.groups { // a VIP among the seeds is for apps to join by
 		for _, vip := range g.claimer.Status().Addrs {
 			delete(peers, netip.AddrPortFrom(vip, l.set.port))
@@ -146,4 +134,26 @@ func (l *loop) refreshPeers(now time.Time) {
 	l.sender.to.Store(&list)
 	l.trust.setPeers(addrs)
 	l.follow(peers)
+}
+
+// whereTo returns where adverts go, and to whom as far as that is known. What was proven, with
+// the balancer key if there is one, comes before what gossip says: whoever holds the gossip key
+// can fill the list with balancers that are none, and must not crowd out the true peer.
+func whereTo(seeds []netip.AddrPort, learned map[netip.AddrPort]contact, gossiped []ipc.Balancer, self netip.Addr) map[netip.AddrPort]string {
+	peers := make(map[netip.AddrPort]string)
+	for _, p := range seeds {
+		peers[p] = ""
+	}
+	for p, c := range learned {
+		if _, known := peers[p]; known || len(peers) < maxPeers {
+			peers[p] = c.node
+		}
+	}
+	for _, b := range gossiped {
+		node, known := peers[b.Addr]
+		if b.Addr.IsValid() && b.Addr.Addr() != self && (known && node == "" || !known && len(peers) < maxPeers) {
+			peers[b.Addr] = b.Node
+		}
+	}
+	return peers
 }

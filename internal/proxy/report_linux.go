@@ -15,6 +15,10 @@ const (
 	reportInterval = time.Second
 	// countInterval is how often the connections are counted, and told while draining.
 	countInterval = 100 * time.Millisecond
+	// restFactor is how much longer than a report took none is made, so that thousands of
+	// backends that come up one by one are not reported thousands of times.
+	restFactor = 10
+	maxRest    = reportInterval / 2
 )
 
 // link speaks with a control process, new or for the first time, until it is gone.
@@ -75,23 +79,33 @@ func (p *Process) report(ctx context.Context) error {
 	var (
 		told    ipc.Clients
 		stateAt = time.Now()
+		rest    time.Time // until then no state is sent
+		rested  <-chan time.Time
+		changed bool // since stateAt
 	)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-rested:
+			rested = nil
 		case <-p.core.Changes():
-			stateAt = time.Time{}
+			changed = true
 		}
-		due := time.Since(stateAt) >= reportInterval
-		if now := p.clients(); now != told && (due || now.Draining) {
-			told = now
-			p.tell(&now) // which is its own from here on
+		now := time.Now()
+		due := (changed || now.Sub(stateAt) >= reportInterval) && !now.Before(rest)
+		if changed && !due && rested == nil {
+			rested = time.After(rest.Sub(now))
+		}
+		if is := p.clients(); is != told && (due || is.Draining) {
+			told = is
+			p.tell(&is) // which is its own from here on
 		}
 		if due {
-			stateAt = time.Now()
 			p.sendState()
+			changed, stateAt = false, time.Now()
+			rest = stateAt.Add(min(restFactor*stateAt.Sub(now), maxRest))
 		}
 	}
 }
