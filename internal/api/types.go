@@ -29,6 +29,8 @@ type Status struct {
 	Members        []Member      `json:"members"`
 	Gossip         Gossip        `json:"gossip"`
 	Timeline       TimelineFile  `json:"timeline"`
+
+	LatencyBounds []time.Duration `json:"-"` // of every Histogram
 }
 
 // Gossip counts what the cluster's messages came to since the control process started.
@@ -155,6 +157,8 @@ type Frontend struct {
 	Tunnels int64             `json:"tunnels"` // of Current: upgraded to another protocol
 	Retries uint64            `json:"retries"` // requests sent again to another backend
 	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
+	Latency Histogram         `json:"-"`
+	Live    *Live             `json:"live,omitempty"`
 }
 
 // Pool is a named set of backends.
@@ -162,6 +166,14 @@ type Pool struct {
 	Name     string    `json:"name"`
 	Policy   string    `json:"policy"`
 	Backends []Backend `json:"backends"`
+
+	// What follows counts backends that are gone, too.
+	Requests  uint64            `json:"requests"`         // given to the pool; each may need several attempts
+	Status    map[string]uint64 `json:"status,omitempty"` // of backends: 1xx … 5xx
+	NoBackend uint64            `json:"no_backend"`       // requests for which no backend was up
+	Retries   uint64            `json:"retries"`          // attempts beyond the first
+	Latency   Histogram         `json:"-"`
+	Live      *Live             `json:"live,omitempty"`
 }
 
 // Backend is one running app. State is up, down, drain or maint.
@@ -187,6 +199,8 @@ type Backend struct {
 	CheckTook time.Duration     `json:"check_took,omitempty"`
 	LastError string            `json:"last_error,omitempty"` // of a request; another backend may have answered it
 	LastAt    time.Time         `json:"last_error_at,omitzero"`
+	Latency   Histogram         `json:"-"`
+	Live      *Live             `json:"live,omitempty"`
 }
 
 // Member is one process in the gossip cluster: a balancer or an agent.

@@ -19,6 +19,7 @@ type picture struct {
 	keeperAt time.Time
 	proxy    *ipc.ProxyState
 	proxyAt  time.Time
+	live     lives // of proxy
 	members  []membership.Member
 }
 
@@ -35,7 +36,7 @@ func (p picture) status(start *ipc.ControlStart, now time.Time) api.Status {
 	}
 	if p.proxy != nil {
 		s.ProxyAge = now.Sub(p.proxyAt)
-		addProxy(&s, p.proxy)
+		addProxy(&s, p.proxy, p.live)
 	}
 	return s
 }
@@ -64,14 +65,28 @@ func addKeeper(s *api.Status, k *ipc.KeeperState) {
 	}
 }
 
-func addProxy(s *api.Status, p *ipc.ProxyState) {
+func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
+	s.LatencyBounds = p.LatencyBounds
 	for _, f := range p.Frontends {
-		s.Frontends = append(s.Frontends, api.Frontend(f))
+		s.Frontends = append(s.Frontends, api.Frontend{
+			Name: f.Name, Connections: f.Connections, Current: f.Current, Requests: f.Requests, Status: f.Status,
+			BytesIn: f.BytesIn, BytesOut: f.BytesOut, Tunnels: f.Tunnels, Retries: f.Retries, Errors: f.Errors,
+			Latency: api.Histogram(f.Latency), Live: live[liveKey{frontend: f.Name}],
+		})
 	}
 	for _, pool := range p.Pools {
-		out := api.Pool{Name: pool.Name, Policy: pool.Policy, Backends: []api.Backend{}}
+		out := api.Pool{
+			Name: pool.Name, Policy: pool.Policy, Backends: []api.Backend{}, Requests: pool.Requests, Status: pool.Status,
+			NoBackend: pool.NoBackend, Retries: pool.Retries, Latency: api.Histogram(pool.Latency), Live: live[liveKey{pool: pool.Name}],
+		}
 		for _, b := range pool.Backends {
-			out.Backends = append(out.Backends, api.Backend(b))
+			out.Backends = append(out.Backends, api.Backend{
+				ID: b.ID, Addr: b.Addr, State: b.State, Since: b.Since, Reason: b.Reason, Weight: b.Weight, Current: b.Current,
+				Requests: b.Requests, Errors: b.Errors, Status: b.Status, ErrorsBy: b.ErrorsBy,
+				Conns: b.Conns, Connects: b.Connects, Reused: b.Reused, BytesIn: b.BytesIn, BytesOut: b.BytesOut,
+				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, LastError: b.LastError, LastAt: b.LastAt,
+				Latency: api.Histogram(b.Latency), Live: live[liveKey{pool.Name, b.ID, ""}],
+			})
 		}
 		s.Pools = append(s.Pools, out)
 	}

@@ -66,6 +66,7 @@ type proxyLink struct {
 	state *ipc.ProxyState // what it reported last
 	pools *ipc.Pools      // what it was told last; nil: nothing yet
 	noted *ipc.ProxyState // what the timeline knows of it
+	late  reports
 }
 
 type startOrder struct {
@@ -338,12 +339,13 @@ func (p *Process) fromProxy(conn *ipc.Conn, m ipc.Message, files []*os.File) {
 		p.proxies = append(p.proxies, &proxyLink{conn: conn})
 	}
 	p.proxies[i].state = s
+	live := p.proxies[i].late.add(s, time.Now())
 	if i == len(p.proxies)-1 { // the newest is the one that serves, or soon will
 		if was := p.proxies[i].noted; was != nil {
 			p.happens(func() { p.noteBackends(was, s) })
 		}
 		p.proxies[i].noted = s
-		p.pic.proxy, p.pic.proxyAt = s, time.Now()
+		p.pic.proxy, p.pic.proxyAt, p.pic.live = s, time.Now(), live
 	}
 	if p.proxies[i].pools != nil {
 		return

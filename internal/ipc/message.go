@@ -336,63 +336,6 @@ type RelayAnswer struct {
 	Datagram []byte         `json:"datagram"`
 }
 
-// ProxyState is the proxy's snapshot: to control for status, and with the lists left out
-// to the keeper, which needs the shares only.
-type ProxyState struct {
-	Up        int             `json:"up"`     // backends up, over all pools
-	Total     int             `json:"total"`  // backends known
-	Listed    bool            `json:"listed"` // control has told who is in the pools
-	Frontends []FrontendState `json:"frontends,omitempty"`
-	Pools     []PoolState     `json:"pools,omitempty"`
-}
-
-// FrontendState counts what one frontend has done since the proxy's start.
-type FrontendState struct {
-	Name        string            `json:"name"`
-	Connections uint64            `json:"connections"`
-	Current     int64             `json:"current"`
-	Requests    uint64            `json:"requests"`
-	Status      map[string]uint64 `json:"status"` // 1xx … 5xx
-	BytesIn     uint64            `json:"bytes_in"`
-	BytesOut    uint64            `json:"bytes_out"`
-
-	Tunnels int64             `json:"tunnels"` // of Current: upgraded to another protocol
-	Retries uint64            `json:"retries"` // requests sent again to another backend
-	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
-}
-
-// PoolState is one pool and all its backends.
-type PoolState struct {
-	Name     string         `json:"name"`
-	Policy   string         `json:"policy"`
-	Backends []BackendState `json:"backends"`
-}
-
-// BackendState is one backend with its health and counters.
-type BackendState struct {
-	ID       string         `json:"id"`
-	Addr     netip.AddrPort `json:"addr"`
-	State    string         `json:"state"`
-	Since    time.Time      `json:"since"`
-	Reason   string         `json:"reason"`
-	Weight   int            `json:"weight"`
-	Current  int64          `json:"current"`
-	Requests uint64         `json:"requests"`
-	Errors   uint64         `json:"errors"`
-
-	Status    map[string]uint64 `json:"status,omitempty"`    // 1xx … 5xx
-	ErrorsBy  map[string]uint64 `json:"errors_by,omitempty"` // Errors by reason, a stable word
-	Conns     int64             `json:"conns"`               // connections to it, idle ones included
-	Connects  uint64            `json:"connects"`            // made so far
-	Reused    uint64            `json:"reused"`              // requests on a connection that was there
-	BytesIn   uint64            `json:"bytes_in"`            // received from it
-	BytesOut  uint64            `json:"bytes_out"`
-	CheckedAt time.Time         `json:"checked_at,omitzero"` // when the last check ended
-	CheckTook time.Duration     `json:"check_took,omitempty"`
-	LastError string            `json:"last_error,omitempty"` // of a request; another backend may have answered it
-	LastAt    time.Time         `json:"last_error_at,omitzero"`
-}
-
 func (*ControlStart) kind() Kind { return kindControlStart }
 func (*ProxyStart) kind() Kind   { return kindProxyStart }
 func (*Link) kind() Kind         { return kindLink }
@@ -401,7 +344,6 @@ func (*Ready) kind() Kind        { return kindReady }
 func (*KeeperState) kind() Kind  { return kindKeeperState }
 func (*Cluster) kind() Kind      { return kindCluster }
 func (*Pools) kind() Kind        { return kindPools }
-func (*ProxyState) kind() Kind   { return kindProxyState }
 func (*RelayQuery) kind() Kind   { return kindRelayQuery }
 func (*RelayAnswer) kind() Kind  { return kindRelayAnswer }
 func (*Recheck) kind() Kind      { return kindRecheck }

@@ -29,6 +29,16 @@ type family struct {
 	emit func(s *api.Status, add func(v float64, labels ...string))
 }
 
+// latency is a family that tells how long requests took: how many took no longer than each
+// of some bounds, or, without buckets, only their number and sum.
+type latency struct {
+	name    string
+	help    string
+	labels  []string
+	buckets bool
+	emit    func(s *api.Status, add func(h api.Histogram, labels ...string))
+}
+
 const (
 	gauge   = prometheus.GaugeValue
 	counter = prometheus.CounterValue
@@ -45,13 +55,16 @@ func families() []family {
 type collector struct {
 	status   func() api.Status
 	families []family
-	descs    []*prometheus.Desc
+	descs    []*prometheus.Desc // of families, and then of latencies
 }
 
 func newCollector(status func() api.Status) *collector {
 	c := &collector{status: status, families: families()}
 	for _, f := range c.families {
 		c.descs = append(c.descs, prometheus.NewDesc(f.name, f.help, f.labels, nil))
+	}
+	for _, l := range latencies {
+		c.descs = append(c.descs, prometheus.NewDesc(l.name, l.help, l.labels, nil))
 	}
 	return c
 }
@@ -69,6 +82,25 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			m, err := prometheus.NewConstMetric(c.descs[i], f.kind, v, labels...)
 			if err != nil {
 				m = prometheus.NewInvalidMetric(c.descs[i], err)
+			}
+			out <- m
+		})
+	}
+	for i, l := range latencies {
+		d := c.descs[len(c.families)+i]
+		l.emit(&s, func(h api.Histogram, labels ...string) {
+			var (
+				m   prometheus.Metric
+				err error
+			)
+			if l.buckets {
+				n, buckets := cumulated(h, s.LatencyBounds)
+				m, err = prometheus.NewConstHistogram(d, n, h.Sum.Seconds(), buckets, labels...)
+			} else {
+				m, err = prometheus.NewConstSummary(d, h.Count(), h.Sum.Seconds(), nil, labels...)
+			}
+			if err != nil {
+				m = prometheus.NewInvalidMetric(d, err)
 			}
 			out <- m
 		})

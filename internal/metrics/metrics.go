@@ -55,11 +55,22 @@ This list is written by ` + "`go test ./internal/metrics -update`" + `.
 `)
 	for _, f := range families() {
 		kind := map[prometheus.ValueType]string{gauge: "gauge", counter: "counter"}[f.kind]
-		var names []string
-		for _, l := range f.labels {
-			names = append(names, "`"+l+"`")
+		row(&b, f.name, kind, f.labels, f.help)
+	}
+	for _, l := range latencies {
+		kind := "histogram"
+		if !l.buckets {
+			kind = "summary"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.name, kind, strings.Join(names, ", "), f.help)
+		row(&b, l.name, kind, l.labels, l.help)
 	}
 	return b.String()
+}
+
+func row(b *strings.Builder, name, kind string, labels []string, help string) {
+	var names []string
+	for _, l := range labels {
+		names = append(names, "`"+l+"`")
+	}
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", name, kind, strings.Join(names, ", "), help)
 }

@@ -28,6 +28,12 @@ var (
 	noon   = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 )
 
+// Ten requests: four below 0.2 ms, five between that and 0.5 ms, and one that took longer than any bound.
+var (
+	bounds = []time.Duration{200 * time.Microsecond, 300 * time.Microsecond, 400 * time.Microsecond, 500 * time.Microsecond, time.Millisecond, time.Second, time.Minute}
+	took   = api.Histogram{Counts: []uint64{4, 0, 0, 5, 0, 0, 0, 1}, Sum: time.Minute}
+)
+
 // full is a status in which every metric has a series.
 func full() api.Status {
 	return api.Status{
@@ -47,8 +53,9 @@ func full() api.Status {
 			{Name: "proxy", Ready: true, Doing: "serving"},
 			{Name: "proxy", Doing: "draining", Clients: 3},
 		},
-		Frontends: []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}}},
-		Pools: []api.Pool{{Name: "web", Backends: []api.Backend{
+		Frontends:     []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took}},
+		LatencyBounds: bounds,
+		Pools: []api.Pool{{Name: "web", Latency: took, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
 			{ID: "web1", State: "up", CheckedAt: noon.Add(-time.Second), Status: map[string]uint64{"2xx": 9}, ErrorsBy: map[string]uint64{"died": 1}},
 			{ID: "web2", State: "down"},
 		}}},
@@ -72,18 +79,23 @@ func TestEveryMetricOfTheListIsThereAndOfGoodForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var have, want []string
+	var have, want, all []string
 	for _, f := range got {
 		have = append(have, f.GetName())
 	}
 	for _, f := range families() {
 		want = append(want, f.name)
-		for _, l := range f.labels {
-			if !slices.Contains([]string{
-				"version", "process", "group", "state", "reason", "family", "peer", "known", "result", "role", "frontend", "class", "pool", "backend",
-			}, l) {
-				t.Errorf("%s has the label %s, which is none of those whose values are known to be few", f.name, l)
-			}
+		all = append(all, f.labels...)
+	}
+	for _, l := range latencies {
+		want = append(want, l.name)
+		all = append(all, l.labels...)
+	}
+	for _, l := range all {
+		if !slices.Contains([]string{
+			"version", "process", "group", "state", "reason", "family", "peer", "known", "result", "role", "frontend", "class", "pool", "backend",
+		}, l) {
+			t.Errorf("the label %s is none of those whose values are known to be few", l)
 		}
 	}
 	slices.Sort(want)
@@ -206,5 +218,16 @@ func TestAScrapeIsAnswered(t *testing.T) {
 	body, err := io.ReadAll(resp.Body)
 	if want := `tandem_frontend_requests_total{frontend="http"} 9`; err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
 		t.Errorf("%s, %v, and not %q in:\n%s", resp.Status, err, want, body)
+	}
+}
+
+func TestLatenciesAreShownInBucketsThatDouble(t *testing.T) {
+	n, got := cumulated(took, bounds)
+	want := map[float64]uint64{0.0003: 4, 0.001: 9, 1: 9}
+	if diff := cmp.Diff(want, got); diff != "" || n != 10 {
+		t.Errorf("%d requests; buckets (-want +got):\n%s", n, diff)
+	}
+	if n, got := cumulated(api.Histogram{From: 3, Counts: []uint64{5}}, bounds); n != 5 || got[0.0003] != 0 || got[0.001] != 5 {
+		t.Errorf("a histogram that begins later: %d, %v", n, got)
 	}
 }

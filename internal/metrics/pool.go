@@ -23,6 +23,26 @@ var poolFamilies = []family{
 		},
 	},
 	{
+		"tandem_pool_requests_total", counter, "Requests given to a pool; each may need several attempts.", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return float64(p.Requests) }),
+	},
+	{
+		"tandem_pool_responses_total", counter, "Responses of a pool's backends by class of status, those that are gone included.", labels("pool", "class"),
+		func(s *api.Status, add func(float64, ...string)) {
+			for _, p := range s.Pools {
+				eachKey(p.Status, add, p.Name)
+			}
+		},
+	},
+	{
+		"tandem_pool_no_backend_total", counter, "Requests for which no backend of the pool was up.", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return float64(p.NoBackend) }),
+	},
+	{
+		"tandem_pool_retries_total", counter, "Attempts beyond the first.", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return float64(p.Retries) }),
+	},
+	{
 		"tandem_backends_left_out", gauge, "Backends beyond the first 1000, which have no series of their own.", nil,
 		func(s *api.Status, add func(float64, ...string)) {
 			n := 0
@@ -114,5 +134,13 @@ func eachBackend(value func(api.Backend) float64) func(*api.Status, func(float64
 func eachBackendMap(value func(api.Backend) map[string]uint64) func(*api.Status, func(float64, ...string)) {
 	return func(s *api.Status, add func(float64, ...string)) {
 		backends(s, func(pool string, b api.Backend) { eachKey(value(b), add, pool, b.ID) })
+	}
+}
+
+func eachPool(value func(api.Pool) float64) func(*api.Status, func(float64, ...string)) {
+	return func(s *api.Status, add func(float64, ...string)) {
+		for _, p := range s.Pools {
+			add(value(p), p.Name)
+		}
 	}
 }

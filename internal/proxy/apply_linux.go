@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"slices"
+	"time"
+
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/lbcore"
 )
@@ -60,7 +63,7 @@ func backendConfigs(backends []ipc.Backend) []lbcore.BackendConfig {
 
 // state turns a snapshot into what control shows.
 func state(s lbcore.Snapshot) *ipc.ProxyState {
-	out := new(ipc.ProxyState)
+	out := &ipc.ProxyState{LatencyBounds: latencyBounds}
 	for _, f := range s.Frontends {
 		c := f.Counters
 		out.Frontends = append(out.Frontends, ipc.FrontendState{
@@ -71,10 +74,14 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 				"bad_request": c.Errors.BadRequest, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
 				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
 			},
+			Latency: histogram(&c.Latency),
 		})
 	}
 	for _, p := range s.Pools {
-		ps := ipc.PoolState{Name: p.Name, Policy: p.Policy}
+		ps := ipc.PoolState{
+			Name: p.Name, Policy: p.Policy, Requests: p.Counters.Requests, Status: classes(p.Counters.Responses),
+			NoBackend: p.Counters.NoBackend, Retries: p.Counters.Retries, Latency: histogram(&p.Counters.Latency),
+		}
 		for _, b := range p.Backends {
 			out.Total++
 			if b.State == lbcore.StateUp {
@@ -88,6 +95,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 				ErrorsBy: map[string]uint64{"connect": e.Connect, "died": e.Died, "response": e.Response, "timeout": e.Timeout},
 				Conns:    c.Conns, Connects: c.Connects, Reused: c.Reused, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
 				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, LastError: b.LastError, LastAt: b.LastErrorAt,
+				Latency: histogram(&c.Latency),
 			})
 		}
 		out.Pools = append(out.Pools, ps)
@@ -98,4 +106,27 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 // classes counts responses by the first digit of their status.
 func classes(n [6]uint64) map[string]uint64 {
 	return map[string]uint64{"1xx": n[1], "2xx": n[2], "3xx": n[3], "4xx": n[4], "5xx": n[5]}
+}
+
+// latencyBounds are those of every histogram: none for the last bucket.
+var latencyBounds = func() (bounds []time.Duration) {
+	for i := range lbcore.HistogramBuckets - 1 {
+		bounds = append(bounds, lbcore.HistogramBound(i))
+	}
+	return bounds
+}()
+
+// histogram leaves the empty buckets at both ends out.
+func histogram(h *lbcore.Histogram) ipc.Histogram {
+	from, to := 0, len(h.Counts)
+	for from < to && h.Counts[from] == 0 {
+		from++
+	}
+	for to > from && h.Counts[to-1] == 0 {
+		to--
+	}
+	if from == to {
+		return ipc.Histogram{}
+	}
+	return ipc.Histogram{From: from, Counts: slices.Clone(h.Counts[from:to]), Sum: h.Sum}
 }

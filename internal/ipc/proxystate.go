@@ -1,0 +1,84 @@
+package ipc
+
+import (
+	"net/netip"
+	"time"
+)
+
+// ProxyState is the proxy's snapshot: to control for status, and with the lists left out
+// to the keeper, which needs the shares only.
+type ProxyState struct {
+	Up        int             `json:"up"`     // backends up, over all pools
+	Total     int             `json:"total"`  // backends known
+	Listed    bool            `json:"listed"` // control has told who is in the pools
+	Frontends []FrontendState `json:"frontends,omitempty"`
+	Pools     []PoolState     `json:"pools,omitempty"`
+
+	LatencyBounds []time.Duration `json:"latency_bounds,omitempty"` // upper bound of each bucket of every Histogram but the last, which has none
+}
+
+// Histogram counts requests by how long they took. Buckets before From and behind the last
+// of Counts are empty.
+type Histogram struct {
+	From   int           `json:"from,omitempty"`
+	Counts []uint64      `json:"counts,omitempty"`
+	Sum    time.Duration `json:"sum,omitempty"` // of how long they took
+}
+
+// FrontendState counts what one frontend has done since the proxy's start.
+type FrontendState struct {
+	Name        string            `json:"name"`
+	Connections uint64            `json:"connections"`
+	Current     int64             `json:"current"`
+	Requests    uint64            `json:"requests"`
+	Status      map[string]uint64 `json:"status"` // 1xx … 5xx
+	BytesIn     uint64            `json:"bytes_in"`
+	BytesOut    uint64            `json:"bytes_out"`
+
+	Tunnels int64             `json:"tunnels"` // of Current: upgraded to another protocol
+	Retries uint64            `json:"retries"` // requests sent again to another backend
+	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
+	Latency Histogram         `json:"latency,omitzero"`
+}
+
+// PoolState is one pool and all its backends.
+type PoolState struct {
+	Name     string         `json:"name"`
+	Policy   string         `json:"policy"`
+	Backends []BackendState `json:"backends"`
+
+	// What follows counts backends that are gone, too.
+	Requests  uint64            `json:"requests"`         // given to the pool; each may need several attempts
+	Status    map[string]uint64 `json:"status,omitempty"` // of backends: 1xx … 5xx
+	NoBackend uint64            `json:"no_backend"`       // requests for which no backend was up
+	Retries   uint64            `json:"retries"`          // attempts beyond the first
+	Latency   Histogram         `json:"latency,omitzero"`
+}
+
+// BackendState is one backend with its health and counters.
+type BackendState struct {
+	ID       string         `json:"id"`
+	Addr     netip.AddrPort `json:"addr"`
+	State    string         `json:"state"`
+	Since    time.Time      `json:"since"`
+	Reason   string         `json:"reason"`
+	Weight   int            `json:"weight"`
+	Current  int64          `json:"current"`
+	Requests uint64         `json:"requests"`
+	Errors   uint64         `json:"errors"`
+
+	Status    map[string]uint64 `json:"status,omitempty"`    // 1xx … 5xx
+	ErrorsBy  map[string]uint64 `json:"errors_by,omitempty"` // Errors by reason, a stable word
+	Conns     int64             `json:"conns"`               // connections to it, idle ones included
+	Connects  uint64            `json:"connects"`            // made so far
+	Reused    uint64            `json:"reused"`              // requests on a connection that was there
+	BytesIn   uint64            `json:"bytes_in"`            // received from it
+	BytesOut  uint64            `json:"bytes_out"`
+	CheckedAt time.Time         `json:"checked_at,omitzero"` // when the last check ended
+	CheckTook time.Duration     `json:"check_took,omitempty"`
+	LastError string            `json:"last_error,omitempty"` // of a request; another backend may have answered it
+	LastAt    time.Time         `json:"last_error_at,omitzero"`
+	Latency   Histogram         `json:"latency,omitzero"`
+}
+
+func (*ProxyState) kind() Kind { return kindProxyState }
