@@ -35,6 +35,7 @@ type problem struct{ msg, remedy string }
 
 // binder fills raw types from a tree and collects what is wrong on the way.
 type binder struct {
+	root    reflect.Type // the raw type of the whole file
 	errs    Errors
 	partial bool // a table could not be read: what seems missing may have stood in it
 }
@@ -64,7 +65,7 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 	}
 	for _, name := range n.order {
 		if !known[name] {
-			b.add(n.fields[name].key, fmt.Sprintf("unknown key %q", name), unknownRemedy(name, known))
+			b.add(n.fields[name].key, fmt.Sprintf("unknown key %q", name), b.unknownRemedy(name, known))
 		}
 	}
 }
@@ -177,7 +178,7 @@ func bindLeaf[T any](b *binder, l *leaf[T], n *node, tag reflect.StructTag, owne
 	if n == nil {
 		if example := tag.Get("need"); example != "" {
 			l.Bad = true
-			b.add(owner, path+" is missing", fmt.Sprintf("for example: %s = %q", tag.Get("toml"), example))
+			b.add(owner, path+" is missing", fmt.Sprintf("for example: %s = %s", tag.Get("toml"), exampleOf(l, example)))
 		}
 		if d, ok := tag.Lookup("default"); ok {
 			l.V, _ = parse(&node{kind: defaultKind(l), text: d}, tag)
@@ -195,6 +196,18 @@ func bindLeaf[T any](b *binder, l *leaf[T], n *node, tag reflect.StructTag, owne
 		return
 	}
 	l.V = v
+}
+
+// exampleOf writes an example of a value as it stands in a file.
+func exampleOf(l any, example string) string {
+	switch l.(type) {
+	case *number:
+		return example
+	case *list:
+		return fmt.Sprintf("[%q]", example)
+	default:
+		return strconv.Quote(example)
+	}
 }
 
 // defaultKind is the kind a default in a tag stands for.
@@ -317,7 +330,7 @@ func join(path, name string) string {
 
 // unknownRemedy names a near key of the same table, or the table in which a
 // key of that name belongs, or all keys of this one.
-func unknownRemedy(name string, known map[string]bool) string {
+func (b *binder) unknownRemedy(name string, known map[string]bool) string {
 	names := make([]string, 0, len(known))
 	for k := range known {
 		names = append(names, k)
@@ -327,7 +340,7 @@ func unknownRemedy(name string, known map[string]bool) string {
 	if strings.HasPrefix(near, "did you mean") {
 		return near
 	}
-	if home := homeOf(name); home != "" {
+	if home := homeOf(b.root, name); home != "" {
 		return fmt.Sprintf("%q belongs in %s", name, home)
 	}
 	return near

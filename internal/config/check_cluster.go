@@ -15,13 +15,7 @@ var host = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]
 func (c *checker) cluster(raw *rawCluster) Cluster {
 	cl := Cluster{AdvertPort: uint16(raw.AdvertPort.V), AdvertInterval: raw.AdvertInterval.V}
 	c.policy(raw.Policy)
-	for _, t := range raw.Join.V {
-		if !isSeed(t.V) {
-			c.add(t.At, fmt.Sprintf("%q is neither a host nor a host and port", t.V), seedRemedy(t.V))
-			continue
-		}
-		cl.Join = append(cl.Join, t.V)
-	}
+	cl.Join = c.seeds(raw.Join)
 	cl.Gossip, _ = c.bind(raw.Gossip)
 	cl.GossipKeys = c.keyFile(raw.GossipKeyFile)
 	cl.BalancerKeys = c.keyFile(raw.BalancerKeyFile)
@@ -37,6 +31,18 @@ func (c *checker) cluster(raw *rawCluster) Cluster {
 		c.add(at, fmt.Sprintf("gossip and adverts cannot share port %d", cl.AdvertPort), "change one of gossip and advert_port")
 	}
 	return cl
+}
+
+func (c *checker) seeds(l list) []string {
+	var seeds []string
+	for _, t := range l.V {
+		if !isSeed(t.V) {
+			c.add(t.At, fmt.Sprintf("%q is neither a host nor a host and port", t.V), seedRemedy(t.V))
+			continue
+		}
+		seeds = append(seeds, t.V)
+	}
+	return seeds
 }
 
 // policy: whoever asks for safety must not get availability in silence.

@@ -24,15 +24,22 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 		p.Backends = append(p.Backends, ap)
 	}
 	p.Allow, p.SpeakFor = c.networks(raw.Allow), c.networks(raw.SpeakFor)
-	for _, t := range raw.AllowTags.V {
+	p.AllowTags = c.tags(raw.AllowTags)
+	return p
+}
+
+// tags parses "key=value" each.
+func (c *checker) tags(l list) [][2]string {
+	var tags [][2]string
+	for _, t := range l.V {
 		key, value, ok := strings.Cut(t.V, "=")
 		if !ok || key == "" {
 			c.add(t.At, fmt.Sprintf("%q is not a tag", t.V), `write key=value, as in "zone=a"`)
 			continue
 		}
-		p.AllowTags = append(p.AllowTags, [2]string{key, value})
+		tags = append(tags, [2]string{key, value})
 	}
-	return p
+	return tags
 }
 
 func (c *checker) networks(l list) []netip.Prefix {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,20 +14,26 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.golden anew; read the diff before you commit")
 
-// Each testdata/NAME.toml is wrong in the ways its name says; NAME.golden is
-// what the user gets to read.
+// Each testdata/NAME.toml is wrong in the ways its name says, as is each
+// testdata/agent/NAME.toml of an agent; NAME.golden is what the user gets to read.
 func TestErrorsReadAsInTheGoldenFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.toml")
+	agents, _ := filepath.Glob("testdata/agent/*.toml")
+	files = append(files, agents...)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden files: %v", err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
+		t.Run(file, func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = Parse(filepath.Base(file), data, readTestKey)
+			if slices.Contains(agents, file) {
+				_, err = ParseAgent(filepath.Base(file), data, readTestKey)
+			} else {
+				_, err = Parse(filepath.Base(file), data, readTestKey)
+			}
 			var errs Errors
 			if !errors.As(err, &errs) || len(errs) == 0 {
 				t.Fatalf("got %v, want Errors", err)

@@ -44,7 +44,7 @@ func readConfigRemedy(err error) string {
 // [Errors].
 func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Config, error) {
 	root, src, errs := readTree(name, data)
-	c := &checker{binder: binder{errs: errs}, readFile: readFile}
+	c := &checker{binder: binder{root: reflect.TypeFor[rawConfig](), errs: errs}, readFile: readFile}
 	if root == nil {
 		return nil, c.sorted()
 	}

@@ -12,9 +12,9 @@ type schemaKey struct {
 	tag    reflect.StructTag
 }
 
-// schema lists all keys, from the raw types.
-func schema() []schemaKey {
-	return schemaOf(reflect.TypeFor[rawConfig](), "", "")
+// schema lists all keys of a kind of file, from the raw type of its root.
+func schema(root reflect.Type) []schemaKey {
+	return schemaOf(root, "", "")
 }
 
 func schemaOf(t reflect.Type, header, path string) []schemaKey {
@@ -43,10 +43,10 @@ func schemaOf(t reflect.Type, header, path string) []schemaKey {
 	return keys
 }
 
-// homeOf says in which tables a key belongs; empty when there is none.
-func homeOf(name string) string {
+// homeOf says in which tables of a file a key belongs; empty when there is none.
+func homeOf(root reflect.Type, name string) string {
 	var homes []string
-	for _, k := range schema() {
+	for _, k := range schema(root) {
 		if k.name == name {
 			homes = append(homes, k.header)
 		}
