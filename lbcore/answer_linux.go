@@ -25,6 +25,7 @@ func (x *exchange) readAnswer() bool {
 		x.rin = x.w.grow(x.rin, smallBuffer/4)
 		buf = x.rin[len(x.rin):cap(x.rin)]
 	}
+	last := u.last
 	n, ok, errno := u.read(buf)
 	switch {
 	case !ok:
@@ -32,6 +33,8 @@ func (x *exchange) readAnswer() bool {
 	case n == 0:
 		x.backendEnded(errno)
 		return true
+	case len(x.rin) > 0:
+		u.last = last // a head that comes byte by byte has no more time than another
 	}
 	x.answered = true
 	data := buf[:n]

@@ -49,6 +49,17 @@ type FrontendConfig struct {
 	Pool     string
 	Limits   Limits
 	Timeouts FrontendTimeouts
+	// Forwarded says in which fields backends are told who asks: "x-forwarded" (the
+	// default), "forwarded", "both" or "none". What clients say there of themselves
+	// is dropped in any case.
+	Forwarded string
+	// Trusted are the networks of proxies in front of this one, at most MaxTrusted: what
+	// they say in those fields goes on, with ours behind it.
+	Trusted []netip.Prefix
+	// Via is the pseudonym that requests gain in Via (RFC 9110, 7.6.3), at most MaxVia
+	// bytes of visible ASCII; empty: none. Some servers do not compress what they
+	// send when they see one.
+	Via string
 	// TLS is what clients speak below HTTP; nil: nothing.
 	TLS *TLSConfig
 }
@@ -115,8 +126,8 @@ type PoolTimeouts struct {
 	// repeated is also moved elsewhere when its bytes go unacknowledged for so
 	// long, as those sent to a host without power do.
 	Connect time.Duration
-	// Server bounds the wait for the answer to begin, and each later wait for
-	// more of it (default 30 s); then 504, or a cut answer.
+	// Server bounds the wait for the head of the answer, and each later wait for
+	// more of its body (default 30 s); then 504, or a cut answer.
 	Server time.Duration
 	// Idle is how long an unused connection is kept (default 4 s: less than
 	// the 5 s after which Node's HTTP server closes, so that we close first).
@@ -216,6 +227,7 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	if c.Limits.MinRate < -1 || c.Limits.MinRate > 1<<20 {
 		bad("least rate %d: want 1 to 1048576 bytes per second, or -1", c.Limits.MinRate)
 	}
+	c.checkTelling(bad)
 	t := &c.Timeouts
 	orDefault(&t.Handshake, 10*time.Second)
 	orDefault(&t.Header, 10*time.Second)

@@ -19,6 +19,8 @@
 //     dribbles a body, or takes an answer drop by drop, a least rate.
 //   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
+//   - What a client says of itself in Forwarded or X-Forwarded-* is removed, unless it is
+//     a proxy that [FrontendConfig].Trusted names.
 //   - A request is sent again only when no backend can have acted upon it, or
 //     when it may be repeated (RFC 9110, 9.2.2): see retry.go.
 //   - A drain breaks nothing: [Proxy.Drain] ends each connection behind an answer

@@ -195,6 +195,7 @@ func (x *exchange) arm() {
 func (x *exchange) clientTimeout() {
 	x.slow = slowness{} // for it to take our answer
 	if x.outWaits() || x.started || x.c.eof {
+		loop.Reset(int(x.c.fd)) // else the kernel would hold what it does not take
 		x.c.abort()
 		return
 	}

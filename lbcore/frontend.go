@@ -19,6 +19,7 @@ type frontend struct {
 type frontendView struct {
 	cfg    FrontendConfig
 	limits http1.Limits
+	tell   telling
 	pool   *Pool      // nil: no such pool
 	tls    *tlsServer // nil: plain
 }
@@ -44,6 +45,7 @@ func newFrontend(name string, slots int) *frontend {
 func (f *frontend) configure(cfg FrontendConfig, pool *Pool) {
 	v := &frontendView{
 		cfg:  cfg,
+		tell: newTelling(&cfg),
 		pool: pool,
 		limits: http1.Limits{
 			Head: cfg.Limits.Head,

@@ -51,15 +51,23 @@ func classify(method []byte) (headOnly, idempotent bool) {
 // appendHead appends the head for the backend.
 func (x *exchange) appendHead(dst []byte) []byte {
 	var addr [48]byte
-	return http1.AppendRequest(dst, &x.req, &http1.Forward{
-		Client:    netip.AddrFrom16(x.c.peer).Unmap().AppendTo(addr[:0]),
-		Port:      x.c.via.port,
-		Proto:     x.c.via.proto,
+	var hop [80]byte
+	client, tell := netip.AddrFrom16(x.c.peer).Unmap(), &x.view.tell
+	f := http1.Forward{
+		Trusted:   tell.believes(client),
 		Host:      x.host(),
+		Via:       tell.via,
 		Expect100: true,
 		Upgrade:   true,
 		KeepAlive: true,
-	})
+	}
+	if tell.x {
+		f.Client, f.Port, f.Proto = client.AppendTo(addr[:0]), x.c.via.port, x.c.via.proto
+	}
+	if tell.standard {
+		f.Hop = appendHop(hop[:0], client, x.c.via.proto)
+	}
+	return http1.AppendRequest(dst, &x.req, &f)
 }
 
 // host is what the backend is told when a HTTP/1.0 client names no host: the

@@ -25,7 +25,7 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 		Nodes:   map[string]Node{},
 		Cluster: c.cluster(&raw.Cluster),
 		Control: c.control(&raw.Control),
-		Proxy:   Proxy{Loops: raw.Proxy.Loops.V, OrphanTime: raw.Proxy.OrphanTime.V, Timeout: raw.Proxy.Timeout.V, DrainTime: raw.Proxy.DrainTime.V},
+		Proxy:   Proxy{Loops: raw.Proxy.Loops.V, MaxConn: raw.Proxy.MaxConn.V, OrphanTime: raw.Proxy.OrphanTime.V, Timeout: raw.Proxy.Timeout.V, DrainTime: raw.Proxy.DrainTime.V},
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw.Node)) {
 		n := raw.Node[name]

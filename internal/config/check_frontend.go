@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
@@ -20,8 +21,10 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 	for i, raw := range raws {
 		f := Frontend{
 			Name: raw.Name.V, Pool: raw.Pool.V,
-			HeaderTimeout: raw.HeaderTimeout.V, IdleTimeout: raw.IdleTimeout.V,
-			TunnelTimeout: raw.TunnelTimeout.V, MaxHeaderBytes: raw.MaxHeaderBytes.V, MinRate: raw.MinRate.V,
+			HeaderTimeout: raw.HeaderTimeout.V, IdleTimeout: raw.IdleTimeout.V, ClientTimeout: raw.ClientTimeout.V,
+			HalfClose: raw.HalfClose.V, TunnelTimeout: raw.TunnelTimeout.V,
+			MaxHeaderBytes: raw.MaxHeaderBytes.V, MaxBodyBytes: int64(raw.MaxBodyBytes.V), MinRate: raw.MinRate.V,
+			Forwarded: raw.Forwarded.V, Trusted: c.networks(raw.Trusted), Via: c.pseudonym(raw.Via),
 		}
 		if listen, ok := c.bind(raw.Listen); ok {
 			f.Listen = listen
@@ -39,6 +42,20 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 		frontends = append(frontends, f)
 	}
 	return frontends
+}
+
+// maxVia bounds a pseudonym, which stands in every request.
+const maxVia = 64 // bytes
+
+// pseudonym checks what is to stand in Via: a host name or a token, with a port or not (RFC 9110, 7.6.3).
+func (c *checker) pseudonym(t text) string {
+	wrong := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~!$&'*+:[]", r))
+	}
+	if !t.Bad && t.Set && (len(t.V) > maxVia || strings.ContainsFunc(t.V, wrong)) {
+		c.add(t.At, fmt.Sprintf("%q is not a name for Via", t.V), fmt.Sprintf("at most %d letters, digits and signs such as - and ., as in \"tandem\"", maxVia))
+	}
+	return t.V
 }
 
 func (c *checker) unknownPool(t text, known []string) {

@@ -11,7 +11,8 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 	c.name(text{V: name, Set: true, At: raw.Key}, "the pool's name")
 	p := Pool{
 		Name: name, Policy: raw.Policy.V, Check: c.healthCheck(&raw.Check),
-		ConnectTimeout: raw.ConnectTimeout.V, ServerTimeout: raw.ServerTimeout.V, Retries: raw.Retries.V,
+		ConnectTimeout: raw.ConnectTimeout.V, ServerTimeout: raw.ServerTimeout.V,
+		IdleTimeout: raw.IdleTimeout.V, MaxIdle: raw.MaxIdle.V, Retries: raw.Retries.V,
 	}
 	seen := map[netip.AddrPort]place{}
 	for _, t := range raw.Backends.V {
@@ -49,6 +50,8 @@ func (c *checker) networks(l list) []netip.Prefix {
 		switch {
 		case err != nil:
 			c.add(t.At, fmt.Sprintf("%q is not a network", t.V), allowRemedy(t.V))
+		case prefix.Addr().Is4In6():
+			c.add(t.At, fmt.Sprintf("%q is an IPv4 network in IPv6's clothes", t.V), `write it as IPv4, as in "10.0.0.0/8"`)
 		case prefix != prefix.Masked():
 			c.add(t.At, fmt.Sprintf("%s is a host in its network, not the network", t.V), fmt.Sprintf("write %q", prefix.Masked()))
 		default:

@@ -64,9 +64,15 @@ type Frontend struct {
 	Pool           string         // names a member of Config.Pools
 	HeaderTimeout  time.Duration  // from the first byte of a request, or from accept, to the end of its head
 	IdleTimeout    time.Duration  // a connection kept open waits so long for its next request
+	ClientTimeout  time.Duration  // each wait for a client to send more of a body, or to take more of an answer
+	HalfClose      time.Duration  // a client that closed its sending side waits so long for its answer to begin
 	TunnelTimeout  time.Duration  // an upgraded connection on which nothing moves is closed after it
 	MaxHeaderBytes int            // request line and header fields together; more is answered 431
+	MaxBodyBytes   int64          // a request's body; more is answered 413; 0: no bound
 	MinRate        int            // bytes per second that a client brings of a body, or takes of an answer; 0: none is asked for
+	Forwarded      string         // what backends are told of a client: "x-forwarded", "forwarded", "both" or "none"
+	Trusted        []netip.Prefix // networks of proxies whose word on their clients goes on; nil: nobody's
+	Via            string         // our pseudonym in Via; empty: none
 }
 
 // Pool is a named set of backends with a policy and a check.
@@ -77,6 +83,8 @@ type Pool struct {
 	Backends       []netip.AddrPort // static ones; those announced by gossip stand beside them
 	ConnectTimeout time.Duration    // for a connection to a backend
 	ServerTimeout  time.Duration    // a backend that sends nothing while its answer is awaited
+	IdleTimeout    time.Duration    // an unused connection to a backend is kept so long
+	MaxIdle        int              // how many of them, for each event loop and backend
 	Retries        int              // on other backends, of what was provably not received
 	Allow          []netip.Prefix   // networks in which agents may announce backends; nil: all
 	AllowTags      [][2]string      // key and value of each tag that an agent must bear; nil: none
@@ -117,6 +125,7 @@ type Control struct {
 // Proxy is the proxy process.
 type Proxy struct {
 	Loops      int           // event loops; 0: one per CPU
+	MaxConn    int           // connections of each event loop; further ones wait to be accepted
 	OrphanTime time.Duration // how long it serves without a keeper before it drains
 	Timeout    time.Duration // a loop without progress for so long counts as hung
 	DrainTime  time.Duration // the deadline of a drain: connections left after it are cut

@@ -46,14 +46,16 @@ func smallConfig() *Config {
 		VIPs: []VIP{{Address: netip.MustParseAddr("192.168.42.42"), Group: "default", HookTimeout: 10 * time.Second}},
 		Frontends: []Frontend{{
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
-			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128,
+			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ClientTimeout: 30 * time.Second,
+			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded",
 		}},
 		Pools: []Pool{{
 			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2,
+			IdleTimeout: 4 * time.Second, MaxIdle: 1000,
 			Check: Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},
 		Control: Control{Socket: "/run/tandem/control.sock", Status: netip.AddrPortFrom(netip.Addr{}, 1936), StatusAllow: private},
-		Proxy:   Proxy{OrphanTime: 10 * time.Second, Timeout: time.Second, DrainTime: 5 * time.Minute},
+		Proxy:   Proxy{MaxConn: 50_000, OrphanTime: 10 * time.Second, Timeout: time.Second, DrainTime: 5 * time.Minute},
 	}
 }
 

@@ -52,9 +52,15 @@ type rawFrontend struct {
 	Pool           text   `toml:"pool" need:"web"`
 	HeaderTimeout  span   `toml:"header_timeout" default:"10s" min:"100ms" max:"10m"`
 	IdleTimeout    span   `toml:"idle_timeout" default:"60s" min:"100ms" max:"24h"`
+	ClientTimeout  span   `toml:"client_timeout" default:"30s" min:"100ms" max:"24h"`
+	HalfClose      span   `toml:"half_close_timeout" default:"2s" min:"10ms" max:"24h"`
 	TunnelTimeout  span   `toml:"tunnel_timeout" default:"1h" min:"100ms" max:"168h"`
 	MaxHeaderBytes number `toml:"max_header_bytes" default:"16384" min:"1024" max:"65535"`
+	MaxBodyBytes   number `toml:"max_body_bytes" default:"0" min:"0" max:"1099511627776"`
 	MinRate        number `toml:"min_rate" default:"128" min:"0" max:"1048576"`
+	Forwarded      text   `toml:"forwarded" default:"x-forwarded" oneof:"x-forwarded,forwarded,both,none"`
+	Trusted        list   `toml:"trusted" max:"100"`
+	Via            text   `toml:"via"`
 }
 
 type rawPool struct {
@@ -63,6 +69,8 @@ type rawPool struct {
 	Backends       list     `toml:"backends" max:"1000"`
 	ConnectTimeout span     `toml:"connect_timeout" default:"1s" min:"10ms" max:"1m"`
 	ServerTimeout  span     `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`
+	IdleTimeout    span     `toml:"idle_timeout" default:"4s" min:"10ms" max:"24h"`
+	MaxIdle        number   `toml:"max_idle" default:"1000" min:"1" max:"10000"`
 	Retries        number   `toml:"retries" default:"2" min:"0" max:"10"`
 	Allow          list     `toml:"allow" max:"100"`
 	AllowTags      list     `toml:"allow_tags" max:"16"`
@@ -95,6 +103,7 @@ type rawControl struct {
 type rawProxy struct {
 	table
 	Loops      number `toml:"loops" default:"0" min:"0" max:"64"`
+	MaxConn    number `toml:"maxconn" default:"50000" min:"1" max:"10000000"`
 	OrphanTime span   `toml:"orphan_time" default:"10s" min:"1s" max:"10m"`
 	Timeout    span   `toml:"timeout" default:"1s" min:"250ms" max:"1m"`
 	DrainTime  span   `toml:"drain_time" default:"5m" min:"1s" max:"24h"`

@@ -211,7 +211,7 @@ func TestBoundsAreInclusiveAndKept(t *testing.T) {
 					if strings.ContainsAny(v, "smh") {
 						return map[string]string{"-": `"-1s"`, "+": `"1000h"`}[sign]
 					}
-					return map[string]string{"-": "-1", "+": "100000000"}[sign]
+					return map[string]string{"-": "-1", "+": "1000000000000000"}[sign]
 				}
 				for value, good := range map[string]bool{
 					quote(m[1]): true, quote(m[2]): true, beyond(m[1], "-"): false, beyond(m[2], "+"): false,

@@ -117,6 +117,7 @@ type StaticPool struct {
 // frontend's listening sockets, Loops of them, in the order of Frontends.
 type ProxyStart struct {
 	Loops      int           `json:"loops"`
+	MaxConn    int           `json:"maxconn"`     // of each loop
 	OrphanTime time.Duration `json:"orphan_time"` // how long to serve on without a keeper
 	Frontends  []Frontend    `json:"frontends"`
 	Pools      []PoolPolicy  `json:"pools"`
@@ -131,8 +132,15 @@ type Frontend struct {
 	HeaderTimeout time.Duration `json:"header_timeout"`
 	IdleTimeout   time.Duration `json:"idle_timeout"`
 	TunnelTimeout time.Duration `json:"tunnel_timeout"`
+	ClientTimeout time.Duration `json:"client_timeout"`
+	HalfClose     time.Duration `json:"half_close_timeout"`
 	MaxHead       int           `json:"max_head"` // bytes of a request's head
+	MaxBody       int64         `json:"max_body"` // bytes of a request's body; 0: no bound
 	MinRate       int           `json:"min_rate"` // bytes per second of bodies; 0: none is asked for
+
+	Forwarded string         `json:"forwarded"`         // x-forwarded, forwarded, both or none
+	Trusted   []netip.Prefix `json:"trusted,omitempty"` // networks of proxies that are believed
+	Via       string         `json:"via,omitempty"`     // our pseudonym; empty: none
 }
 
 // PoolPolicy is how a pool behaves; who is in it comes from control, in [Pools].
@@ -142,6 +150,8 @@ type PoolPolicy struct {
 	Check          Check         `json:"check"`
 	ConnectTimeout time.Duration `json:"connect_timeout"`
 	ServerTimeout  time.Duration `json:"server_timeout"`
+	IdleTimeout    time.Duration `json:"idle_timeout"` // of unused connections
+	MaxIdle        int           `json:"max_idle"`     // of them, for each loop and backend
 	Retries        int           `json:"retries"`
 }
 

@@ -80,17 +80,19 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 }
 
 func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
-	m := ipc.ProxyStart{Loops: loops, OrphanTime: c.Proxy.OrphanTime, LogLevel: level}
+	m := ipc.ProxyStart{Loops: loops, MaxConn: c.Proxy.MaxConn, OrphanTime: c.Proxy.OrphanTime, LogLevel: level}
 	for _, f := range c.Frontends {
 		m.Frontends = append(m.Frontends, ipc.Frontend{
 			Name: f.Name, Listen: listenText(f.Listen), Pool: f.Pool, HeaderTimeout: f.HeaderTimeout, IdleTimeout: f.IdleTimeout,
-			TunnelTimeout: f.TunnelTimeout, MaxHead: f.MaxHeaderBytes, MinRate: f.MinRate,
+			TunnelTimeout: f.TunnelTimeout, ClientTimeout: f.ClientTimeout, HalfClose: f.HalfClose,
+			MaxHead: f.MaxHeaderBytes, MaxBody: f.MaxBodyBytes, MinRate: f.MinRate,
+			Forwarded: f.Forwarded, Trusted: f.Trusted, Via: f.Via,
 		})
 	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.PoolPolicy{
 			Name: p.Name, Policy: p.Policy, ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
-			Retries: p.Retries,
+			IdleTimeout: p.IdleTimeout, MaxIdle: p.MaxIdle, Retries: p.Retries,
 			Check: ipc.Check{
 				Kind: string(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
 				Interval: p.Check.Interval, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,

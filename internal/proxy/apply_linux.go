@@ -16,8 +16,9 @@ func poolConfigs(pools []ipc.PoolPolicy) []lbcore.PoolConfig {
 		out = append(out, lbcore.PoolConfig{
 			Name:     p.Name,
 			Policy:   p.Policy,
-			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout},
+			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
 			Retries:  new(p.Retries),
+			MaxIdle:  p.MaxIdle,
 			Check: lbcore.CheckConfig{
 				Kind: lbcore.CheckKind(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
 				StatusMin: p.Check.StatusMin, StatusMax: p.Check.StatusMax,
@@ -36,10 +37,13 @@ func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) []lbc
 			Name:      f.Name,
 			Pool:      f.Pool,
 			Listeners: listeners[i*loops : (i+1)*loops],
-			Limits:    lbcore.Limits{Head: f.MaxHead, MinRate: minRate(f.MinRate)},
+			Limits:    lbcore.Limits{Head: f.MaxHead, Body: f.MaxBody, MinRate: minRate(f.MinRate)},
 			Timeouts: lbcore.FrontendTimeouts{
-				Header: f.HeaderTimeout, Idle: f.IdleTimeout, Client: f.IdleTimeout, Tunnel: f.TunnelTimeout,
+				Header: f.HeaderTimeout, Idle: f.IdleTimeout, Client: f.ClientTimeout, HalfClose: f.HalfClose, Tunnel: f.TunnelTimeout,
 			},
+			Forwarded: f.Forwarded,
+			Trusted:   f.Trusted,
+			Via:       f.Via,
 		})
 	}
 	return out

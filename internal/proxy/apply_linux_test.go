@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,12 +13,15 @@ import (
 func TestWhatAFrontendIsToldReachesTheCore(t *testing.T) {
 	in := ipc.Frontend{
 		Name: "http", Pool: "web", HeaderTimeout: time.Second, IdleTimeout: 2 * time.Second,
-		TunnelTimeout: 3 * time.Second, MaxHead: 5000, MinRate: 7,
+		TunnelTimeout: 3 * time.Second, ClientTimeout: 4 * time.Second, HalfClose: 5 * time.Second, MaxHead: 5000, MaxBody: 6000, MinRate: 7,
+		Forwarded: "both", Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Via: "tandem",
 	}
 	got := frontendConfigs([]ipc.Frontend{in}, []int{10, 11}, 2)[0]
-	wantLimits := lbcore.Limits{Head: 5000, MinRate: 7}
-	wantTimeouts := lbcore.FrontendTimeouts{Header: time.Second, Idle: 2 * time.Second, Client: 2 * time.Second, Tunnel: 3 * time.Second}
-	if got.Limits != wantLimits || got.Timeouts != wantTimeouts {
+	wantLimits := lbcore.Limits{Head: 5000, Body: 6000, MinRate: 7}
+	wantTimeouts := lbcore.FrontendTimeouts{
+		Header: time.Second, Idle: 2 * time.Second, Client: 4 * time.Second, HalfClose: 5 * time.Second, Tunnel: 3 * time.Second,
+	}
+	if got.Limits != wantLimits || got.Timeouts != wantTimeouts || got.Forwarded != in.Forwarded || !slices.Equal(got.Trusted, in.Trusted) || got.Via != in.Via {
 		t.Errorf("%+v became %+v", in, got)
 	}
 	in.MinRate = 0

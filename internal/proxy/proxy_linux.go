@@ -125,7 +125,7 @@ func (p *Process) build() error {
 	if err != nil {
 		return err
 	}
-	if p.core, err = lbcore.New(lbcore.Config{Loops: start.Loops, Progress: words, Log: p.log}); err != nil {
+	if p.core, err = lbcore.New(lbcore.Config{Loops: start.Loops, MaxConns: start.MaxConn, Progress: words, Log: p.log}); err != nil {
 		return err
 	}
 	return p.core.SetPools(poolConfigs(start.Pools))

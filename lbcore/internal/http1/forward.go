@@ -7,9 +7,10 @@ type Forward struct {
 	Client []byte // client's address as text, for X-Forwarded-For; empty: left out
 	Port   []byte // frontend's port, for X-Forwarded-Port; empty: left out
 	Proto  []byte // "http" or "https", for X-Forwarded-Proto; empty: left out
+	Hop    []byte // our element of Forwarded (RFC 7239, 4), as "for=192.0.2.1;proto=http"; empty: left out
 
-	// Trusted says that the client is a proxy to be believed: Client is appended to its X-Forwarded-For, and
-	// its Forwarded and other X-Forwarded-* go on and go before ours. Otherwise all of them are dropped, so
+	// Trusted says that the client is a proxy to be believed: Client is appended to its X-Forwarded-For, Hop to
+	// its Forwarded, and its other X-Forwarded-* go on and go before ours. Otherwise all of them are dropped, so
 	// that no client can lie about itself.
 	Trusted bool
 
@@ -41,8 +42,12 @@ func AppendRequest(dst []byte, r *Request, f *Forward) []byte {
 	drop := hopByHop | rewritten
 	if !f.Trusted {
 		drop |= forwarded
-	} else if len(f.Client) > 0 {
+	}
+	if len(f.Client) > 0 {
 		drop |= 1 << fieldForwardedFor // written anew, as one line
+	}
+	if len(f.Hop) > 0 {
+		drop |= 1 << fieldForwarded // so too
 	}
 	dst = r.appendFields(dst, drop)
 	dst = r.appendForwarded(dst, f)
@@ -93,25 +98,34 @@ func (h *head) appendFields(dst []byte, drop fieldSet) []byte {
 func (r *Request) appendForwarded(dst []byte, f *Forward) []byte {
 	if len(f.Client) > 0 {
 		dst = append(dst, "X-Forwarded-For: "...)
-		if f.Trusted && r.seen.has(fieldForwardedFor) {
-			for i := range r.fields {
-				if r.fields[i].id != fieldForwardedFor {
-					continue
-				}
-				if _, v := r.Field(i); len(v) > 0 {
-					dst = append(dst, v...)
-					dst = append(dst, ", "...)
-				}
-			}
-		}
-		dst = append(dst, f.Client...)
-		dst = append(dst, "\r\n"...)
+		dst = appendField(r.appendEarlier(dst, fieldForwardedFor, f.Trusted), "", f.Client)
+	}
+	if len(f.Hop) > 0 {
+		dst = append(dst, "Forwarded: "...)
+		dst = appendField(r.appendEarlier(dst, fieldForwarded, f.Trusted), "", f.Hop)
 	}
 	if len(f.Port) > 0 && !(f.Trusted && r.seen.has(fieldForwardedPort)) {
 		dst = appendField(dst, "X-Forwarded-Port: ", f.Port)
 	}
 	if len(f.Proto) > 0 && !(f.Trusted && r.seen.has(fieldForwardedProto)) {
 		dst = appendField(dst, "X-Forwarded-Proto: ", f.Proto)
+	}
+	return dst
+}
+
+// appendEarlier appends what earlier proxies have said in a field that is a list, if they are trusted.
+func (r *Request) appendEarlier(dst []byte, id fieldID, trusted bool) []byte {
+	if !trusted || !r.seen.has(id) {
+		return dst
+	}
+	for i := range r.fields {
+		if r.fields[i].id != id {
+			continue
+		}
+		if _, v := r.Field(i); len(v) > 0 {
+			dst = append(dst, v...)
+			dst = append(dst, ", "...)
+		}
 	}
 	return dst
 }

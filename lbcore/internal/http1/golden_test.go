@@ -42,7 +42,7 @@ func sentRequest(t *testing.T, d *datadriven.TestData, in string) string {
 		return fmt.Sprintf("%d %s\n", err.Status, err.Reason)
 	}
 	out := AppendRequest(nil, &r, &Forward{
-		Client: arg(d, "client"), Port: arg(d, "port"), Proto: arg(d, "proto"), Trusted: d.HasArg("trusted"),
+		Client: arg(d, "client"), Port: arg(d, "port"), Proto: arg(d, "proto"), Hop: arg(d, "hop"), Trusted: d.HasArg("trusted"),
 		Host: arg(d, "host"), Via: arg(d, "via"), Expect100: d.HasArg("expect"), Upgrade: d.HasArg("upgrade"), KeepAlive: !d.HasArg("close"),
 	})
 	if again := parseRequest(t, string(out), nil); again.Body != r.Body {
