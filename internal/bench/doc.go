@@ -6,6 +6,7 @@
 //	go run ./internal/bench failover --json -n 3 --fault power-loss,node-freeze --interval 20ms,5ms
 //	go run ./internal/bench failover --check -n 1          # fails when Tandem breaks a promise; CI's form
 //	go run ./internal/bench table RUN.json                 # a saved --json as the table of deploy/docs/measured.md (as --table)
+//	go run ./internal/bench docker                         # the site of deploy/docker, on Docker Engine
 //	go run ./internal/bench overload --minutes 10 --interval 5ms --quota 0.5
 //
 // Results go to standard output, a table or with --json one object (of overload, a list)
@@ -89,4 +90,11 @@
 // The outer process builds the binary and makes the folder that it removes at the end; all
 // else happens inside the lab, and ends with it. One goroutine, that of main, does everything
 // but observe, restart HAProxy, and hold threads.
+//
+// # Docker
+//
+// docker builds the image of deploy/docker, has the site of its compose.yaml run under names
+// of its own, and scales, stops, kills, pauses and disconnects its containers while a client
+// in one more container asks the VIP, on a new connection every 4 ms. It also looks for the
+// keys wherever Docker shows something. It needs Docker Engine and Compose; it pulls nothing.
 package main

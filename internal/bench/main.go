@@ -34,6 +34,12 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "proxy" {
 		os.Exit(proxyMain(os.Args[2:]))
 	}
+	if len(os.Args) == 3 && os.Args[1] == dockerClientArg {
+		os.Exit(exitWith(dockerClientMain(os.Args[2])))
+	}
+	if len(os.Args) > 1 && os.Args[1] == "docker" {
+		os.Exit(dockerMain(os.Args[2:]))
+	}
 	if len(os.Args) > 1 && os.Args[1] == "handover" {
 		os.Exit(handoverMain(os.Args[2:]))
 	}

@@ -16,6 +16,7 @@ const usage = `usage:
   go run ./internal/bench overload [--json|--table] [--minutes M] [--busy 4] [--quota 0.5] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
   go run ./internal/bench handover [--json] [-n N] [--moves 20] [--scenario S,…] [--peer keepalived] [--tandem BINARY]
   go run ./internal/bench proxy [--json] [--peer haproxy] [--peer nginx] [-n N] [--for 2s] [--scenario S,…] [--tandem BINARY]
+  go run ./internal/bench docker [--json|--table] [--check] [--logs FILE]
 `
 
 // options are what the command line asks for.
