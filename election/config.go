@@ -118,3 +118,12 @@ func (c Config) check() error {
 	}
 	return errors.Join(errs...)
 }
+
+// configure takes over what is within its bounds. A new priority is in the next advert.
+func (m *Machine) configure(ev Configured) {
+	cfg := m.cfg
+	cfg.Priority, cfg.Preempt, cfg.DrainDeadline = ev.Priority, ev.Preempt, ev.DrainDeadline
+	if cfg.check() == nil {
+		m.cfg = cfg
+	}
+}

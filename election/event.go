@@ -100,6 +100,15 @@ type Serving struct {
 // with Changed{To: Init}. A second Shutdown ends it at once, whatever is still under way.
 type Shutdown struct{}
 
+// Configured changes what may change while a machine lives; all three are given, within the
+// bounds of Config, and what is not is left as it was. A drain under way keeps its deadline.
+type Configured struct {
+	Priority      uint8
+	Preempt       bool
+	DrainDeadline time.Duration
+}
+
+func (Configured) event() {}
 func (Heard) event()      {}
 func (SeedsTried) event() {}
 func (Probed) event()     {}

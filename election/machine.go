@@ -163,6 +163,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		m.connections(ev.Left)
 	case Lossless:
 		m.toldLossless(ev)
+	case Configured:
+		m.configure(ev)
 	default:
 		panic(fmt.Sprintf("election: unknown event %T", ev))
 	}

@@ -58,6 +58,7 @@ type Cluster struct {
 	wakeup    chan struct{}          // there are events in the queue; capacity 1
 	dispute   chan struct{}          // there may be a contest; capacity 1
 	tried     chan struct{}          // closed by triedOnce
+	reseed    chan []seed            // from SetSeeds to Run; capacity 1
 	triedOnce func()
 	ran       atomic.Bool
 
@@ -94,7 +95,7 @@ func Open(cfg Config) (*Cluster, error) {
 	c := &Cluster{
 		cfg: cfg, log: cfg.Log, seeds: seeds, wire: newWireName(cfg.Name, time.Now()),
 		inbox: make(chan Message, maxMessages), messages: make(chan Message), events: make(chan Event),
-		wakeup: make(chan struct{}, 1), dispute: make(chan struct{}, 1), tried: make(chan struct{}),
+		wakeup: make(chan struct{}, 1), dispute: make(chan struct{}, 1), tried: make(chan struct{}), reseed: make(chan []seed, 1),
 		done: make(chan struct{}), left: make(chan struct{}), queue: newEventQueue(),
 		questions: newQuestions(), carrier: newCarrier(), orders: newOrders(),
 		userInbox: make(chan UserEvent, maxUserEvents), userEvents: make(chan UserEvent),

@@ -24,6 +24,7 @@ const (
 	fieldAdvert             // 4 or 16 bytes of address, 2 of port, big endian
 	fieldTag                // length of the key (uvarint), key, value; once per tag
 	fieldApp                // once per app; see appendApp
+	fieldConfig             // text
 )
 
 const flagLeaving = 1 // statement.leaving
@@ -54,6 +55,7 @@ func (s statement) encode() ([]byte, error) {
 	b = appendField(b, fieldRole, []byte{byte(m.Role)})
 	b = appendField(b, fieldVersion, []byte(m.Version))
 	b = appendField(b, fieldAdvert, addrBytes(m.AdvertAddr))
+	b = appendField(b, fieldConfig, []byte(m.Config))
 	for _, k := range slices.Sorted(maps.Keys(m.Tags)) {
 		v := binary.AppendUvarint(nil, uint64(len(k)))
 		v = append(append(v, k...), m.Tags[k]...)
@@ -127,14 +129,14 @@ func decodeStatement(b []byte) (statement, error) {
 	if len(b) == 0 || b[0] != metaVersion {
 		return s, fmt.Errorf("meta is not of version %d", metaVersion)
 	}
-	var seen [fieldTag]bool // by tag; fieldTag itself and fieldApp may come again
+	var seen [fieldConfig + 1]bool // by tag; fieldTag and fieldApp may come again
 	for b = b[1:]; len(b) > 0; {
 		tag := b[0]
 		value, rest, ok := cutBytes(b[1:])
 		if !ok {
 			return s, fmt.Errorf("meta ends within field %d", tag)
 		}
-		if tag < fieldTag {
+		if int(tag) < len(seen) && tag != fieldTag && tag != fieldApp {
 			if seen[tag] {
 				return s, fmt.Errorf("meta holds field %d twice", tag)
 			}
@@ -165,6 +167,8 @@ func (s *statement) setField(tag byte, v []byte) (err error) {
 		m.Role = Role(v[0])
 	case fieldVersion:
 		m.Version = string(v)
+	case fieldConfig:
+		m.Config = string(v)
 	case fieldAdvert:
 		m.AdvertAddr, err = parseAddrBytes(v)
 	case fieldTag:

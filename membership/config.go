@@ -89,11 +89,9 @@ func (cfg *Config) complete() ([]seed, error) {
 	if err := checkName(cfg.Name); err != nil {
 		errs = append(errs, fmt.Errorf("membership: %w", err))
 	}
-	var seeds []seed
-	for _, text := range cfg.Seeds {
-		s, err := parseSeed(text)
+	seeds, err := parseSeeds(cfg.Seeds)
+	if err != nil {
 		errs = append(errs, err)
-		seeds = append(seeds, s)
 	}
 	if len(cfg.Keys) > MaxKeys {
 		errs = append(errs, fmt.Errorf("membership: %d gossip keys where %d are allowed", len(cfg.Keys), MaxKeys))

@@ -49,6 +49,7 @@ type Meta struct {
 	Apps       []App             // agents: at most MaxApps; the same ones in the same order for the length of a run
 	Version    string            // of the binary
 	AdvertAddr netip.AddrPort    // balancers: where its keeper receives adverts
+	Config     string            // balancers: a hash of the configuration in effect
 	Tags       map[string]string // the user's own
 }
 
@@ -63,7 +64,7 @@ type App struct {
 // Equal reports whether both say the same.
 func (m Meta) Equal(o Meta) bool {
 	return m.Role == o.Role && slices.Equal(m.Apps, o.Apps) && m.Version == o.Version && m.AdvertAddr == o.AdvertAddr &&
-		maps.Equal(m.Tags, o.Tags)
+		m.Config == o.Config && maps.Equal(m.Tags, o.Tags)
 }
 
 // Validate returns what SetMeta would find wrong with m, ErrMetaTooLarge included.
@@ -91,7 +92,7 @@ func (m Meta) check() error {
 	if len(m.Apps) > MaxApps {
 		errs = append(errs, fmt.Errorf("%d apps where %d are allowed", len(m.Apps), MaxApps))
 	}
-	texts, addrs := []string{m.Version}, []netip.AddrPort{m.AdvertAddr}
+	texts, addrs := []string{m.Version, m.Config}, []netip.AddrPort{m.AdvertAddr}
 	for _, a := range m.Apps {
 		if a.Weight < MinWeight || a.Weight > MaxWeight {
 			errs = append(errs, fmt.Errorf("weight %d is not within %d to %d", a.Weight, MinWeight, MaxWeight))

@@ -72,6 +72,7 @@ func (r *rejoiner) run(ctx context.Context) {
 		select {
 		case res := <-r.results:
 			r.finish(res)
+		case r.seeds = <-r.c.reseed:
 		case <-wait.C:
 		case <-ctx.Done():
 		}

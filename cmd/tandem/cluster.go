@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -51,11 +50,7 @@ func doneCommand(cmd *cobra.Command, order func(context.Context, *api.Client, []
 		if err != nil {
 			return err
 		}
-		if look.json {
-			return printJSON(cmd.OutOrStdout(), done)
-		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), done.Message)
-		return err
+		return printDone(cmd.OutOrStdout(), done, look.json)
 	}
 	look.add(cmd)
 	return cmd

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-lb/tandem/internal/api"
@@ -32,11 +30,7 @@ and the answer says so.`,
 			if err != nil {
 				return err
 			}
-			if look.json {
-				return printJSON(cmd.OutOrStdout(), done)
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), done.Message)
-			return err
+			return printDone(cmd.OutOrStdout(), done, look.json)
 		},
 	}
 	look.add(cmd)

@@ -15,7 +15,6 @@ func newLB() *cobra.Command {
 	var (
 		file  string
 		flags config.Flags
-		level slog.Level
 	)
 	cmd := &cobra.Command{
 		Use:     "lb",
@@ -25,7 +24,8 @@ func newLB() *cobra.Command {
 		Long: `Run a balancer: it gossips, takes part in the election, holds the VIP when it is
 active, and carries traffic to the apps. It stays in the foreground and logs to
 standard error. SIGTERM hands the VIP over, waits until the connections have ended
-(drain_time at most) and ends it in good order; a second one ends it at once.`,
+(drain_time at most) and ends it in good order; a second one ends it at once. SIGHUP
+loads the file again, as 'tandem reload' does.`,
 		Example: `  tandem lb --vip 192.168.42.42 --join 192.168.42.11,192.168.42.12 --listen :80 --pool web
   tandem lb --config /etc/tandem/tandem.toml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,7 +33,10 @@ standard error. SIGTERM hands the VIP over, waits until the connections have end
 			if err != nil {
 				return err
 			}
-			return runLB(cfg, level)
+			if file == "" {
+				return runLB(cfg, nil)
+			}
+			return runLB(cfg, func() (*config.Config, error) { return loadConfig(file, flags, cmd.Flags()) })
 		},
 	}
 	f := cmd.Flags()
@@ -53,7 +56,6 @@ standard error. SIGTERM hands the VIP over, waits until the connections have end
 	f.StringVar(&flags.Socket, "socket", "", "admin socket (default /run/tandem/control.sock)")
 	f.StringVar(&flags.StateDir, "state", "", "directory for what is remembered: members, gossip keys and timeline (default systemd's StateDirectory, else none)")
 	f.StringVar(&flags.Status, "status", "", `address:port of the status page and metrics, or "off" (default all addresses, 1936)`)
-	f.TextVar(&level, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	return cmd
 }
 
@@ -63,6 +65,7 @@ func nodeFlags(f *pflag.FlagSet, o *config.Overrides) {
 	f.StringVar(&o.Interface, "interface", "", "interface of the VIP (default: the one with its subnet)")
 	f.StringVar(&o.Priority, "priority", "", "1 to 254; higher is preferred (default 100)")
 	f.StringVar(&o.Advertise, "advertise", "", "address that the others use for this node (default: found)")
+	f.StringVar(&o.LogLevel, "log-level", "", "debug, info, warn or error (default info)")
 }
 
 // besideFile are the flags that do not describe the cluster.

@@ -57,6 +57,9 @@ func printJSON(w io.Writer, v any) error {
 func printStatus(w io.Writer, s api.Status) error {
 	fmt.Fprintf(w, "%s  tandem %s, up %s, adverts every %v %s, gossip %s\n", s.Node, s.Version, ago(s.At, s.Since), s.AdvertInterval,
 		either(s.Authenticated, "authenticated", "unauthenticated"), either(s.Encrypted, "encrypted", "unencrypted"))
+	if len(s.Config.Others) > 0 {
+		fmt.Fprintf(w, "configuration %s is not the one of %s; the same file belongs on all balancers, with a reload of each\n", s.Config.Hash, strings.Join(s.Config.Others, ", "))
+	}
 	for _, g := range s.Groups {
 		printGroup(w, g, s.At)
 	}

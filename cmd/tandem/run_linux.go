@@ -21,15 +21,20 @@ import (
 const childFD = 3
 
 // runLB is the keeper. The first SIGTERM or SIGINT ends it in good order, the second at
-// once.
-func runLB(cfg *config.Config, level slog.Level) error {
+// once; SIGHUP has load read the configuration again. A nil load: there is no file.
+func runLB(cfg *config.Config, load func() (*config.Config, error)) error {
 	if err := keeper.ShedRights(); err != nil {
 		return err
 	}
+	hangups := make(chan os.Signal, 1) // BEFORE anything is there that it could end
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	level := new(slog.LevelVar)
 	k, err := keeper.New(cfg, version, level, newLog("keeper", level))
 	if err != nil {
 		return err
 	}
+	k.Reload(load, hangups)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)

@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,7 @@ var errNeedsLinux = errors.New(`this command needs Linux: VIPs, network namespac
 On macOS or Windows run it in a Linux VM, in WSL 2, or in a container:
   docker run --rm -it --privileged -v "$PWD":/src -w /src golang:1.26 go run ./cmd/tandem demo`)
 
-func runLB(*config.Config, slog.Level) error { return errNeedsLinux }
+func runLB(*config.Config, func() (*config.Config, error)) error { return errNeedsLinux }
 
 func releaseAll(context.Context, string, []netip.Addr) ([]string, error) { return nil, errNeedsLinux }
 

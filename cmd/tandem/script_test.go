@@ -69,7 +69,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Keys: exampleKeys, Join: joined, Event: told, Timeline: exampleTimeline, Why: exampleWhy}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, Event: told, Timeline: exampleTimeline, Why: exampleWhy}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()
@@ -82,6 +82,14 @@ func serveExample(env *testscript.Env, path string) error {
 
 func replaced(context.Context) (api.Done, error) {
 	return api.Done{Message: "the proxy (process 102) was replaced by process 103"}, nil
+}
+
+func reloaded(_ context.Context, dryRun bool) (api.Reload, error) {
+	r := api.Reload{Message: "1 change in effect", Changes: []api.Change{{Key: "frontend.:81", What: "added", Live: true, Text: "+ frontend.:81"}}}
+	if dryRun {
+		r.Message = "a reload would bring 1 change into effect"
+	}
+	return r, nil
 }
 
 // exampleKeys holds the old key 0b6c…, which lb2 has no other than.

@@ -19,7 +19,7 @@ import (
 // timelineInterval is how often timeline --watch asks for what is new.
 const timelineInterval = 500 * time.Millisecond
 
-var timelineKinds = []string{"state", "member", "backend", "order", "process"}
+var timelineKinds = []string{"state", "member", "backend", "order", "process", "reload"}
 
 func newTimeline() *cobra.Command {
 	var (

@@ -19,6 +19,8 @@ type Server struct {
 	// ReplaceProxy puts a new proxy process in the place of the one that serves, and returns
 	// when it serves. An *Error is passed on to the operator as it is.
 	ReplaceProxy func(context.Context) (Done, error)
+	// Reload loads the configuration again, or with dryRun only says what would change.
+	Reload func(ctx context.Context, dryRun bool) (Reload, error)
 	// HandOver moves a group's VIPs ("" for all groups) to the node to ("" for the best), and
 	// returns when that is active.
 	HandOver func(ctx context.Context, group, to string) (Done, error)
@@ -82,10 +84,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/join", takeOrder(s.Join))
 	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
 	s.timelineRoutes(mux)
+	s.reloadRoute(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/proxy/replace, /v1/handover, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

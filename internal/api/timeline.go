@@ -15,7 +15,7 @@ type Entry struct {
 	Seq      uint64    `json:"seq"` // counts the entries of one node
 	Time     time.Time `json:"time"`
 	Node     string    `json:"node"`
-	Kind     string    `json:"kind"`              // state, member, backend, order or process
+	Kind     string    `json:"kind"`              // state, member, backend, order, process or reload
 	Group    string    `json:"group,omitempty"`   // VIP group; of a backend: its pool
 	Subject  string    `json:"subject,omitempty"` // the member, backend, process or order
 	From     string    `json:"from,omitempty"`

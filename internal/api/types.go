@@ -19,6 +19,7 @@ type Status struct {
 	Authenticated  bool          `json:"authenticated"` // adverts carry the balancer key
 	Encrypted      bool          `json:"encrypted"`     // gossip carries the gossip key
 	AdvertInterval time.Duration `json:"advert_interval"`
+	Config         Config        `json:"config"`
 	Adverts        Adverts       `json:"adverts"`
 	Sessions       int           `json:"sessions"` // agreed with other keepers, under which adverts are believed
 	Channels       int           `json:"channels"` // state channels to other keepers that stand
@@ -44,6 +45,14 @@ type TimelineFile struct {
 	Entries uint64 `json:"entries"` // so far, those of earlier processes included
 	Damaged int    `json:"damaged"` // lines that could not be read at start
 	Lost    uint64 `json:"lost"`    // entries that were not written, since the control process started
+}
+
+// Config says which configuration is in effect.
+type Config struct {
+	Hash string `json:"hash"` // 16 hexadecimal digits, the same on balancers whose files say the same
+	// Others are the balancers with another one, by name; what they say of it may be a gossip
+	// interval old.
+	Others []string `json:"others,omitempty"`
 }
 
 // Group is one VIP group: addresses that one balancer holds together.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"path/filepath"
@@ -26,6 +27,7 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 		Cluster: c.cluster(&raw.Cluster),
 		Control: c.control(&raw.Control),
 		Proxy:   Proxy{Loops: raw.Proxy.Loops.V, MaxConn: raw.Proxy.MaxConn.V, OrphanTime: raw.Proxy.OrphanTime.V, Timeout: raw.Proxy.Timeout.V, DrainTime: raw.Proxy.DrainTime.V},
+		Log:     Log{Level: level(raw.Log.Level)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw.Node)) {
 		n := raw.Node[name]
@@ -186,4 +188,12 @@ func (c *checker) socket(t text) string {
 		c.add(t.At, fmt.Sprintf("the socket's path has %d bytes, more than the 107 a unix socket can have", len(t.V)), "use a shorter one")
 	}
 	return t.V
+}
+
+// level reads the name of a log level, which the schema has checked.
+func level(t text) (l slog.Level) {
+	if !t.Bad {
+		l.UnmarshalText([]byte(t.V))
+	}
+	return l
 }

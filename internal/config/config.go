@@ -1,6 +1,7 @@
 package config
 
 import (
+	"log/slog"
 	"net/netip"
 	"time"
 )
@@ -22,6 +23,9 @@ type Config struct {
 	Pools     []Pool     // sorted by name
 	Control   Control
 	Proxy     Proxy
+	Log       Log
+
+	settings []setting // every key with its effective value, in the order of the file's schema
 }
 
 // Node is what differs between the balancers of one cluster.
@@ -129,4 +133,9 @@ type Proxy struct {
 	OrphanTime time.Duration // how long it serves without a keeper before it drains
 	Timeout    time.Duration // a loop without progress for so long counts as hung
 	DrainTime  time.Duration // the deadline of a drain: connections left after it are cut
+}
+
+// Log is what the three processes write to standard error.
+type Log struct {
+	Level slog.Level // debug, info, warn or error
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -14,6 +15,7 @@ type Overrides struct {
 	Interface string // --interface
 	Priority  string // --priority
 	Advertise string // --advertise
+	LogLevel  string // --log-level
 }
 
 // Flags describe a whole configuration without a file, as in
@@ -50,6 +52,7 @@ func FromFlags(f Flags) (*Config, error) {
 	}
 	cfg := c.config("", f.tree())
 	cfg.Node = c.nodeFor(cfg, f.Overrides)
+	cfg.Log = c.logFor(cfg, f.Overrides)
 	if err := c.sorted(); err != nil {
 		return nil, err
 	}
@@ -61,11 +64,11 @@ func FromFlags(f Flags) (*Config, error) {
 // [Load]. The error is of type [Errors].
 func (c *Config) Apply(o Overrides) error {
 	var ch checker
-	node := ch.nodeFor(c, o)
+	node, log := ch.nodeFor(c, o), ch.logFor(c, o)
 	if err := ch.sorted(); err != nil {
 		return err
 	}
-	c.Node = node
+	c.Node, c.Log = node, log
 	return nil
 }
 
@@ -104,6 +107,18 @@ func (c *checker) nodeFor(cfg *Config, o Overrides) Node {
 		node.Advertise = given.Advertise
 	}
 	return node
+}
+
+// logFor returns the log's settings, in which the flag wins.
+func (c *checker) logFor(cfg *Config, o Overrides) Log {
+	flags := newTable(place{file: "flags"})
+	flags.flag("level", "--log-level", kindText, strings.ToLower(o.LogLevel))
+	var raw rawLogging
+	c.table(flags, reflect.ValueOf(&raw).Elem(), "log")
+	if !raw.Level.Set {
+		return cfg.Log
+	}
+	return Log{Level: level(raw.Level)}
 }
 
 // tree makes the tree that a file with the same content would have given.

@@ -61,5 +61,7 @@ func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Co
 func (c *checker) config(path string, root *node) *Config {
 	var raw rawConfig
 	c.table(root, reflect.ValueOf(&raw).Elem(), "")
-	return c.check(path, &raw)
+	cfg := c.check(path, &raw)
+	cfg.settings = settingsOf(&raw)
+	return cfg
 }

@@ -4,30 +4,35 @@ package config
 // more than one value. Their tags are the schema: the key, its default, its
 // bounds (inclusive), and an example of what must be given. reference.toml tells the
 // same to the reader; a test compares the two.
+//
+// A key that takes effect by a reload is tagged reload:"live", or else the table that it is
+// in: somebody must see to that. All others are refused by name then. A table that is
+// tagged may be added and removed, too.
 
 type rawConfig struct {
 	Node     map[string]*rawNode `toml:"node" max:"32"`
 	Cluster  rawCluster          `toml:"cluster"`
 	VIP      []*rawVIP           `toml:"vip" max:"64"`
-	Frontend []*rawFrontend      `toml:"frontend" max:"256"`
-	Pool     map[string]*rawPool `toml:"pool" max:"1000"`
+	Frontend []*rawFrontend      `toml:"frontend" max:"256" reload:"live"`
+	Pool     map[string]*rawPool `toml:"pool" max:"1000" reload:"live"`
 	Control  rawControl          `toml:"control"`
 	Proxy    rawProxy            `toml:"proxy"`
+	Log      rawLogging          `toml:"log" reload:"live"`
 }
 
 type rawNode struct {
 	table
 	Interface text   `toml:"interface"`
-	Priority  number `toml:"priority" default:"100" min:"1" max:"254"`
+	Priority  number `toml:"priority" default:"100" min:"1" max:"254" reload:"live"`
 	Advertise text   `toml:"advertise"`
 }
 
 type rawCluster struct {
 	table
-	Join            list   `toml:"join" max:"64"`
+	Join            list   `toml:"join" max:"64" reload:"live"`
 	Gossip          text   `toml:"gossip" default:":7946"`
-	GossipKeyFile   text   `toml:"gossip_key_file"`
-	BalancerKeyFile text   `toml:"balancer_key_file"`
+	GossipKeyFile   text   `toml:"gossip_key_file" reload:"live"`
+	BalancerKeyFile text   `toml:"balancer_key_file" reload:"live"`
 	AdvertPort      number `toml:"advert_port" default:"7947" min:"1" max:"65535"`
 	AdvertInterval  span   `toml:"advert_interval" default:"20ms" min:"5ms" max:"10s"`
 	Policy          text   `toml:"policy" default:"availability" oneof:"availability,safety"`
@@ -38,7 +43,7 @@ type rawVIP struct {
 	Address   text   `toml:"address" need:"192.168.42.42"`
 	Interface text   `toml:"interface"`
 	Group     text   `toml:"group" default:"default"`
-	Preempt   toggle `toml:"preempt" default:"false"`
+	Preempt   toggle `toml:"preempt" default:"false" reload:"live"`
 
 	Claim       text `toml:"claim" default:"announce" oneof:"announce,hook"`
 	Hook        list `toml:"hook" max:"32"`
@@ -104,7 +109,12 @@ type rawProxy struct {
 	table
 	Loops      number `toml:"loops" default:"0" min:"0" max:"64"`
 	MaxConn    number `toml:"maxconn" default:"50000" min:"1" max:"10000000"`
-	OrphanTime span   `toml:"orphan_time" default:"10s" min:"1s" max:"10m"`
-	Timeout    span   `toml:"timeout" default:"1s" min:"250ms" max:"1m"`
-	DrainTime  span   `toml:"drain_time" default:"5m" min:"1s" max:"24h"`
+	OrphanTime span   `toml:"orphan_time" default:"10s" min:"1s" max:"10m" reload:"live"`
+	Timeout    span   `toml:"timeout" default:"1s" min:"250ms" max:"1m" reload:"live"`
+	DrainTime  span   `toml:"drain_time" default:"5m" min:"1s" max:"24h" reload:"live"`
+}
+
+type rawLogging struct {
+	table
+	Level text `toml:"level" default:"info" oneof:"debug,info,warn,error"`
 }

@@ -26,6 +26,7 @@ type picture struct {
 // status puts the API's Status together at now.
 func (p picture) status(start *ipc.ControlStart, now time.Time) api.Status {
 	s := api.Status{Node: start.Node, Version: start.Version, At: now, Encrypted: len(start.GossipKeys) > 0}
+	s.Config = api.Config{Hash: start.ConfigHash, Others: otherConfigs(start.ConfigHash, p.members)}
 	for _, m := range p.members {
 		s.Members = append(s.Members, member(m))
 	}
@@ -39,6 +40,16 @@ func (p picture) status(start *ipc.ControlStart, now time.Time) api.Status {
 		addProxy(&s, p.proxy, p.live)
 	}
 	return s
+}
+
+// otherConfigs names the balancers that say that their configuration is another.
+func otherConfigs(hash string, members []membership.Member) (names []string) {
+	for _, m := range members {
+		if m.Meta.Role == membership.RoleBalancer && m.State.Present() && !m.Self && m.Meta.Config != "" && m.Meta.Config != hash {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 func addKeeper(s *api.Status, k *ipc.KeeperState) {

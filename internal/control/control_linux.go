@@ -44,17 +44,21 @@ type Process struct {
 	lost     atomic.Uint64    // entries that were not written
 	seen     *ipc.KeeperState // by the timeline
 
-	start   *ipc.ControlStart
+	start   *ipc.ControlStart // as it began; what a reload can change is in now
+	now     atomic.Pointer[ipc.ControlStart]
+	joining atomic.Bool // the cluster is there, for the keeper's messages
 	cluster *membership.Cluster
 	refused complaints // follow owns it
 	began   time.Time
-	nudge   chan struct{} // a proxy has reported for the first time: it waits for its lists
+	nudge   chan struct{} // lists must be computed anew: a new proxy waits for its own, or there are other orders
+	changed chan struct{} // what this balancer announces of itself has changed
 
 	mu      sync.Mutex // protects what follows
 	pic     picture
 	proxies []*proxyLink                 // the proxies, in the order in which they first reported
 	asked   map[uint64]chan *ipc.Outcome // orders that the keeper has not answered yet
 	order   uint64                       // ID of the last of them
+	prepare *ipc.Prepare                 // the reload under way; nil: there is none
 }
 
 // maxHappened bounds what waits to be written into the timeline.
@@ -88,7 +92,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
 		queries: make(chan *ipc.RelayQuery, maxQueries), happened: make(chan func(), maxHappened),
-		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
+		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), changed: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -127,6 +131,14 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 		}
 	case *ipc.Outcome:
 		p.outcome(m)
+	case *ipc.Prepare:
+		p.prepareReload(m)
+	case *ipc.Commit:
+		p.commitReload(m)
+	case *ipc.Abort:
+		p.abortReload()
+	case *ipc.Reloaded:
+		p.happens(func() { p.noteReload(m) })
 	case *ipc.Transition:
 		p.happens(func() { p.transition(m) })
 	case *ipc.KeeperState:
@@ -143,6 +155,7 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 // life is: join, serve, leave.
 func (p *Process) life(ctx context.Context, o startOrder) error {
 	p.start = o.m
+	p.now.Store(o.m)
 	p.level.Set(slog.Level(o.m.LogLevel))
 	has, err := take(p.start, o.files)
 	if err != nil {
@@ -168,6 +181,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	g.Go(func() error { return p.follow(ctx) })
 	g.Go(func() error { return p.linkProxies(ctx) })
 	g.Go(func() error { return p.relay(ctx) })
+	g.Go(func() error { return p.keepAnnounced(ctx) })
 	g.Go(func() error { return p.keepTimeline(ctx) })
 	g.Go(func() error {
 		defer stop()
@@ -203,6 +217,7 @@ func (p *Process) follow(ctx context.Context) error {
 	if err := p.announceSelf(ctx); err != nil {
 		return err
 	}
+	p.joining.Store(true)
 	if err := p.keeper.Send(&ipc.Ready{}); err != nil {
 		return err
 	}
@@ -244,6 +259,7 @@ func (p *Process) follow(ctx context.Context) error {
 func (p *Process) announceSelf(ctx context.Context) error {
 	meta := p.cluster.Self().Meta
 	meta.AdvertAddr = netip.AddrPortFrom(p.cluster.Self().Addr, p.start.AdvertPort)
+	meta.Config = p.now.Load().ConfigHash
 	if err := p.cluster.SetMeta(ctx, meta); err != nil {
 		return fmt.Errorf("announce this balancer: %w", err)
 	}
@@ -258,7 +274,7 @@ func (p *Process) refresh(seedsTried bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pic.members = members
-	lists, refused := poolLists(p.start.Pools, members, p.wellSaid(), now)
+	lists, refused := p.lists(members, now)
 	for _, r := range p.refused.news(refused, now) {
 		p.log.Warn("app not taken into a pool", "app", r.App, "pool", r.Pool, "reason", r.Reason)
 	}
@@ -350,8 +366,13 @@ func (p *Process) fromProxy(conn *ipc.Conn, m ipc.Message, files []*os.File) {
 	if p.proxies[i].pools != nil {
 		return
 	}
+	wake(p.nudge)
+}
+
+// wake leaves word for whoever waits for it.
+func wake(c chan struct{}) {
 	select {
-	case p.nudge <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

@@ -27,7 +27,7 @@ func (p *Process) servePage(ctx context.Context, l net.Listener) error {
 // status is the API's Status at this moment.
 func (p *Process) status() api.Status {
 	p.mu.Lock()
-	s := p.pic.status(p.start, time.Now())
+	s := p.pic.status(p.now.Load(), time.Now())
 	p.mu.Unlock()
 	s.Gossip = gossip(p.cluster.Stats())
 	s.Timeline = api.TimelineFile{Entries: p.timeline.Seq(), Damaged: p.timeline.Damaged(), Lost: p.lost.Load()}

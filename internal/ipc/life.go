@@ -69,6 +69,8 @@ type Outcome struct {
 	Message string `json:"message"`          // what was done, as a sentence
 	Error   string `json:"error,omitempty"`  // why it was not
 	Remedy  string `json:"remedy,omitempty"` // and what to do about it
+
+	Changes []Change `json:"changes,omitempty"` // of a reload
 }
 
 func newLifeMessage(k Kind) Message {
@@ -88,7 +90,7 @@ func newLifeMessage(k Kind) Message {
 	case kindRecheck:
 		return new(Recheck)
 	}
-	return nil
+	return newReloadMessage(k)
 }
 
 func (*Serve) kind() Kind        { return kindServe }

@@ -22,6 +22,14 @@ const (
 	kindHandOver
 	kindOutcome
 	kindTransition
+	kindReload
+	kindPrepare
+	kindPrepared
+	kindWarm
+	kindCommit
+	kindCommitted
+	kindAbort
+	kindReloaded
 )
 
 // A new keeper may find a proxy of an earlier version alive (E11), and both must
@@ -42,7 +50,7 @@ const (
 	kindRecheck
 )
 
-// Message is one of the types of this file and of life.go.
+// Message is one of the types of this file, of life.go and of reload.go.
 type Message interface{ kind() Kind }
 
 func newMessage(k Kind) Message {
@@ -95,7 +103,8 @@ type ControlStart struct {
 	Join       []string     `json:"join,omitempty"`
 	GossipKeys [][]byte     `json:"gossip_keys,omitempty"` // first encrypts, all decrypt
 	Pools      []StaticPool `json:"pools"`
-	LogLevel   int          `json:"log_level"` // of log/slog
+	LogLevel   int          `json:"log_level"`             // of log/slog
+	ConfigHash string       `json:"config_hash,omitempty"` // the same on nodes with the same file
 
 	StatusPage  bool           `json:"status_page"` // the last descriptor is its listening socket
 	StatusAllow []netip.Prefix `json:"status_allow,omitempty"`
@@ -311,6 +320,9 @@ type Balancer struct {
 // Pools is every pool's whole list, gossiped and static backends together.
 type Pools struct {
 	Pools []PoolBackends `json:"pools"`
+	// Reload is the ID of the reload under way, in whose new pools and backends these are
+	// the ones to be checked; 0: none.
+	Reload uint64 `json:"reload,omitempty"`
 }
 
 // PoolBackends is the whole list of one pool.

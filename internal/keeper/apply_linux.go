@@ -69,7 +69,7 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 	m := ipc.ControlStart{
 		Node: c.Node.Name, Version: version, GossipAddr: c.Cluster.Gossip.Addr(), GossipPort: c.Cluster.Gossip.Port(),
 		Advertise: c.Node.Advertise, AdvertPort: c.Cluster.AdvertPort, Join: c.Cluster.Join, GossipKeys: c.Cluster.GossipKeys,
-		StatusPage: c.Control.Status.Port() != 0, StatusAllow: c.Control.StatusAllow, LogLevel: level,
+		StatusPage: c.Control.Status.Port() != 0, StatusAllow: c.Control.StatusAllow, LogLevel: level, ConfigHash: c.Hash(),
 	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.StaticPool{

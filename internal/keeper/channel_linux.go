@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -71,7 +72,7 @@ type channel struct {
 	node     string
 	boot     uint64
 	port     uint16
-	keys     [][]byte
+	keys     atomic.Pointer[[][]byte]
 	listener net.Listener
 	emit     func(event)
 	log      *slog.Logger
@@ -90,10 +91,12 @@ func openChannel(node string, boot uint64, port uint16, keys [][]byte, log *slog
 	if err != nil {
 		return nil, fmt.Errorf("state channel: %w; advert_port changes the port", err)
 	}
-	return &channel{
-		node: node, boot: boot, port: port, keys: keys, listener: l, log: log,
+	c := &channel{
+		node: node, boot: boot, port: port, listener: l, log: log,
 		peers: make(map[netip.AddrPort]context.CancelFunc), up: make(map[netip.AddrPort]*line),
-	}, nil
+	}
+	c.keys.Store(&keys)
+	return c, nil
 }
 
 // run accepts the others' connections until ctx ends.
@@ -181,15 +184,16 @@ func (c *channel) listen(conn net.Conn, node string, boot uint64, f *frames) {
 }
 
 func (c *channel) firstKey() []byte {
-	if len(c.keys) == 0 {
+	keys := *c.keys.Load()
+	if len(keys) == 0 {
 		return nil
 	}
-	return c.keys[0]
+	return keys[0]
 }
 
 // keyOf returns the key that made the tag.
 func (c *channel) keyOf(nonce, hello, tag []byte) (key []byte, ok bool) {
-	keys := c.keys
+	keys := *c.keys.Load()
 	if len(keys) == 0 {
 		keys = [][]byte{nil}
 	}

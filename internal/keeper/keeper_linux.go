@@ -39,12 +39,15 @@ type Keeper struct {
 	channel *channel
 	found   *found // a living proxy of an earlier keeper; nil: there is none
 	closers []func() error
+
+	reloadAsked <-chan os.Signal
 }
 
 // New takes everything that can be refused, so that a fault shows before anything has
 // changed on the host: the lock, the listening sockets, the interface of each VIP. It
-// starts nothing. Run or Close must follow.
-func New(cfg *config.Config, version string, level slog.Level, log *slog.Logger) (_ *Keeper, err error) {
+// starts nothing. Run or Close must follow. level is that of log, and follows the
+// configuration.
+func New(cfg *config.Config, version string, level *slog.LevelVar, log *slog.Logger) (_ *Keeper, err error) {
 	k := &Keeper{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
@@ -62,8 +65,9 @@ func New(cfg *config.Config, version string, level slog.Level, log *slog.Logger)
 }
 
 // build makes the loop and all it works with.
-func (k *Keeper) build(version string, level slog.Level) error {
+func (k *Keeper) build(version string, level *slog.LevelVar) error {
 	cfg, now := k.cfg, time.Now()
+	level.Set(cfg.Log.Level)
 	l := &loop{
 		log:     k.log,
 		events:  make(chan event, eventQueue),
@@ -71,6 +75,7 @@ func (k *Keeper) build(version string, level slog.Level) error {
 		learned: make(map[netip.AddrPort]contact),
 		orders:  make(map[uint64]*order),
 		boots:   make(map[string]uint64),
+		reloads: reloader{version: version, level: level, cfg: cfg},
 		set: settings{
 			node: cfg.Node.Name, boot: newBoot(), port: cfg.Cluster.AdvertPort, interval: cfg.Cluster.AdvertInterval, since: now,
 		},
@@ -115,10 +120,10 @@ func (k *Keeper) build(version string, level slog.Level) error {
 	}
 	l.adverts.answer = l.sender.answer
 	l.pauses.limit = election.PauseAfter(l.set.interval)
-	if err := k.buildProxy(level); err != nil {
+	if err := k.buildProxy(cfg.Log.Level); err != nil {
 		return err
 	}
-	return k.buildControl(version, level)
+	return k.buildControl(version, cfg.Log.Level)
 }
 
 // joinHello listens for peers on the segment of the first IPv4 VIP; elsewhere they need to
@@ -206,6 +211,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	g.Go(func() error { return l.sender.run(work) })
 	g.Go(func() error { return l.hello(work) })
 	g.Go(func() error { return k.channel.run(work) })
+	g.Go(func() error { return k.listenForReloads(work) })
 	for _, gr := range l.groups {
 		g.Go(func() error { return gr.run(work, l.adverts, k.channel, emit) })
 	}

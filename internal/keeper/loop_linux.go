@@ -33,7 +33,7 @@ const (
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
 // childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewaysFound, peerMAC, peerLinked,
-// peerSaid, tested, announced or peerGone.
+// peerSaid, tested, announced, reloadAsked, configLoaded, socketsOpened or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -51,6 +51,7 @@ type loop struct {
 	serving   *servingState
 	proxy     *proxyDesk
 	control   *controlDesk
+	reloads   reloader
 	events    chan event
 	chronicle chronicle
 	log       *slog.Logger
@@ -207,6 +208,12 @@ func (l *loop) handle(ev event) {
 		l.step(ev.g, election.Lossless{To: ev.node, OK: ev.why == "", Reason: ev.why})
 	case announced:
 		l.announced(ev)
+	case reloadAsked:
+		l.askReload(0, false)
+	case configLoaded:
+		l.loaded(ev)
+	case socketsOpened:
+		l.opened(ev)
 	case peerGone:
 		l.stepAll(election.Gone{Node: ev.node, Boot: ev.boot})
 	}
@@ -353,6 +360,7 @@ func (l *loop) settle(now time.Time) {
 	}
 	l.lookAtReports(now)
 	l.lookAtProxies(now)
+	l.lookAtReload(now)
 	l.lookAtDrain()
 	l.serving.setLease(l.leaseEnd())
 	l.lookAtServing(now)

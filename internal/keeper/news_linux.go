@@ -59,6 +59,12 @@ func (l *loop) childMessage(ev childMessage) {
 		l.replaceProxy(m.ID, time.Now())
 	case *ipc.RelayAnswer:
 		l.relayed(m)
+	case *ipc.Reload:
+		l.askReload(m.ID, m.DryRun)
+	case *ipc.Prepared:
+		l.prepared(controlName, m)
+	case *ipc.Committed:
+		l.committed(controlName, m)
 	}
 }
 
@@ -76,6 +82,12 @@ func (l *loop) proxyMessage(p *proxyEnd, m ipc.Message) {
 		p.up, p.total, p.listed = m.Up, m.Total, m.Listed
 	case *ipc.Clients:
 		l.proxy.count(p, *m, now)
+	case *ipc.Prepared:
+		l.prepared(proxyName, m)
+	case *ipc.Warm:
+		l.warm(m)
+	case *ipc.Committed:
+		l.committed(proxyName, m)
 	}
 }
 
@@ -86,6 +98,7 @@ func (l *loop) childEnded(ev childEnded) {
 		l.proxyEnded(ev)
 	case controlName:
 		l.control.ended()
+		l.lostForReload(controlName)
 		l.control.decide(true)
 	}
 }

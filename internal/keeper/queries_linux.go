@@ -93,7 +93,7 @@ func (l *loop) query(g *group, q election.Query) {
 			return
 		}
 		if datagram == nil { // it may answer the next one: whichever path works must do for the exchange, too
-			datagram = l.trust.greet
+			datagram = l.trust.hails.Load().greet
 		}
 		via := q.Via
 		if bytes.Equal(datagram, last) { // on the wire it goes to one place, whoever it is meant for

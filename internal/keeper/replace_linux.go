@@ -52,6 +52,9 @@ func (l *loop) replaceProxy(id uint64, now time.Time) {
 	case d.next != nil:
 		l.outcome(id, "a replacement of the proxy is under way already", "wait until it is done; 'tandem status' shows it")
 		return
+	case l.reloads.now != nil:
+		l.outcome(id, "the configuration is being reloaded", "try again when that is done")
+		return
 	case !d.now.ready:
 		l.outcome(id, "the proxy is only starting", "try again when 'tandem status' says that it is ready")
 		return
@@ -138,6 +141,7 @@ func (l *loop) proxyEnded(ev childEnded) {
 	p.ended()
 	switch {
 	case p == d.now:
+		l.lostForReload(proxyName)
 		p.decide(true)
 		return
 	case p == d.next:

@@ -122,7 +122,7 @@ func (s *sender) send(now time.Time) {
 		return
 	}
 	if group := s.alsoTo.Swap(nil); group != nil {
-		datagram := s.trust.call
+		datagram := s.trust.hails.Load().call
 		if datagram == nil {
 			datagram = s.seal("", a)
 		}
@@ -134,7 +134,7 @@ func (s *sender) send(now time.Time) {
 		case datagram != nil:
 			s.greets.done(to.addr)
 		case s.greets.next(to.addr, now):
-			datagram = s.trust.greet
+			datagram = s.trust.hails.Load().greet
 		default:
 			continue
 		}

@@ -27,9 +27,9 @@ var errExchanges = errors.New("too many exchanges in one second")
 // time (E2): datagrams are opened one after the other, by whoever has read them. What is sealed waits for none
 // of that: the thread that sends adverts looks keys up in a map that is replaced as a whole.
 type trust struct {
-	keyed       bool
-	greet, call []byte // nil without keys
-	keys        atomic.Pointer[map[string]election.Session]
+	keyed bool
+	hails atomic.Pointer[hails]
+	keys  atomic.Pointer[map[string]election.Session]
 
 	mu       sync.Mutex // protects what follows
 	sessions *election.Sessions
@@ -41,6 +41,9 @@ type trust struct {
 
 // replies counts what was said in exchanges.
 type replies struct{ hellos, greets int }
+
+// hails are the datagrams that begin an exchange; nil without keys.
+type hails struct{ greet, call []byte }
 
 // received is what a datagram turned out to be.
 type received struct {
@@ -58,11 +61,24 @@ func newTrust(node string, boot uint64, keys [][]byte) (*trust, error) {
 		return nil, err
 	}
 	t := &trust{
-		keyed: len(keys) > 0, greet: s.Greet(), call: s.Call(), sessions: s,
+		keyed: len(keys) > 0, sessions: s,
 		heard: make(map[string]time.Time), peers: make(map[netip.Addr]replies),
 	}
 	t.keys.Store(new(map[string]election.Session))
+	t.hails.Store(&hails{s.Greet(), s.Call()})
 	return t, nil
+}
+
+// setKeys changes the accepted balancer keys, none of which is empty; sessions that stand go
+// on. With keys or without is decided at the start.
+func (t *trust) setKeys(keys [][]byte) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.sessions.SetKeys(keys); err != nil {
+		return err
+	}
+	t.hails.Store(&hails{t.sessions.Greet(), t.sessions.Call()})
+	return nil
 }
 
 // open reads a datagram that came from there. A reply is to be sent whatever the error.

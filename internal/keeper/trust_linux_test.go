@@ -60,7 +60,7 @@ func TestE2WhoeverAgreesIsSealedForAtOnce(t *testing.T) {
 	if d, err := a.seal("b", advert("a")); d != nil || err != nil {
 		t.Fatalf("sealed without a session: %x, %v", d, err)
 	}
-	if byA, byB := exchange(t, a.greet, a, b, now); byA != "b" || byB != "a" {
+	if byA, byB := exchange(t, a.hails.Load().greet, a, b, now); byA != "b" || byB != "a" {
 		t.Fatalf("agreed: %q, %q", byA, byB)
 	}
 	d, err := a.sealQuestion("b", &election.Question{Node: "a", Boot: bootOfAll, Nonce: 7})
@@ -90,7 +90,7 @@ func TestE2SealingWaitsForNobody(t *testing.T) {
 		})
 	}
 	for range 100 { // each exchange makes a new session
-		exchange(t, a.greet, a, b, now)
+		exchange(t, a.hails.Load().greet, a, b, now)
 		now = now.Add(time.Second)
 	}
 	a.mu.Lock() // somebody opens a datagram and is not done: whoever seals does not wait
@@ -106,7 +106,7 @@ func TestE2RepliesAreBoundedAndPeersKeepTheirShare(t *testing.T) {
 	a, now := trustOf(t, "a", balancerKey), time.Unix(100, 0)
 	a.setPeers([]netip.Addr{addrB})
 	stranger, unknown := trustOf(t, "b", balancerKey), make([]byte, 36)
-	copy(unknown, stranger.greet[:3])
+	copy(unknown, stranger.hails.Load().greet[:3])
 	unknown[3] = 1 // sealed
 	var datagram []byte
 	flood := func(from netip.Addr) (replies int, last error) {
@@ -123,7 +123,7 @@ func TestE2RepliesAreBoundedAndPeersKeepTheirShare(t *testing.T) {
 		datagram []byte
 		bound    int
 		err      error
-	}{{stranger.greet, hellosPerSecond, errExchanges}, {unknown, greetsPerSecond, election.ErrSession}} {
+	}{{stranger.hails.Load().greet, hellosPerSecond, errExchanges}, {unknown, greetsPerSecond, election.ErrSession}} {
 		datagram = tc.datagram
 		for i := range 3 {
 			want := tc.bound
@@ -148,11 +148,11 @@ func TestE2WhoIsGoneMakesRoom(t *testing.T) {
 	a, now := trustOf(t, "a", balancerKey), time.Unix(100, 0)
 	for i := range 3 * election.MaxPeers {
 		n := trustOf(t, fmt.Sprint("n", i), balancerKey)
-		a.open(n.greet, addrB, now)
+		a.open(n.hails.Load().greet, addrB, now)
 		now = now.Add(time.Second)
 	}
 	b := trustOf(t, "b", balancerKey)
-	if _, err := a.open(b.greet, addrB, now); !errors.Is(err, election.ErrPeers) {
+	if _, err := a.open(b.hails.Load().greet, addrB, now); !errors.Is(err, election.ErrPeers) {
 		t.Fatalf("there is room for one more: %v; the test fills nothing", err)
 	}
 	a.sweep(now, now.Add(-time.Minute), func(string) bool { return false }) // sees them for the first time
@@ -161,7 +161,7 @@ func TestE2WhoIsGoneMakesRoom(t *testing.T) {
 	if len(gone) != election.MaxPeers-1 || len(a.heard) != 1 {
 		t.Errorf("%d are gone, %d left", len(gone), len(a.heard))
 	}
-	if byB, byA := exchange(t, b.greet, b, a, now); byA != "b" || byB != "a" {
+	if byB, byA := exchange(t, b.hails.Load().greet, b, a, now); byA != "b" || byB != "a" {
 		t.Errorf("there is no room for another: %q, %q", byA, byB)
 	}
 	if _, ok := a.key("b"); !ok {
@@ -175,7 +175,7 @@ func TestE2WhoIsGoneMakesRoom(t *testing.T) {
 
 func TestE2WithoutKeysNobodyIsGreeted(t *testing.T) {
 	a, b, now := trustOf(t, "a"), trustOf(t, "b"), time.Now()
-	if a.greet != nil || a.call != nil || a.keyed {
+	if a.hails.Load().greet != nil || a.hails.Load().call != nil || a.keyed {
 		t.Errorf("%+v", a)
 	}
 	d, err := a.seal("", advert("a"))

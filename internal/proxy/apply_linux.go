@@ -87,7 +87,9 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 			NoBackend: p.Counters.NoBackend, Retries: p.Counters.Retries, Latency: histogram(&p.Counters.Latency),
 		}
 		for _, b := range p.Backends {
-			out.Total++
+			if b.State != lbcore.StateDrain { // nobody wants it to be given requests
+				out.Total++
+			}
 			if b.State == lbcore.StateUp {
 				out.Up++
 			}

@@ -27,6 +27,7 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group) error {
 	var (
 		end      ending
 		orphaned <-chan time.Time
+		warming  <-chan time.Time
 	)
 	for {
 		select {
@@ -37,6 +38,16 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group) error {
 			case *ipc.Link:
 				p.link(ctx, g, o.files)
 				continue
+			case *ipc.Prepare:
+				p.prepare(m, o.files)
+				warming = time.Tick(lookInterval)
+				continue
+			case *ipc.Commit:
+				if err := p.commit(m); err != nil {
+					return err
+				}
+			case *ipc.Abort:
+				p.abort()
 			case *ipc.Serve:
 				if err := p.serve(o.files); err != nil {
 					return err
@@ -54,7 +65,12 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group) error {
 				end = p.endAt(m.Grace, p.inFlight)
 			}
 			closeAll(o.files)
+		case <-warming:
+			if p.lookWhetherWarm(); p.reload == nil || p.reload.told {
+				warming = nil
+			}
 		case err := <-p.gone:
+			p.abort()
 			if !p.serves && end.left == nil {
 				return fmt.Errorf("the keeper went before this proxy served: %w", err)
 			}

@@ -30,15 +30,18 @@ type Process struct {
 	boss   uint32     // the keeper's uid
 	began  time.Time
 
-	core     *lbcore.Proxy
-	start    *ipc.ProxyStart
-	files    []*os.File // those of start, for a new keeper; nil once the sockets are left to others
-	serves   bool       // was told to
-	listed   atomic.Bool
-	draining atomic.Bool
-	drain    *time.Timer       // nil: none is ordered
-	meeting  *net.UnixListener // nil before Serve, and where there is none
-	visitors chan *net.UnixConn
+	core      *lbcore.Proxy
+	start     *ipc.ProxyStart
+	files     []*os.File       // those of start, for a new keeper; nil once the sockets are left to others
+	serves    bool             // was told to
+	reload    *reloading       // nil: none is prepared
+	listeners map[string][]int // lbcore's descriptors of the listening sockets, by Listen
+	listedFor atomic.Uint64    // the reload that control's last lists are for
+	listed    atomic.Bool
+	draining  atomic.Bool
+	drain     *time.Timer       // nil: none is ordered
+	meeting   *net.UnixListener // nil before Serve, and where there is none
+	visitors  chan *net.UnixConn
 
 	mu      sync.Mutex // protects what follows
 	keeper  *ipc.Conn
@@ -143,13 +146,16 @@ func progressWords(f *os.File, loops int) ([]uint64, error) {
 // serve begins to read the listening sockets, and says so.
 func (p *Process) serve(files []*os.File) error {
 	listeners := make([]int, 0, len(p.files)-1)
-	for _, f := range p.files[1:] {
+	p.listeners = make(map[string][]int, len(p.start.Frontends))
+	for i, f := range p.files[1:] {
 		// lbcore owns its listeners; f stays, for a new keeper.
 		fd, err := ipc.Copy(f)
 		if err != nil {
 			return err
 		}
 		listeners = append(listeners, fd)
+		of := p.start.Frontends[i/p.start.Loops].Listen
+		p.listeners[of] = append(p.listeners[of], fd)
 	}
 	if err := p.core.SetFrontends(frontendConfigs(p.start.Frontends, listeners, p.start.Loops)); err != nil {
 		return err

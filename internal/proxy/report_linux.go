@@ -66,6 +66,7 @@ func (p *Process) setBackends(m *ipc.Pools) {
 			p.log.Error("backends refused; the old ones stay", "pool", set.Name, "err", err)
 		}
 	}
+	p.listedFor.Store(m.Reload)
 	if !p.listed.Swap(true) {
 		p.sendState()
 	}

@@ -24,10 +24,11 @@ const (
 	KindBackend = "backend" // a backend of the serving proxy changed its state
 	KindOrder   = "order"   // an operator asked for something
 	KindProcess = "process" // a process of this balancer began to serve, was replaced or ended
+	KindReload  = "reload"  // the configuration was loaded again, or that was refused
 )
 
 // Kinds are all of them.
-var Kinds = []string{KindState, KindMember, KindBackend, KindOrder, KindProcess}
+var Kinds = []string{KindState, KindMember, KindBackend, KindOrder, KindProcess, KindReload}
 
 // Entry is one thing that happened. What does not belong to its kind is empty.
 type Entry struct {
