@@ -39,7 +39,7 @@ func told(t *testing.T, c *config.Config) string {
 var others = map[string]string{
 	"join":     `["192.168.42.13"]`,
 	"backends": `["10.0.0.22:3000"]`, "allow": `["192.168.43.0/24"]`, "allow_tags": `["zone=b"]`, "speak_for": `["192.168.44.0/24"]`,
-	"pool": `"api"`, "listen": `":81"`, "pool.web.policy": `"leastconn"`, "cluster.policy": "", "status": `"200-299"`, "level": `"debug"`,
+	"pool": `"api"`, "listen": `":81"`, "pool.web.policy": `"leastconn"`, "cluster.policy": "", "pool.web.check.status": `"200-299"`, "level": `"debug"`,
 	"gossip_key_file": `"other.key"`, "balancer_key_file": `"third.key"`, "claim": `"hook"` + "\nhook = [\"/bin/move\"]", "hook": "",
 	"address": `"192.168.42.43"`, "advertise": `"192.168.42.13"`, "gossip": `":7950"`, "tcp": "",
 }
@@ -58,6 +58,10 @@ func another(section, key, value string) string {
 		}
 	}
 	switch {
+	case strings.HasPrefix(value, "["):
+		return `["192.168.45.0/24"]`
+	case strings.HasPrefix(value, `":`):
+		return `":1999"`
 	case strings.HasPrefix(value, `"/`):
 		return `"/other"`
 	case value == "true":
