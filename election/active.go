@@ -38,7 +38,7 @@ func (m *Machine) considerYield() {
 }
 
 // cannotServe: a fit peer shall have the VIP. Where only the proxy stands still, what it has may go on, so this is a
-// handover; but one that is not waited for.
+// handover; but one that is not waited for long.
 func (m *Machine) cannotServe(p *peer) {
 	g := &m.give
 	switch {
@@ -46,7 +46,7 @@ func (m *Machine) cannotServe(p *peer) {
 		m.becomeDraining(Reason{Why: WhyNotServing, Node: p.Node, Detail: m.notServing}, Backup)
 	case g.phase == giveOffered && !(g.must && g.why == WhyNotServing):
 		g.must, g.detail = true, m.notServing
-		g.by = earliest(g.by, m.now.Add(m.promiseWith(g.node)))
+		g.by = earliest(g.by, m.now.Add(hurriedOffer))
 	case g.phase == giveNothing && !m.retries():
 		m.handOver(wish{why: WhyNotServing, then: Backup, must: true, detail: m.notServing})
 	}

@@ -6,6 +6,10 @@ import "time"
 // busy machine is told too late now and then, and who is to end, or cannot serve, would break its connections.
 const handoverTries = 3
 
+// hurriedOffer is how long a node whose proxy stands still waits for a fit peer to prepare, which takes it some
+// milliseconds, before it lets its connections go. A busy machine made it wait for 110.
+const hurriedOffer = 500 * time.Millisecond
+
 // retries: a handover has come to nothing and will be tried again.
 func (m *Machine) retries() bool { return !m.againAt.IsZero() }
 
@@ -40,7 +44,7 @@ func (m *Machine) dropAgain(why string) {
 // offerTime returns how long an answer to an offer is waited for.
 func (m *Machine) offerTime(w wish, node string) time.Duration {
 	if w.why == WhyNotServing { // every moment of it costs
-		return min(m.promiseWith(node), m.cfg.AnswerTimeout)
+		return min(max(hurriedOffer, m.promiseWith(node)), m.cfg.AnswerTimeout)
 	}
 	return m.cfg.AnswerTimeout
 }

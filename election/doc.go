@@ -64,7 +64,7 @@
 //   - E2, trust: adverts and questions are sealed under a session of the two nodes (Sessions).
 //   - E3, active means serving: an active that cannot serve yields if it knows a fit peer, and keeps the VIP
 //     if not. Where what serves only stands still, this is a handover, but one that waits for an answer no longer
-//     than T.
+//     than half a second.
 //   - E4, losing the active: its silence for 4 × its interval + skew; skew = rank × max(interval/2, 10 ms).
 //     Rank 0 is the best of those still heard. From the first missed advert on it is asked each half interval,
 //     by every path (all are, by who knows of none); an answer is worth an advert, and the path by which it came becomes the heartbeat until

@@ -235,6 +235,7 @@ func (m *Machine) offerFailed(why string, how MessageKind) {
 	m.betterSince = time.Time{}
 	switch {
 	case how == MsgRefuse && m.tryAgain(g.wish):
+	case g.why == WhyNotServing && m.successor() == nil: // half a service beats none
 	case g.must || how == MsgUnable:
 		m.releaseFirst(g.wish, g.node, why)
 	default:

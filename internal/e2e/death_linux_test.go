@@ -103,12 +103,29 @@ func TestADeadControlProcessMovesNothing(t *testing.T) {
 	s.untilServedBy("web1", "web2", "web3")
 }
 
+// Whose proxy died asks to be relieved. It may claim again when the peer has not for 0.1 s, as on
+// a busy machine: so it has more than one chance.
 func TestADeadProxyHandsTheVIPToAFitPeer(t *testing.T) {
 	s, active := newPair(t)
-	s.kill(s.process(active, "proxy"))
-	s.untilOwnedBy(other(active))
-	s.untilServedBy("web1", "web2")
-	s.untilRestarted(active, "proxy", 1)
+	s.untilLinked(active)
+	for try := 1; ; try++ {
+		s.kill(s.process(active, "proxy"))
+		back := false
+		s.until("the peer has the VIP, or nobody was quick enough", func() (bool, string) {
+			out := s.logs[active].tail()
+			back = strings.Count(out, "from=backup to=active") > try // the first was the start
+			return back || s.owner() == other(active), out
+		})
+		s.untilServedBy("web1", "web2")
+		s.untilRestarted(active, "proxy", try)
+		if !back {
+			s.untilOwnedBy(other(active))
+			return
+		}
+		if try == 3 {
+			t.Fatalf("%s has the VIP still; want the peer, which is fit", active)
+		}
+	}
 }
 
 func TestADeadProxyWithoutAPeerIsStartedAgain(t *testing.T) {

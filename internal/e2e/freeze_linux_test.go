@@ -1,10 +1,27 @@
 package e2e
 
 import (
+	"net/netip"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab/client"
 )
+
+// A proxy that stands still is killed after twice proxy_timeout: the test must be back before.
+const patient = `
+[cluster]
+join = ["192.168.42.11", "192.168.42.12"]
+[proxy]
+timeout = "2s"
+[[vip]]
+address = "192.168.42.42"
+[[frontend]]
+listen = ":80"
+pool = "web"
+[pool.web]
+`
 
 // freeze stops a keeper until the VIP has another owner, or none, for a while, and lets it
 // go on.
@@ -91,6 +108,32 @@ func TestE3AFrozenProxyHandsTheVIPToAFitPeer(t *testing.T) {
 	if most := s.mostOwners(frozen); most > 1 {
 		t.Errorf("the VIP had %d owners at once", most)
 	}
+}
+
+// A proxy that stands still for a while, as on a machine that is busy with something else, has its
+// connections still: the VIP is handed over, and the peer forwards to it what is theirs.
+func TestE3AProxyThatStoodStillLosesNoConnection(t *testing.T) {
+	s := newSite(t)
+	s.conf = patient
+	active := s.pair()
+	s.untilLinked(active)
+	proxy := s.process(active, "proxy")
+	r := s.work(client.CrowdConfig{Target: netip.AddrPortFrom(vip, 80), Streams: 20, Uploads: 1}, func() {
+		if err := syscall.Kill(proxy, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		s.untilOwnedBy(other(active))
+		if err := syscall.Kill(proxy, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		s.untilServedBy("web1", "web2")
+	})
+	if r.Streams != 20 || r.Uploads != 1 || r.Stall < time.Second {
+		t.Errorf("%+v: want the same 20 streams and 1 upload from beginning to end, which stood still for a while", r)
+	}
+	s.untilBackup(active)
+	s.untilClean(active)
+	s.untilClean(other(active))
 }
 
 func TestE3AFrozenProxyWithoutAPeerIsReplaced(t *testing.T) {

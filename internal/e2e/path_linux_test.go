@@ -181,6 +181,7 @@ func TestE8AHealedPartitionLeavesOneActiveAndBreaksNoConnection(t *testing.T) {
 	s := newSite(t)
 	s.startLB("lb1", "lb2")
 	s.startApp("web1")
+	s.startFor("other", vip.String(), "web2") // somebody to be heard on the other side
 	s.untilServedBy("web1")
 	active := s.untilOwnedBy("")
 	s.untilLinked(active)

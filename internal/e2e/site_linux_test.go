@@ -116,8 +116,14 @@ func (s *site) startApp(hosts ...string) {
 
 func (s *site) startAppJoining(seeds string, hosts ...string) {
 	s.t.Helper()
+	s.startFor("web", seeds, hosts...)
+}
+
+// startFor starts the apps of a pool.
+func (s *site) startFor(pool, seeds string, hosts ...string) {
+	s.t.Helper()
 	for _, h := range hosts {
-		s.start(h, "agent", "--pool", "web", "--port", "3000", "--join", seeds,
+		s.start(h, "agent", "--pool", pool, "--port", "3000", "--join", seeds,
 			"--", os.Getenv(binaryVar), "webapp", "--listen", ":3000", "--name", h)
 	}
 }

@@ -28,6 +28,7 @@ type trace struct {
 	third      bool // somebody but balancers is on the segment
 	decided    time.Time
 	claimed    time.Time
+	announcing time.Time // since when the first announcement is under way: it may be done before the change is told
 	signals    []signal
 	waiting    *ipc.Transition // for its announcement
 }
@@ -104,6 +105,8 @@ func (t *trace) did(a election.Action, m *election.Machine, now time.Time) {
 		if t.decided.IsZero() {
 			t.decided = now
 		}
+	case election.Announce:
+		t.announcing = now
 	}
 }
 
@@ -135,7 +138,7 @@ func (t *trace) changed(c election.Changed, st election.Status, interval time.Du
 	if c.To == election.Active && !t.decided.IsZero() && t.claimed.After(t.decided) {
 		out.Phases = t.phases()
 	}
-	*t = trace{third: t.third}
+	*t = trace{third: t.third, announcing: t.announcing}
 	return out
 }
 

@@ -24,8 +24,12 @@ func (l *loop) record(g *group, c election.Changed, now time.Time) {
 
 // announced ends that wait.
 func (l *loop) announced(ev announced) {
-	if t := ev.g.trace.waiting; t != nil && t.Phases != nil {
-		t.Phases.Announce = max(0, ev.at.Sub(t.At))
+	t, began := ev.g.trace.waiting, ev.g.trace.announcing
+	switch {
+	case ev.at.Before(began): // that of an earlier claim
+		return
+	case t != nil && t.Phases != nil:
+		t.Phases.Announce = ev.at.Sub(began)
 	}
 	l.report(ev.g)
 }
