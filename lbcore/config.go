@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"runtime"
 	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/internal/http1"
 )
 
 // Bounds of Config and of the sets.
@@ -62,6 +64,12 @@ type FrontendConfig struct {
 	Via string
 	// TLS is what clients speak below HTTP; nil: nothing.
 	TLS *TLSConfig
+	// RedirectHTTPS, if not 0, has every request answered by a redirect to the same
+	// over TLS on this port.
+	RedirectHTTPS int
+	// ResponseHeaders are set on every final answer, in place of the backend's of the
+	// same name. At most 64; not those that frame a message or belong to a connection.
+	ResponseHeaders [][2]string
 }
 
 // Limits bound one request. The zero value means the defaults.
@@ -240,6 +248,12 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	}
 	if c.TLS != nil {
 		c.TLS.check(bad)
+	}
+	if c.RedirectHTTPS < 0 || c.RedirectHTTPS > 65535 {
+		bad("redirect to port %d: want 1 to 65535", c.RedirectHTTPS)
+	}
+	if _, err := http1.NewFields(c.ResponseHeaders); err != nil {
+		bad("%v", err)
 	}
 	return c, errors.Join(errs...)
 }

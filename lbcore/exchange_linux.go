@@ -208,7 +208,7 @@ func (x *exchange) answer(status int) {
 	x.keep = x.reqDone && x.mayKeep()
 	x.started, x.respDone = true, true
 	x.c.count().responses[status/100].Add(1)
-	x.out = http1.AppendError(append(x.w.get(smallBuffer), x.out[x.taken:]...), status, !x.keep, x.headOnly)
+	x.out = http1.AppendError(append(x.w.get(smallBuffer), x.out[x.taken:]...), status, !x.keep, x.headOnly, x.view.set)
 	x.taken = 0
 }
 

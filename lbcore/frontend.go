@@ -20,8 +20,9 @@ type frontendView struct {
 	cfg    FrontendConfig
 	limits http1.Limits
 	tell   telling
-	pool   *Pool      // nil: no such pool
-	tls    *tlsServer // nil: plain
+	set    *http1.Fields // on every final answer
+	pool   *Pool         // nil: no such pool
+	tls    *tlsServer    // nil: plain
 }
 
 // frontendSlot is a loop's own part of a frontend.
@@ -53,6 +54,7 @@ func (f *frontend) configure(cfg FrontendConfig, pool *Pool) {
 			Body: cfg.Limits.Body,
 		},
 	}
+	v.set, _ = http1.NewFields(cfg.ResponseHeaders) // which were checked
 	if cfg.TLS != nil {
 		v.tls = newTLSServer(f.name, cfg.TLS)
 	}

@@ -23,6 +23,10 @@ func (x *exchange) begin(buf []byte, n int) {
 	x.hasBody = x.chunked || r.Body.Length > 0
 	x.reqBody.Reset(r.Body, x.view.limits.Body, false)
 	x.replayable = true
+	if port := x.view.cfg.RedirectHTTPS; port != 0 {
+		x.redirect(port, buf[n:])
+		return
+	}
 
 	x.send = x.appendHead(x.w.get(len(buf) + ownFields))
 	send, rest, err := x.takeBody(x.send, buf[n:])

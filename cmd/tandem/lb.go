@@ -116,6 +116,9 @@ func newCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, w := range cfg.Warnings {
+				fmt.Fprintf(cmd.OutOrStdout(), "warning: %v\n", w)
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %d VIPs, %d frontends, %d pools\n",
 				args[0], len(cfg.VIPs), len(cfg.Frontends), len(cfg.Pools))
 			return err

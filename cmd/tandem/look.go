@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -82,6 +84,9 @@ func printStatus(w io.Writer, s api.Status) error {
 	}
 	for _, f := range s.Frontends {
 		fmt.Fprintf(w, "\nfrontend %s: %d requests, %d connections now, 5xx %d, 4xx %d\n", f.Name, f.Requests, f.Current, f.Status["5xx"], f.Status["4xx"])
+		if t := f.TLS; t != nil {
+			fmt.Fprintf(w, "  TLS: %d handshakes, %d of them resumed; failed:%s\n", t.Handshakes, t.Resumed, reasons(t.Failed))
+		}
 	}
 	for _, p := range s.Pools {
 		if err := printPool(w, p, s.At); err != nil {
@@ -89,6 +94,17 @@ func printStatus(w io.Writer, s api.Status) error {
 		}
 	}
 	return nil
+}
+
+// reasons lists what is not 0, the words in order.
+func reasons(counts map[string]uint64) string {
+	var b strings.Builder
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if counts[reason] > 0 {
+			fmt.Fprintf(&b, " %s %d", reason, counts[reason])
+		}
+	}
+	return cmp.Or(b.String(), " none")
 }
 
 func printGroup(w io.Writer, g api.Group, now time.Time) {

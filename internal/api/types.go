@@ -163,11 +163,19 @@ type Frontend struct {
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`
 
-	Tunnels int64             `json:"tunnels"` // of Current: upgraded to another protocol
-	Retries uint64            `json:"retries"` // requests sent again to another backend
-	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
+	Tunnels int64             `json:"tunnels"`       // of Current: upgraded to another protocol
+	Retries uint64            `json:"retries"`       // requests sent again to another backend
+	Errors  map[string]uint64 `json:"errors"`        // by reason, a stable word
+	TLS     *TLS              `json:"tls,omitempty"` // handshakes; nil: none yet
 	Latency Histogram         `json:"-"`
 	Live    *Live             `json:"live,omitempty"`
+}
+
+// TLS counts the handshakes of a frontend with its clients.
+type TLS struct {
+	Handshakes uint64            `json:"handshakes"` // that succeeded
+	Resumed    uint64            `json:"resumed"`    // of them, by a ticket
+	Failed     map[string]uint64 `json:"failed"`     // by reason, a stable word
 }
 
 // Pool is a named set of backends.

@@ -11,12 +11,20 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // checker turns raw values into checked ones and collects what is wrong.
 type checker struct {
 	binder
-	readFile func(string) ([]byte, error)
+	readFile func(string) ([]byte, error) // an error of errTooOpen comes with the data
+	now      func() time.Time
+	warnings Errors
+}
+
+// warn adds what is worth knowing and no error.
+func (c *checker) warn(at place, msg, remedy string) {
+	c.warnings = append(c.warnings, at.error(msg, remedy))
 }
 
 // check turns a whole raw configuration into a checked one.
@@ -42,6 +50,8 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 	c.ports(raw, cfg)
 	c.coverage(raw, cfg)
 	c.circles(raw, cfg)
+	c.redirects(raw, cfg)
+	cfg.Warnings = c.warnings
 	return cfg
 }
 

@@ -36,7 +36,14 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 		} else {
 			f.Name = raw.Listen.V
 		}
-		if !raw.Pool.Bad && !pools[f.Pool] && !c.partial {
+		f.TLS, f.ResponseHeaders = c.frontendTLS(&raw.TLS), c.responseHeaders(raw.ResponseHeaders)
+		switch redirects := raw.Redirect.V == "https"; {
+		case raw.Pool.Bad || c.partial:
+		case !raw.Pool.Set && !redirects:
+			c.add(raw.Key, "frontend.pool is missing", `for example: pool = "web"`)
+		case raw.Pool.Set && redirects:
+			c.add(raw.Pool.At, "nothing reaches the pool: every request is redirected", "leave pool or redirect out")
+		case raw.Pool.Set && !pools[f.Pool]:
 			c.unknownPool(raw.Pool, slices.Sorted(maps.Keys(pools)))
 		}
 		frontends = append(frontends, f)

@@ -25,6 +25,10 @@ type Config struct {
 	Proxy     Proxy
 	Log       Log
 
+	// Warnings are worth an operator's look, and forbid nothing: a certificate that has
+	// expired. In the order of the file.
+	Warnings Errors
+
 	settings []setting // every key with its effective value, in the order of the file's schema
 }
 
@@ -65,7 +69,7 @@ type VIP struct {
 type Frontend struct {
 	Name           string         // default: the listen address as it stands in the file
 	Listen         netip.AddrPort // an invalid Addr means all addresses of both families; 0.0.0.0 and :: all of their own only
-	Pool           string         // names a member of Config.Pools
+	Pool           string         // names a member of Config.Pools; empty: all is redirected
 	HeaderTimeout  time.Duration  // from the first byte of a request, or from accept, to the end of its head
 	IdleTimeout    time.Duration  // a connection kept open waits so long for its next request
 	ClientTimeout  time.Duration  // each wait for a client to send more of a body, or to take more of an answer
@@ -77,6 +81,10 @@ type Frontend struct {
 	Forwarded      string         // what backends are told of a client: "x-forwarded", "forwarded", "both" or "none"
 	Trusted        []netip.Prefix // networks of proxies whose word on their clients goes on; nil: nobody's
 	Via            string         // our pseudonym in Via; empty: none
+
+	TLS             *FrontendTLS // nil: clients speak plain text
+	RedirectHTTPS   int          // port of the frontend that speaks TLS, to which all requests are redirected; 0: they are served
+	ResponseHeaders [][2]string  // name and value of those that every answer is given
 }
 
 // Pool is a named set of backends with a policy and a check.

@@ -208,6 +208,12 @@ func TestLoadReadsKeysBesideTheFile(t *testing.T) {
 	path := write("tandem.toml", Reference, 0o644)
 	gossip := write("gossip.key", testKeys["gossip.key"], 0o600)
 	write("balancer.key", testKeys["balancer.key"], 0o600)
+	if err := os.MkdirAll(filepath.Join(dir, "live", "example.org"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"www.example.com.pem", "live/example.org/fullchain.pem", "live/example.org/privkey.pem", "clients-ca.pem"} {
+		write(name, string(testCertificates()[name]), 0o600)
+	}
 	cfg, err := Load(path)
 	if err != nil {
 		t.Fatal(err)

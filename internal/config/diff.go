@@ -80,6 +80,11 @@ func Diff(old, new *Config) []Change {
 			changes = append(changes, Change{Key: keys.name, What: "changed", Live: true})
 		}
 	}
+	for _, key := range changedCertificates(old, new) {
+		if !slices.ContainsFunc(changes, func(c Change) bool { return strings.HasPrefix(key, c.Key) }) {
+			changes = append(changes, Change{Key: key, What: "changed", Live: true})
+		}
+	}
 	for i := range changes { // with keys or without: every peer must be started so
 		c := &changes[i]
 		if c.Key == "cluster.gossip_key_file" || c.Key == "cluster.balancer_key_file" {

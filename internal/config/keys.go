@@ -15,6 +15,7 @@ import (
 
 const (
 	maxKeyFile = 64 << 10 // bytes
+	maxPEMFile = 1 << 20  // bytes; the usual authorities take 220 KB
 	maxKeys    = 16       // far more than a rotation needs
 )
 
@@ -33,8 +34,8 @@ func ReadKeys(flag, path string) ([][]byte, error) {
 // errTooOpen says that others may read a key file.
 var errTooOpen = errors.New("every user of this machine may read it")
 
-// readKeyFile reads a key file that only its owner (and group) may read.
-// Windows keeps rights elsewhere, so they are not looked at there.
+// readKeyFile reads a key file that only its owner (and group) may read. One that
+// others may read too comes with errTooOpen: it may hold no secret. Windows keeps rights elsewhere, so they are not looked at there.
 func readKeyFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -46,12 +47,13 @@ func readKeyFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file")
+		return nil, errNotRegular
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0 {
-		return nil, errTooOpen
+	data, err := io.ReadAll(io.LimitReader(f, maxPEMFile+1))
+	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0 {
+		err = errTooOpen
 	}
-	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	return data, err
 }
 
 // keyFile reads the keys from the file that t names; nil when it names none.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"time"
 )
 
 // Load reads, parses and checks the file at path, and the key files it names
@@ -44,7 +45,7 @@ func readConfigRemedy(err error) string {
 // [Errors].
 func Parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Config, error) {
 	root, src, errs := readTree(name, data)
-	c := &checker{binder: binder{root: reflect.TypeFor[rawConfig](), errs: errs}, readFile: readFile}
+	c := &checker{binder: binder{root: reflect.TypeFor[rawConfig](), errs: errs}, readFile: readFile, now: time.Now}
 	if root == nil {
 		return nil, c.sorted()
 	}

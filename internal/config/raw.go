@@ -54,7 +54,7 @@ type rawFrontend struct {
 	table
 	Name           text   `toml:"name"`
 	Listen         text   `toml:"listen" need:":80"`
-	Pool           text   `toml:"pool" need:"web"`
+	Pool           text   `toml:"pool"`
 	HeaderTimeout  span   `toml:"header_timeout" default:"10s" min:"100ms" max:"10m"`
 	IdleTimeout    span   `toml:"idle_timeout" default:"60s" min:"100ms" max:"24h"`
 	ClientTimeout  span   `toml:"client_timeout" default:"30s" min:"100ms" max:"24h"`
@@ -66,6 +66,21 @@ type rawFrontend struct {
 	Forwarded      text   `toml:"forwarded" default:"x-forwarded" oneof:"x-forwarded,forwarded,both,none"`
 	Trusted        list   `toml:"trusted" max:"100"`
 	Via            text   `toml:"via"`
+
+	Redirect        text           `toml:"redirect" default:"none" oneof:"none,https"`
+	ResponseHeaders list           `toml:"response_headers" max:"64"`
+	TLS             rawFrontendTLS `toml:"tls"`
+}
+
+type rawFrontendTLS struct {
+	table
+	Certificates      list   `toml:"certificates" max:"1000"`
+	MinVersion        text   `toml:"min_version" default:"1.2" oneof:"1.2,1.3"`
+	Ciphers           list   `toml:"ciphers" max:"32"`
+	ClientCAFile      text   `toml:"client_ca_file"`
+	ClientCertificate text   `toml:"client_certificate" default:"required" oneof:"required,optional"`
+	SessionTickets    toggle `toml:"session_tickets" default:"true"`
+	HandshakeTimeout  span   `toml:"handshake_timeout" default:"10s" min:"100ms" max:"10m"`
 }
 
 type rawPool struct {

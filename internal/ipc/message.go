@@ -147,9 +147,12 @@ type Frontend struct {
 	MaxBody       int64         `json:"max_body"` // bytes of a request's body; 0: no bound
 	MinRate       int           `json:"min_rate"` // bytes per second of bodies; 0: none is asked for
 
-	Forwarded string         `json:"forwarded"`         // x-forwarded, forwarded, both or none
-	Trusted   []netip.Prefix `json:"trusted,omitempty"` // networks of proxies that are believed
-	Via       string         `json:"via,omitempty"`     // our pseudonym; empty: none
+	Forwarded       string         `json:"forwarded"`                // x-forwarded, forwarded, both or none
+	Trusted         []netip.Prefix `json:"trusted,omitempty"`        // networks of proxies that are believed
+	Via             string         `json:"via,omitempty"`            // our pseudonym; empty: none
+	TLS             *TLS           `json:"tls,omitempty"`            // nil: plain
+	RedirectHTTPS   int            `json:"redirect_https,omitempty"` // port; 0: requests are served
+	ResponseHeaders [][2]string    `json:"response_headers,omitempty"`
 }
 
 // PoolPolicy is how a pool behaves; who is in it comes from control, in [Pools].

@@ -39,6 +39,7 @@ type FrontendState struct {
 	Retries uint64            `json:"retries"` // requests sent again to another backend
 	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
 	Latency Histogram         `json:"latency,omitzero"`
+	TLS     *TLSState         `json:"tls,omitempty"` // nil: no handshake yet
 }
 
 // PoolState is one pool and all its backends.

@@ -87,6 +87,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			TunnelTimeout: f.TunnelTimeout, ClientTimeout: f.ClientTimeout, HalfClose: f.HalfClose,
 			MaxHead: f.MaxHeaderBytes, MaxBody: f.MaxBodyBytes, MinRate: f.MinRate,
 			Forwarded: f.Forwarded, Trusted: f.Trusted, Via: f.Via,
+			TLS: frontendTLS(f.TLS, c.Cluster.BalancerKeys), RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders,
 		})
 	}
 	for _, p := range c.Pools {

@@ -61,6 +61,7 @@ func New(cfg *config.Config, version string, level *slog.LevelVar, log *slog.Log
 	if err := k.listenAdmin(); err != nil {
 		return nil, err
 	}
+	warnOf(k.log, cfg)
 	return k, k.build(version, level)
 }
 

@@ -140,6 +140,7 @@ func (l *loop) loaded(ev configLoaded) {
 	case l.control.conn == nil || !l.control.child.ready.Load():
 		l.endReload("the control process is starting", "try again in a moment")
 	default:
+		warnOf(l.log, r.cfg)
 		l.openSockets(r)
 	}
 }

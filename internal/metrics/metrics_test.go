@@ -53,7 +53,7 @@ func full() api.Status {
 			{Name: "proxy", Ready: true, Doing: "serving"},
 			{Name: "proxy", Doing: "draining", Clients: 3},
 		},
-		Frontends:     []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took}},
+		Frontends:     []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took, TLS: &api.TLS{Handshakes: 1, Failed: map[string]uint64{"gone": 1}}}},
 		LatencyBounds: bounds,
 		Pools: []api.Pool{{Name: "web", Latency: took, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
 			{ID: "web1", State: "up", CheckedAt: noon.Add(-time.Second), Status: map[string]uint64{"2xx": 9}, ErrorsBy: map[string]uint64{"died": 1}},

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,23 +31,28 @@ func poolConfigs(pools []ipc.PoolPolicy) []lbcore.PoolConfig {
 }
 
 // frontendConfigs joins each frontend with its listening sockets, loops of them.
-func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) []lbcore.FrontendConfig {
+func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) ([]lbcore.FrontendConfig, error) {
 	out := make([]lbcore.FrontendConfig, 0, len(frontends))
 	for i, f := range frontends {
+		t, err := tlsConfig(f.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("frontend %s: %w", f.Name, err)
+		}
 		out = append(out, lbcore.FrontendConfig{
 			Name:      f.Name,
 			Pool:      f.Pool,
 			Listeners: listeners[i*loops : (i+1)*loops],
 			Limits:    lbcore.Limits{Head: f.MaxHead, Body: f.MaxBody, MinRate: minRate(f.MinRate)},
 			Timeouts: lbcore.FrontendTimeouts{
-				Header: f.HeaderTimeout, Idle: f.IdleTimeout, Client: f.ClientTimeout, HalfClose: f.HalfClose, Tunnel: f.TunnelTimeout,
+				Handshake: handshakeTimeout(f.TLS), Header: f.HeaderTimeout, Idle: f.IdleTimeout, Client: f.ClientTimeout, HalfClose: f.HalfClose, Tunnel: f.TunnelTimeout,
 			},
 			Forwarded: f.Forwarded,
 			Trusted:   f.Trusted,
 			Via:       f.Via,
+			TLS:       t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders,
 		})
 	}
-	return out
+	return out, nil
 }
 
 // minRate: lbcore's 0 is its default.
@@ -78,7 +84,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 				"bad_request": c.Errors.BadRequest, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
 				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
 			},
-			Latency: histogram(&c.Latency),
+			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS),
 		})
 	}
 	for _, p := range s.Pools {

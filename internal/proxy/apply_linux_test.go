@@ -16,7 +16,7 @@ func TestWhatAFrontendIsToldReachesTheCore(t *testing.T) {
 		TunnelTimeout: 3 * time.Second, ClientTimeout: 4 * time.Second, HalfClose: 5 * time.Second, MaxHead: 5000, MaxBody: 6000, MinRate: 7,
 		Forwarded: "both", Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Via: "tandem",
 	}
-	got := frontendConfigs([]ipc.Frontend{in}, []int{10, 11}, 2)[0]
+	got := frontendOf(t, in)
 	wantLimits := lbcore.Limits{Head: 5000, Body: 6000, MinRate: 7}
 	wantTimeouts := lbcore.FrontendTimeouts{
 		Header: time.Second, Idle: 2 * time.Second, Client: 4 * time.Second, HalfClose: 5 * time.Second, Tunnel: 3 * time.Second,
@@ -25,7 +25,16 @@ func TestWhatAFrontendIsToldReachesTheCore(t *testing.T) {
 		t.Errorf("%+v became %+v", in, got)
 	}
 	in.MinRate = 0
-	if got := frontendConfigs([]ipc.Frontend{in}, []int{10, 11}, 2)[0].Limits.MinRate; got != -1 {
+	if got := frontendOf(t, in).Limits.MinRate; got != -1 {
 		t.Errorf("no least rate became %d, want -1", got)
 	}
+}
+
+func frontendOf(t *testing.T, f ipc.Frontend) lbcore.FrontendConfig {
+	t.Helper()
+	all, err := frontendConfigs([]ipc.Frontend{f}, []int{10, 11}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[0]
 }

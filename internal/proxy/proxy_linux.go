@@ -157,7 +157,11 @@ func (p *Process) serve(files []*os.File) error {
 		of := p.start.Frontends[i/p.start.Loops].Listen
 		p.listeners[of] = append(p.listeners[of], fd)
 	}
-	if err := p.core.SetFrontends(frontendConfigs(p.start.Frontends, listeners, p.start.Loops)); err != nil {
+	frontends, err := frontendConfigs(p.start.Frontends, listeners, p.start.Loops)
+	if err != nil {
+		return err
+	}
+	if err := p.core.SetFrontends(frontends); err != nil {
 		return err
 	}
 	p.serves = true

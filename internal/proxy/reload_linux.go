@@ -65,7 +65,11 @@ func (p *Process) tryPrepare(m *ipc.Prepare, files []*os.File) error {
 		return fmt.Errorf("the keeper sent %d sockets too many", len(files))
 	}
 	fds := make([]int, loops*len(r.start.Frontends)) // only their number counts
-	if err := p.core.Validate(poolConfigs(r.start.Pools), frontendConfigs(r.start.Frontends, fds, loops)); err != nil {
+	frontends, err := frontendConfigs(r.start.Frontends, fds, loops)
+	if err != nil {
+		return err
+	}
+	if err := p.core.Validate(poolConfigs(r.start.Pools), frontends); err != nil {
 		return err
 	}
 	both := slices.Clone(p.start.Pools)
@@ -144,7 +148,11 @@ func (p *Process) commit(m *ipc.Commit) error {
 		}
 	}
 	p.files = files
-	if err := p.core.SetFrontends(frontendConfigs(r.start.Frontends, all, r.start.Loops)); err != nil {
+	frontends, err := frontendConfigs(r.start.Frontends, all, r.start.Loops)
+	if err != nil {
+		return err
+	}
+	if err := p.core.SetFrontends(frontends); err != nil {
 		return err
 	}
 	if err := p.core.SetPools(poolConfigs(r.start.Pools)); err != nil {

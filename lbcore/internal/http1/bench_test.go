@@ -82,7 +82,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 			t.Error(done, err)
 		}
 		dst = append(AppendChunk(dst[:0], body), LastChunk...)
-		dst = AppendError(dst[:0], 503, true, false)
+		dst = AppendError(dst[:0], 503, true, false, nil)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

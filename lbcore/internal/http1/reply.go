@@ -4,10 +4,11 @@ import "strconv"
 
 // Reply says how a response goes on to the client. All text is written as it is: it must not hold CR or LF.
 type Reply struct {
-	Minor     int    // the client's: 0 or 1, from Request.Minor
-	KeepAlive bool   // the client's connection stays open after this response
-	Date      []byte // IMF-fixdate to add where the backend gave no Date (RFC 9110, 6.6.1); empty: none is added
-	Via       []byte // our pseudonym, appended as in Forward; empty: left out
+	Minor     int     // the client's: 0 or 1, from Request.Minor
+	KeepAlive bool    // the client's connection stays open after this response
+	Date      []byte  // IMF-fixdate to add where the backend gave no Date (RFC 9110, 6.6.1); empty: none is added
+	Via       []byte  // our pseudonym, appended as in Forward; empty: left out
+	Set       *Fields // that the final response is given; nil: none
 }
 
 // Framing is how the body of r must be framed for the client: as it came, but chunked and UntilClose bodies become
@@ -35,10 +36,13 @@ func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
 	dst = append(dst, ' ')
 	dst = append(dst, r.Reason...)
 	dst = append(dst, "\r\n"...)
+	if !r.Interim() {
+		p.Set.replaces(&r.head)
+	}
 	dst = r.appendFields(dst, hopByHop|1<<fieldContentLength)
 	switch {
 	case r.Upgrade != nil:
-		dst = appendUpgrade(dst, r.Upgrade)
+		dst = appendUpgrade(p.Set.Append(dst), r.Upgrade)
 		fallthrough
 	case r.Interim():
 		return append(dst, "\r\n"...)
@@ -47,6 +51,7 @@ func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
 		dst = appendField(dst, "Date: ", p.Date)
 	}
 	dst = appendVia(dst, r.Minor, p.Via)
+	dst = p.Set.Append(dst)
 
 	body := p.Framing(r)
 	if body.Kind == None && r.ContentLength >= 0 && !r.noContent() { // HEAD and 304: RFC 9110, 8.6

@@ -27,9 +27,9 @@ var reasons = [600]string{
 }
 
 // AppendError appends a whole small response whose text body (left out if headOnly) is the status and its reason.
-// Statuses: 400 403 404 408 411 413 414 417 421 429 431 500 501 502 503 504 505; others become 500. closeConn adds
+// set are fields that it is given. Statuses: 400 403 404 408 411 413 414 417 421 429 431 500 501 502 503 504 505; others become 500. closeConn adds
 // Connection: close; without it the connection of a HTTP/1.0 client must be closed all the same.
-func AppendError(dst []byte, status int, closeConn, headOnly bool) []byte {
+func AppendError(dst []byte, status int, closeConn, headOnly bool, set *Fields) []byte {
 	if status < 0 || status >= len(reasons) || reasons[status] == "" {
 		status = 500
 	}
@@ -38,7 +38,7 @@ func AppendError(dst []byte, status int, closeConn, headOnly bool) []byte {
 	dst = appendStatus(dst, status, reason)
 	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: "...)
 	dst = strconv.AppendInt(dst, int64(len("000 ")+len(reason)+len("\n")), 10)
-	dst = append(dst, "\r\n"...)
+	dst = set.Append(append(dst, "\r\n"...))
 	if closeConn {
 		dst = append(dst, "Connection: close\r\n"...)
 	}

@@ -1,0 +1,48 @@
+package keeper
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"log/slog"
+
+	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/ipc"
+)
+
+// frontendTLS is what the proxy needs for a frontend's TLS. Of the balancer keys it gets
+// only what the keys of session tickets follow from: it must not be able to move a VIP.
+func frontendTLS(t *config.FrontendTLS, balancerKeys [][]byte) *ipc.TLS {
+	if t == nil {
+		return nil
+	}
+	m := &ipc.TLS{
+		MinVersion: t.MinVersion, CipherSuites: t.CipherSuites, ClientCerts: t.ClientCerts, ClientCAs: t.ClientCAs,
+		SessionTickets: t.SessionTickets, HandshakeTimeout: t.HandshakeTimeout,
+	}
+	for _, c := range t.Certificates {
+		m.Certificates = append(m.Certificates, ipc.Certificate{Chain: c.Chain, Key: c.Key})
+	}
+	if t.SessionTickets {
+		m.TicketSecrets = ticketSecrets(balancerKeys)
+	}
+	return m
+}
+
+// warnOf logs what is worth knowing about a configuration that is about to take effect.
+func warnOf(log *slog.Logger, c *config.Config) {
+	for _, w := range c.Warnings {
+		log.Warn(w.Msg, "file", w.File, "line", w.Line, "remedy", w.Remedy)
+	}
+}
+
+// ticketSecrets are the same on all balancers with the same keys; none without a key.
+func ticketSecrets(balancerKeys [][]byte) (secrets [][]byte) {
+	for _, key := range balancerKeys {
+		s, err := hkdf.Key(sha256.New, key, nil, "tandem session tickets", sha256.Size)
+		if err != nil {
+			panic(err) // only for a length that cannot be
+		}
+		secrets = append(secrets, s)
+	}
+	return secrets
+}
