@@ -62,6 +62,9 @@ func printStatus(w io.Writer, s api.Status) error {
 	if len(s.Config.Others) > 0 {
 		fmt.Fprintf(w, "configuration %s is not the one of %s; the same file belongs on all balancers, with a reload of each\n", s.Config.Hash, strings.Join(s.Config.Others, ", "))
 	}
+	if !s.Maint.IsZero() {
+		fmt.Fprintf(w, "in maintenance since %s: no candidate for any VIP; 'tandem maint off' ends it\n", ago(s.At, s.Maint))
+	}
 	for _, g := range s.Groups {
 		printGroup(w, g, s.At)
 	}

@@ -69,6 +69,12 @@ func (c *Client) HandOver(ctx context.Context, group, to string) (Done, error) {
 	return d, c.call(ctx, http.MethodPost, "/v1/handover?"+url.Values{"group": {group}, "to": {to}}.Encode(), &d)
 }
 
+// Maintain takes the node out of service, or back. It returns when the node's VIPs have moved.
+func (c *Client) Maintain(ctx context.Context, on bool) (Done, error) {
+	var d Done
+	return d, c.call(ctx, http.MethodPost, "/v1/maint/"+map[bool]string{true: "on", false: "off"}[on], &d)
+}
+
 // send makes a call with a body.
 func (c *Client) send(ctx context.Context, path string, body, into any) error {
 	b, err := json.Marshal(body)

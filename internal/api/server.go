@@ -24,6 +24,8 @@ type Server struct {
 	// HandOver moves a group's VIPs ("" for all groups) to the node to ("" for the best), and
 	// returns when that is active.
 	HandOver func(ctx context.Context, group, to string) (Done, error)
+	// Maintain takes this node out of service, or back, and returns when its VIPs have moved.
+	Maintain func(ctx context.Context, on bool) (Done, error)
 	// Keys carries out an order about the gossip keys. Where some members have not followed, that is in the answer.
 	Keys func(context.Context, KeyOrder) (Keys, error)
 	// Join tries seeds, and returns when a member was found.
@@ -80,6 +82,11 @@ func (s *Server) routes() http.Handler {
 		q := r.URL.Query()
 		replyTo(w, r, func(ctx context.Context) (Done, error) { return s.HandOver(ctx, q.Get("group"), q.Get("to")) })
 	})
+	for _, on := range []bool{true, false} {
+		mux.HandleFunc("POST /v1/maint/"+map[bool]string{true: "on", false: "off"}[on], func(w http.ResponseWriter, r *http.Request) {
+			replyTo(w, r, func(ctx context.Context) (Done, error) { return s.Maintain(ctx, on) })
+		})
+	}
 	mux.HandleFunc("POST /v1/keys", takeOrder(s.Keys))
 	mux.HandleFunc("POST /v1/join", takeOrder(s.Join))
 	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
@@ -88,7 +95,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

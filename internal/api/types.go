@@ -21,8 +21,9 @@ type Status struct {
 	AdvertInterval time.Duration `json:"advert_interval"`
 	Config         Config        `json:"config"`
 	Adverts        Adverts       `json:"adverts"`
-	Sessions       int           `json:"sessions"` // agreed with other keepers, under which adverts are believed
-	Channels       int           `json:"channels"` // state channels to other keepers that stand
+	Sessions       int           `json:"sessions"`       // agreed with other keepers, under which adverts are believed
+	Channels       int           `json:"channels"`       // state channels to other keepers that stand
+	Maint          time.Time     `json:"maint,omitzero"` // since when this node is in maintenance; absent: it is not
 	Groups         []Group       `json:"groups"`
 	Processes      []Process     `json:"processes"`
 	Frontends      []Frontend    `json:"frontends"`

@@ -55,6 +55,7 @@ func otherConfigs(hash string, members []membership.Member) (names []string) {
 func addKeeper(s *api.Status, k *ipc.KeeperState) {
 	s.Since, s.Authenticated, s.AdvertInterval = k.Since, k.Secured, k.Interval
 	s.Adverts, s.Sessions, s.Channels = api.Adverts(k.Adverts), k.Sessions, k.Channels
+	s.Maint = k.Maint
 	for _, p := range k.Processes {
 		s.Processes = append(s.Processes, api.Process(p))
 	}

@@ -13,7 +13,7 @@ import (
 // server is the admin API of this process.
 func (p *Process) server() *api.Server {
 	return &api.Server{
-		Status: p.status, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver,
+		Status: p.status, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver, Maintain: p.maintain,
 		Keys: p.keys, Join: p.join, Event: p.event,
 		Timeline: p.queryTimeline, Why: p.why, Who: caller,
 	}

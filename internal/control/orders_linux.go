@@ -75,3 +75,14 @@ func (p *Process) handOver(ctx context.Context, group, to string) (api.Done, err
 		return api.Done{Message: o.Message}, nil
 	})
 }
+
+func (p *Process) maintain(ctx context.Context, on bool) (api.Done, error) {
+	what := map[bool]string{true: "maint on", false: "maint off"}[on]
+	return p.noted(ctx, what, "", func() (api.Done, error) {
+		o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.Maintain{ID: id, On: on} })
+		if err != nil {
+			return api.Done{}, err
+		}
+		return api.Done{Message: o.Message}, nil
+	})
+}

@@ -217,6 +217,7 @@ func (s *site) untilServedBy(apps ...string) {
 // status is what 'tandem status --json' prints in a host, as far as the tests look at it.
 type status struct {
 	Authenticated bool
+	Maint         time.Time
 	Adverts       struct {
 		Sent, Heard uint64
 		Refused     map[string]uint64
@@ -230,9 +231,10 @@ type status struct {
 			Lossless bool
 			Why      string
 		} `json:"self_tests"`
-		Tickle struct{ Told, Known, Sent int }
-		Epoch  uint64
-		Peers  []struct {
+		Tickle  struct{ Told, Known, Sent int }
+		Epoch   uint64
+		Fitness uint8
+		Peers   []struct {
 			Node     string
 			State    string
 			Fitness  uint8

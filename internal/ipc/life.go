@@ -63,6 +63,13 @@ type HandOver struct {
 	To    string `json:"to,omitempty"`    // a node; empty: the best
 }
 
+// Maintain takes this node out of service, or back. VIPs that it has are handed over first. The
+// keeper answers with an [Outcome] of the same ID.
+type Maintain struct {
+	ID uint64 `json:"id"`
+	On bool   `json:"on"`
+}
+
 // Outcome ends an order that control has passed on to the keeper.
 type Outcome struct {
 	ID      uint64 `json:"id"`
@@ -101,4 +108,5 @@ func (*Clients) kind() Kind      { return kindClients }
 func (*Orphan) kind() Kind       { return kindOrphan }
 func (*ReplaceProxy) kind() Kind { return kindReplaceProxy }
 func (*HandOver) kind() Kind     { return kindHandOver }
+func (*Maintain) kind() Kind     { return kindMaintain }
 func (*Outcome) kind() Kind      { return kindOutcome }

@@ -20,6 +20,7 @@ const (
 	kindRelayAnswer
 	kindReplaceProxy
 	kindHandOver
+	kindMaintain
 	kindOutcome
 	kindTransition
 	kindReload
@@ -81,6 +82,8 @@ func newMessage(k Kind) Message {
 		return new(ReplaceProxy)
 	case kindHandOver:
 		return new(HandOver)
+	case kindMaintain:
+		return new(Maintain)
 	case kindOutcome:
 		return new(Outcome)
 	case kindTransition:
@@ -204,8 +207,9 @@ type KeeperState struct {
 	Processes []Process     `json:"processes"`
 	Adverts   AdvertCounts  `json:"adverts"`
 	Interval  time.Duration `json:"advert_interval"`
-	Sessions  int           `json:"sessions"` // agreed with other keepers, under which adverts are believed
-	Channels  int           `json:"channels"` // state channels that stand
+	Sessions  int           `json:"sessions"`       // agreed with other keepers, under which adverts are believed
+	Channels  int           `json:"channels"`       // state channels that stand
+	Maint     time.Time     `json:"maint,omitzero"` // since when this node is in maintenance
 }
 
 // GroupState is one VIP group as this node sees it.

@@ -207,6 +207,7 @@ type order struct {
 	waits  int
 	did    string
 	failed string
+	end    func(did, failed string) *ipc.Outcome // what it was for, in the end; nil: for the handover itself
 }
 
 // handedOver notes how it ended for one group, and answers with the last.
@@ -228,6 +229,10 @@ func (l *loop) handedOver(g *group, a election.HandedOver) {
 		return
 	}
 	delete(l.orders, a.ID)
+	if o.end != nil {
+		l.control.send(o.end(o.did, o.failed))
+		return
+	}
 	out := &ipc.Outcome{ID: a.ID, Message: o.did, Error: o.failed}
 	if o.failed != "" {
 		out.Remedy = "'tandem status' shows who is there and fit"

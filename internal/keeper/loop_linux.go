@@ -61,7 +61,8 @@ type loop struct {
 	beside func(func(context.Context))           // runs something short beside the loop, within its life
 	follow func(peers map[netip.AddrPort]string) // keeps the state channels to these
 
-	notServing string // why this node does not serve, as the machines know it
+	notServing string    // why this node does not serve, as the machines know it
+	maintSince time.Time // since when this node is in maintenance; zero: it is not
 	seedsTried bool
 	gossiped   []ipc.Balancer             // that gossip knows
 	learned    map[netip.AddrPort]contact // where adverts came from
@@ -383,6 +384,9 @@ func (l *loop) lookAtServing(now time.Time) {
 	reason, _ := l.proxy.look(now)
 	if reason == "" {
 		reason = l.serving.answering(now)
+	}
+	if !l.maintSince.IsZero() {
+		reason = inMaintenance
 	}
 	if reason != l.notServing {
 		l.notServing = reason

@@ -55,6 +55,8 @@ func (l *loop) childMessage(ev childMessage) {
 		l.cluster(m)
 	case *ipc.HandOver:
 		l.handOver(m)
+	case *ipc.Maintain:
+		l.maintain(m)
 	case *ipc.ReplaceProxy:
 		l.replaceProxy(m.ID, time.Now())
 	case *ipc.RelayAnswer:

@@ -17,6 +17,7 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 		Secured:  l.trust.keyed,
 		Interval: l.set.interval,
 		Sessions: len(*l.trust.keys.Load()),
+		Maint:    l.maintSince,
 		Adverts: ipc.AdvertCounts{
 			Sent: l.sender.sent.Load(), Heard: heard, Refused: refused, WorstLate: l.sender.late.worst(now),
 		},

@@ -46,6 +46,10 @@ var electionFamilies = []family{
 		func(s *api.Status, add func(float64, ...string)) { add(float64(s.Channels)) },
 	},
 	{
+		"tandem_maintenance", gauge, "1 while this node is in maintenance, and no candidate for any VIP.", nil,
+		func(s *api.Status, add func(float64, ...string)) { add(truth(!s.Maint.IsZero())) },
+	},
+	{
 		"tandem_peer_heard_age_seconds", gauge, "Since a peer's last advert.", labels("group", "peer"),
 		eachPeer(func(s *api.Status, p api.Peer) float64 { return (p.HeardAgo + s.KeeperAge).Seconds() }),
 	},
