@@ -156,7 +156,7 @@ func (c *client) read(buf []byte) (n int, ok bool) {
 
 // receive is read past TLS.
 func (c *client) receive(buf []byte) (n int, ok bool) {
-	n, errno := loop.Read(int(c.fd), buf)
+	n, errno := loop.Receive(int(c.fd), buf)
 	switch {
 	case errno == unix.EAGAIN:
 		c.readable = false

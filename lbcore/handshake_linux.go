@@ -71,7 +71,7 @@ func (h *handshake) read(p []byte) (int, error) {
 		if h.aborted.Load() {
 			return 0, errAborted
 		}
-		n, errno := loop.Read(int(h.s.fd), p)
+		n, errno := loop.Receive(int(h.s.fd), p)
 		switch {
 		case errno == unix.EAGAIN:
 			<-h.wake

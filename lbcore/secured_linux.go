@@ -64,7 +64,7 @@ func (s *secured) Read(p []byte) (int, error) {
 	if s.drained {
 		return 0, errAgain
 	}
-	n, errno := loop.Read(int(s.fd), p)
+	n, errno := loop.Receive(int(s.fd), p)
 	switch {
 	case errno == unix.EAGAIN:
 		s.drained = true

@@ -186,7 +186,7 @@ func (u *upstream) Ready(ev loop.Events) {
 // read fills buf; ok is false if nothing has come, n is 0 if the connection
 // ended.
 func (u *upstream) read(buf []byte) (n int, ok bool, errno syscall.Errno) {
-	n, errno = loop.Read(int(u.fd), buf)
+	n, errno = loop.Receive(int(u.fd), buf)
 	if errno == unix.EAGAIN {
 		u.readable = false
 		return 0, false, 0

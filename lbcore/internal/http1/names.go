@@ -92,13 +92,13 @@ var namesByLength = func() (t [18][]fieldID) {
 func lookup(name []byte) (id fieldID, alias bool) {
 	if len(name) < len(namesByLength) {
 		for _, known := range namesByLength[len(name)] {
-			if alike(name, fieldNames[known]) {
+			if fold[name[0]] == fieldNames[known][0] && alike(name, fieldNames[known]) {
 				id = known
 				break
 			}
 		}
 	}
-	if id == fieldOther && len(name) > len(forwardedPrefix) && alike(name[:len(forwardedPrefix)], forwardedPrefix) {
+	if id == fieldOther && len(name) > len(forwardedPrefix) && fold[name[0]] == forwardedPrefix[0] && alike(name[:len(forwardedPrefix)], forwardedPrefix) {
 		id = fieldForwardedRest
 	}
 	return id, id != fieldOther && bytes.IndexByte(name, '_') >= 0
