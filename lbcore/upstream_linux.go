@@ -122,6 +122,7 @@ func (u *upstream) release(ok bool) {
 	u.count().current.Add(-1)
 	t := &x.pool.cfg.Timeouts
 	idle := &u.slot().conns.idle
+	ok = ok && (!u.readable || u.quiet())
 	if !ok || u.spoilt || u.eof || u.connecting || u.b.retired.Load() || !u.b.status.Load().up || idle.n >= x.pool.cfg.MaxIdle {
 		u.close()
 		return
@@ -129,6 +130,13 @@ func (u *upstream) release(ok bool) {
 	u.unlink()
 	idle.push(u)
 	u.w.Wheel.Set(&u.timer, u, u.w.Now()+t.Idle)
+}
+
+// quiet reports whether there is really nothing to read, after something was told or could
+// not be ruled out.
+func (u *upstream) quiet() bool {
+	u.readable = !loop.Quiet(int(u.fd))
+	return !u.readable
 }
 
 func (u *upstream) close() {
@@ -166,7 +174,9 @@ func (u *upstream) Ready(ev loop.Events) {
 	}
 	switch {
 	case x == nil:
-		if u.readable { // a kept connection has nothing to say but goodbye
+		// A kept connection has nothing to say but goodbye; but the event may be of what
+		// has been read since.
+		if u.eof || u.readable && !u.quiet() {
 			u.close()
 		}
 		return
