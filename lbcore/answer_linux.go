@@ -21,6 +21,9 @@ func (x *exchange) readAnswer() bool {
 	}
 	u := x.up
 	buf := x.w.rbuf
+	if !x.started {
+		buf = buf[:firstRead]
+	}
 	if len(x.rin) > 0 {
 		x.rin = x.w.grow(x.rin, smallBuffer/4)
 		buf = x.rin[len(x.rin):cap(x.rin)]

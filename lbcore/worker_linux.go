@@ -13,6 +13,7 @@ import (
 // while something waits in them.
 const (
 	readSize    = 64 << 10
+	firstRead   = 16 << 10 // of an answer: what comes with its head is copied, the rest may be spliced
 	smallBuffer = 4 << 10
 	bigBuffer   = readSize + 8<<10 // what was read, grown by our own fields and chunk lines
 	keptBuffers = 256              // of each size, per loop
