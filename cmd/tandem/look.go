@@ -165,7 +165,27 @@ func printPool(w io.Writer, p api.Pool, now time.Time) error {
 		t.row(b.ID, b.Addr.String(), b.State, ago(now, b.Since), fmt.Sprint(b.Weight), fmt.Sprint(b.Requests),
 			fmt.Sprint(b.Current), fmt.Sprint(b.Errors), b.Reason)
 	}
-	return t.flush()
+	if err := t.flush(); err != nil {
+		return err
+	}
+	for _, b := range p.Backends {
+		if b.ByHand != nil {
+			fmt.Fprintln(w, "  "+byHand(b, now))
+		}
+	}
+	return nil
+}
+
+// byHand says who set what of a backend.
+func byHand(b api.Backend, now time.Time) string {
+	var what []string
+	if b.ByHand.State != "" {
+		what = append(what, b.ByHand.State)
+	}
+	if b.ByHand.Weight != 0 {
+		what = append(what, fmt.Sprintf("weight %d", b.ByHand.Weight))
+	}
+	return fmt.Sprintf("%s: %s by hand, set by %s on %s %s ago", b.ID, strings.Join(what, " and "), b.ByHand.Who, b.ByHand.Node, ago(now, b.ByHand.At))
 }
 
 // table is text/tabwriter with a heading. An empty cell is shown as a dash.

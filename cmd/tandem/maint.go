@@ -7,11 +7,7 @@ import (
 )
 
 func newMaint() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "maint",
-		Short:   "take this balancer out of service for maintenance",
-		GroupID: groupRun,
-	}
+	cmd := backendMaint()
 	cmd.AddCommand(nodeMaint(true), nodeMaint(false))
 	return cmd
 }

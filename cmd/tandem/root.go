@@ -117,7 +117,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.SetHelpCommandGroupID(groupSetup)
 	root.SetCompletionCommandGroupID(groupSetup)
 	root.AddCommand(
-		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newMaint(), newJoin(), newEvent(),
+		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newDrain(), newReady(), newMaint(), newWeight(), newJoin(), newEvent(),
 		newStatus(), newMembers(), newTimeline(), newWhy(),
 		newCheck(), newKeygen(), newKeys(), newRelease(), newVersion(),
 		newWebapp(),

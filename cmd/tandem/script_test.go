@@ -69,7 +69,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, Event: told, Timeline: exampleTimeline, Why: exampleWhy}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, Timeline: exampleTimeline, Why: exampleWhy}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()
@@ -108,6 +108,16 @@ func exampleKeys(_ context.Context, o api.KeyOrder) (api.Keys, error) {
 	return k, nil
 }
 
+func setBackend(_ context.Context, o api.BackendOrder) (api.Done, error) {
+	if o.Backend == "web9" {
+		return api.Done{}, &api.Error{Message: "there is no backend \"web9\"", Remedy: "'tandem status' shows all backends"}
+	}
+	if o.Weight != nil {
+		return api.Done{Message: fmt.Sprintf("%s in web has weight %d", o.Backend, *o.Weight)}, nil
+	}
+	return api.Done{Message: o.Backend + " in web: " + o.State}, nil
+}
+
 func joined(_ context.Context, seeds []string) (api.Done, error) {
 	return api.Done{Message: "joined through " + strings.Join(seeds, " and ")}, nil
 }
@@ -134,7 +144,7 @@ func example() api.Status {
 		Frontends: []api.Frontend{{Name: ":80", Requests: 1234, Current: 5, Status: map[string]uint64{"2xx": 1230, "5xx": 4}}},
 		Pools: []api.Pool{{Name: "web", Policy: "roundrobin", Backends: []api.Backend{
 			{ID: "web1", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), State: "up", Since: now.Add(-49 * time.Hour), Weight: 100, Requests: 700},
-			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Weight: 50, Errors: 3},
+			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Weight: 50, Errors: 3, ByHand: &api.ByHand{Weight: 50, Who: "uid 0 (process 300)", Node: "lb2", At: now.Add(-time.Hour)}},
 		}}},
 		Members: []api.Member{
 			{Name: "lb1", Role: "balancer", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.11:7946")},

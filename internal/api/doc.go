@@ -9,6 +9,7 @@
 //	POST /v1/reload?dry_run=1  Reload  loads the configuration again, or only says what would change
 //	POST /v1/handover?group=&to=  Done  the VIPs move to another node, without loss where that is possible
 //	POST /v1/maint/on, /v1/maint/off  Done  this node hands its VIPs over and is no candidate any more, or is again
+//	POST /v1/backend  BackendOrder → Done  a backend drains, is in maintenance, ready, or gets another weight
 //	POST /v1/keys   KeyOrder → Keys   the gossip keys of the whole cluster, named by their fingerprints
 //	POST /v1/join   []string → Done   looks for members at these places, once
 //	POST /v1/event  Event    → Done   tells every member

@@ -28,6 +28,8 @@ type Server struct {
 	Maintain func(ctx context.Context, on bool) (Done, error)
 	// Keys carries out an order about the gossip keys. Where some members have not followed, that is in the answer.
 	Keys func(context.Context, KeyOrder) (Keys, error)
+	// SetBackend sets a backend's state or weight by hand.
+	SetBackend func(context.Context, BackendOrder) (Done, error)
 	// Join tries seeds, and returns when a member was found.
 	Join func(ctx context.Context, seeds []string) (Done, error)
 	// Event tells every member of a user's event.
@@ -88,6 +90,7 @@ func (s *Server) routes() http.Handler {
 		})
 	}
 	mux.HandleFunc("POST /v1/keys", takeOrder(s.Keys))
+	mux.HandleFunc("POST /v1/backend", takeOrder(s.SetBackend))
 	mux.HandleFunc("POST /v1/join", takeOrder(s.Join))
 	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
 	s.timelineRoutes(mux)
@@ -95,7 +98,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

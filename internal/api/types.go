@@ -192,6 +192,8 @@ type Pool struct {
 	Retries   uint64            `json:"retries"`          // attempts beyond the first
 	Latency   Histogram         `json:"-"`
 	Live      *Live             `json:"live,omitempty"`
+
+	ByHand *ByHand `json:"by_hand,omitempty"` // nil: nothing was set by hand
 }
 
 // Backend is one running app. State is up, down, drain or maint.
@@ -219,6 +221,8 @@ type Backend struct {
 	LastAt    time.Time         `json:"last_error_at,omitzero"`
 	Latency   Histogram         `json:"-"`
 	Live      *Live             `json:"live,omitempty"`
+
+	ByHand *ByHand `json:"by_hand,omitempty"` // what operators have set; nil: nothing
 }
 
 // Member is one process in the gossip cluster: a balancer or an agent.

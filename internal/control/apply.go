@@ -1,7 +1,9 @@
 package control
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/api"
@@ -101,6 +103,37 @@ func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
 			})
 		}
 		s.Pools = append(s.Pools, out)
+	}
+}
+
+// addHands adds what operators have set of backends, and those that no proxy knows since they
+// are in maintenance.
+func addHands(s *api.Status, hs hands, known *ipc.Pools) {
+	if known == nil {
+		return
+	}
+	for i := range s.Pools {
+		pool := &s.Pools[i]
+		for _, l := range known.Pools {
+			if l.Name != pool.Name {
+				continue
+			}
+			for _, b := range l.Backends {
+				h, set := hs[handKey{pool.Name, b.ID}]
+				if !set || h.undone() {
+					continue
+				}
+				at := slices.IndexFunc(pool.Backends, func(o api.Backend) bool { return o.ID == b.ID })
+				if at < 0 {
+					pool.Backends = append(pool.Backends, api.Backend{ID: b.ID, Addr: b.Addr, Since: h.At, Weight: cmp.Or(h.Weight, b.Weight)})
+					at = len(pool.Backends) - 1
+				}
+				if h.State == stateMaint {
+					pool.Backends[at].State, pool.Backends[at].Reason = stateMaint, ""
+				}
+				pool.Backends[at].ByHand = &api.ByHand{State: h.State, Weight: h.Weight, Who: h.Who, Node: h.Node, At: h.At}
+			}
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 func (p *Process) server() *api.Server {
 	return &api.Server{
 		Status: p.status, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver, Maintain: p.maintain,
-		Keys: p.keys, Join: p.join, Event: p.event,
+		Keys: p.keys, Join: p.join, SetBackend: p.setBackend, Event: p.event,
 		Timeline: p.queryTimeline, Why: p.why, Who: caller,
 	}
 }

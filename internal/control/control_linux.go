@@ -51,6 +51,7 @@ type Process struct {
 	refused complaints // follow owns it
 	began   time.Time
 	nudge   chan struct{} // lists must be computed anew: a new proxy waits for its own, or there are other orders
+	joined  chan struct{} // another balancer is there, and has to be told what was set by hand
 	changed chan struct{} // what this balancer announces of itself has changed
 
 	mu      sync.Mutex // protects what follows
@@ -59,6 +60,10 @@ type Process struct {
 	asked   map[uint64]chan *ipc.Outcome // orders that the keeper has not answered yet
 	order   uint64                       // ID of the last of them
 	prepare *ipc.Prepare                 // the reload under way; nil: there is none
+	known   *ipc.Pools                   // every pool's whole list, before hands; nil: not computed yet
+	hands   hands                        // what operators have set
+
+	handsFile *os.File // keeps them; nil: nothing does
 }
 
 // maxHappened bounds what waits to be written into the timeline.
@@ -92,7 +97,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
 		queries: make(chan *ipc.RelayQuery, maxQueries), happened: make(chan func(), maxHappened),
-		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), changed: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
+		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), changed: make(chan struct{}, 1), joined: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -165,6 +170,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	cfg := clusterConfig(p.start)
 	cfg.Log, cfg.SnapshotFile, cfg.RingFile = p.log, has.members, has.keys
 	p.openTimeline(has.timeline)
+	p.openHands(has.hands)
 	if p.cluster, err = membership.Open(cfg); err != nil {
 		return err
 	}
@@ -182,6 +188,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	g.Go(func() error { return p.linkProxies(ctx) })
 	g.Go(func() error { return p.relay(ctx) })
 	g.Go(func() error { return p.keepAnnounced(ctx) })
+	g.Go(func() error { return p.keepSpreading(ctx) })
 	g.Go(func() error { return p.keepTimeline(ctx) })
 	g.Go(func() error {
 		defer stop()
@@ -245,7 +252,13 @@ func (p *Process) follow(ctx context.Context) error {
 				return nil
 			}
 			p.noteMember(ev)
-		case <-p.cluster.Messages(): // the cluster itself has taken in what it says
+			if ev.Kind == membership.EventJoin && ev.Member.Meta.Role == membership.RoleBalancer {
+				wake(p.joined)
+			}
+		case m, ok := <-p.cluster.Messages():
+			if ok {
+				p.heardHands(m)
+			}
 		case ev, ok := <-p.cluster.UserEvents():
 			if ok {
 				p.log.Info("user event", "name", ev.Name, "from", ev.From, "bytes", len(ev.Payload))
@@ -286,6 +299,8 @@ func (p *Process) refresh(seedsTried bool) {
 			inherit(lists, l.state.Pools, members)
 		}
 	}
+	p.known = lists
+	lists = p.hands.apply(lists)
 	for _, l := range p.proxies {
 		if !reflect.DeepEqual(l.pools, lists) && l.conn.Send(lists) == nil {
 			l.pools = lists // else it is tried again with the next look

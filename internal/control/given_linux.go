@@ -9,8 +9,8 @@ import (
 )
 
 // stateFiles is how many files a node that keeps a state has: of the members, the gossip
-// keys, and two of the timeline.
-const stateFiles = 4
+// keys, two of the timeline, and what was set of backends by hand.
+const stateFiles = 5
 
 // given is what the keeper opened for this process, which has no right to.
 type given struct {
@@ -19,6 +19,7 @@ type given struct {
 	members  *os.File     // nil without a state directory, as the following
 	keys     *os.File
 	timeline []*os.File
+	hands    *os.File
 }
 
 // take sorts the descriptors of a start order. Their end is close.
@@ -29,11 +30,11 @@ func take(m *ipc.ControlStart, files []*os.File) (*given, error) {
 	}
 	if n := len(files) - want; n != 0 && n != stateFiles {
 		closeAll(files)
-		return nil, fmt.Errorf("the keeper sent %d descriptors, want the sockets, and perhaps the files of members, gossip keys and timeline", len(files))
+		return nil, fmt.Errorf("the keeper sent %d descriptors, want the sockets, and perhaps the files of members, gossip keys, timeline and backends", len(files))
 	}
 	g, err := new(given), error(nil)
 	if state := files[1 : len(files)-want+1]; len(state) > 0 {
-		g.members, g.keys, g.timeline = state[0], state[1], state[2:]
+		g.members, g.keys, g.timeline, g.hands = state[0], state[1], state[2:4], state[4]
 	}
 	if g.admin, err = listener(files[0], "admin socket"); err == nil && m.StatusPage {
 		g.page, err = listener(files[len(files)-1], "status page")
@@ -66,7 +67,7 @@ func (g *given) close() {
 			l.Close()
 		}
 	}
-	closeAll(append([]*os.File{g.members, g.keys}, g.timeline...))
+	closeAll(append([]*os.File{g.members, g.keys, g.hands}, g.timeline...))
 }
 
 func closeAll(files []*os.File) {

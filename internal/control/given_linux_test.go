@@ -43,14 +43,15 @@ func descriptors(t *testing.T, kinds string) (files []*os.File) {
 
 func TestDescriptorsOfTheKeeperAreTakenForWhatTheyAre(t *testing.T) {
 	for kinds, want := range map[string]struct{ page, state, refused bool }{
-		"u":      {},
-		"ut":     {page: true},
-		"uffff":  {state: true},
-		"ufffft": {page: true, state: true},
-		"f":      {refused: true},
-		"uff":    {refused: true},
-		"uf":     {page: true, refused: true},
-		"":       {refused: true},
+		"u":       {},
+		"ut":      {page: true},
+		"ufffff":  {state: true},
+		"uffffft": {page: true, state: true},
+		"f":       {refused: true},
+		"uff":     {refused: true},
+		"uffff":   {refused: true},
+		"uf":      {page: true, refused: true},
+		"":        {refused: true},
 	} {
 		files := descriptors(t, kinds)
 		g, err := take(&ipc.ControlStart{StatusPage: want.page}, files)
@@ -58,7 +59,7 @@ func TestDescriptorsOfTheKeeperAreTakenForWhatTheyAre(t *testing.T) {
 			if err == nil {
 				t.Errorf("%q is taken", kinds)
 			}
-		} else if err != nil || (g.page != nil) != want.page || (g.members != nil) != want.state || want.state && len(g.timeline) != 2 {
+		} else if err != nil || (g.page != nil) != want.page || (g.members != nil) != want.state || want.state && (len(g.timeline) != 2 || g.hands == nil) {
 			t.Errorf("%q: %+v, %v", kinds, g, err)
 		} else {
 			g.close()

@@ -28,6 +28,7 @@ func (p *Process) servePage(ctx context.Context, l net.Listener) error {
 func (p *Process) status() api.Status {
 	p.mu.Lock()
 	s := p.pic.status(p.now.Load(), time.Now())
+	addHands(&s, p.hands, p.known)
 	p.mu.Unlock()
 	s.Gossip = gossip(p.cluster.Stats())
 	s.Timeline = api.TimelineFile{Entries: p.timeline.Seq(), Damaged: p.timeline.Damaged(), Lost: p.lost.Load()}

@@ -12,7 +12,7 @@ const stateVariable = "STATE_DIRECTORY"
 
 // openState opens the files that control needs after a restart, those of a balancer or of
 // its own: in which it remembers the members of the cluster, so that it finds the apps at
-// once, the gossip keys as they were rotated, and the timeline. It returns none where there is no place
+// once, the gossip keys as they were rotated, the timeline, and what was set of backends by hand. It returns none where there is no place
 // for them: then the apps find the balancer, and the key file says which keys there are.
 // Control itself has no right to open files.
 func openState(dir string) ([]*os.File, error) {
@@ -23,7 +23,7 @@ func openState(dir string) ([]*os.File, error) {
 	}
 	err := os.MkdirAll(dir, 0o700)
 	var files []*os.File
-	for _, name := range []string{"members", "gossip-keys", "timeline.0", "timeline.1"} {
+	for _, name := range []string{"members", "gossip-keys", "timeline.0", "timeline.1", "backends"} {
 		var f *os.File
 		if err == nil {
 			f, err = os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o600)
