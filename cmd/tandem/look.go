@@ -68,6 +68,16 @@ func printStatus(w io.Writer, s api.Status) error {
 	for _, g := range s.Groups {
 		printGroup(w, g, s.At)
 	}
+	for _, t := range s.Tracks {
+		switch t.State {
+		case "down":
+			fmt.Fprintf(w, "track %s: down since %s, which costs %d of the fitness: %s\n", t.Name, ago(s.At, t.Since), t.Weight, t.Reason)
+		case "up":
+			fmt.Fprintf(w, "track %s: up since %s\n", t.Name, ago(s.At, t.Since))
+		default:
+			fmt.Fprintf(w, "track %s: not known yet\n", t.Name)
+		}
+	}
 	fmt.Fprintln(w)
 	t := newTable(w, "PROCESS", "PID", "UP", "RESTARTS", "READY", "UID", "CAPABILITIES", "NO_NEW_PRIVS", "MEMORY")
 	for _, p := range s.Processes {

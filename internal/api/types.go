@@ -25,6 +25,7 @@ type Status struct {
 	Channels       int           `json:"channels"`       // state channels to other keepers that stand
 	Maint          time.Time     `json:"maint,omitzero"` // since when this node is in maintenance; absent: it is not
 	Groups         []Group       `json:"groups"`
+	Tracks         []Track       `json:"tracks,omitempty"`
 	Processes      []Process     `json:"processes"`
 	Frontends      []Frontend    `json:"frontends"`
 	Pools          []Pool        `json:"pools"`
@@ -102,6 +103,16 @@ type SelfTest struct {
 	Lossless bool      `json:"lossless"`
 	Why      string    `json:"why,omitempty"` // why not
 	At       time.Time `json:"at"`
+}
+
+// Track is what a program of the operator's says of this node. While it is down, Weight is
+// missing from the fitness of every group.
+type Track struct {
+	Name   string    `json:"name"`
+	State  string    `json:"state"` // up, down; unknown before its first run
+	Since  time.Time `json:"since,omitzero"`
+	Weight int       `json:"weight"`
+	Reason string    `json:"reason,omitempty"` // why down
 }
 
 // Answers says who answers ARP and NDP for a group's VIPs: "keeper" where the kernel is

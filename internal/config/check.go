@@ -45,6 +45,9 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 	for _, name := range slices.Sorted(maps.Keys(raw.Pool)) {
 		cfg.Pools = append(cfg.Pools, c.pool(name, raw.Pool[name]))
 	}
+	for _, name := range slices.Sorted(maps.Keys(raw.Track)) {
+		cfg.Tracks = append(cfg.Tracks, c.track(name, raw.Track[name]))
+	}
 	cfg.VIPs = c.vips(raw.VIP)
 	cfg.Frontends = c.frontends(raw.Frontend, cfg)
 	c.ports(raw, cfg)

@@ -44,30 +44,38 @@ func (c *checker) vips(raws []*rawVIP) []VIP {
 
 // hook returns the program that moves a VIP, nil if none is to.
 func (c *checker) hook(raw *rawVIP) []string {
-	var words []string
-	for _, t := range raw.Hook.V {
-		words = append(words, t.V)
-	}
+	argv := words(raw.Hook)
 	switch wanted := raw.Claim.V == "hook"; {
 	case raw.Claim.Bad || raw.Hook.Bad:
-	case wanted && len(words) == 0:
+	case wanted && len(argv) == 0:
 		c.add(raw.Claim.At, `claim = "hook" needs a program`, `add hook = ["/path/of/program", "argument"]`)
-	case wanted && !strings.HasPrefix(words[0], "/"):
-		c.add(raw.Hook.V[0].At, fmt.Sprintf("the hook %q is not an absolute path", words[0]), "write the whole path: hooks are not looked for in PATH")
-	case !wanted && len(words) > 0:
+	case wanted:
+		c.program(raw.Hook, "hook")
+	case len(argv) > 0:
 		c.add(raw.Hook.At, "a hook is given, but the VIP is claimed without one", `add claim = "hook", or leave hook out`)
 		return nil
 	}
-	return words
+	return argv
+}
+
+// program reports a list that does not begin with the path of a program.
+func (c *checker) program(argv list, what string) {
+	if first := argv.V[0]; !strings.HasPrefix(first.V, "/") {
+		c.add(first.At, fmt.Sprintf("the %s %q is not an absolute path", what, first.V), "write the whole path: programs are not looked for in PATH")
+	}
+}
+
+// words are a list's texts; nil of an empty one.
+func words(l list) (out []string) {
+	for _, t := range l.V {
+		out = append(out, t.V)
+	}
+	return out
 }
 
 // joined makes one text of a list, which agree can compare.
 func joined(l list) text {
-	words := make([]string, 0, len(l.V))
-	for _, t := range l.V {
-		words = append(words, t.V)
-	}
-	return text{V: strings.Join(words, " "), Set: l.Set, Bad: l.Bad, At: l.At}
+	return text{V: strings.Join(words(l), " "), Set: l.Set, Bad: l.Bad, At: l.At}
 }
 
 // once reports a value that stood in an earlier place already.

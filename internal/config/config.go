@@ -21,6 +21,7 @@ type Config struct {
 	VIPs      []VIP      // in the order of the file; may be empty
 	Frontends []Frontend // in the order of the file; may be empty
 	Pools     []Pool     // sorted by name
+	Tracks    []Track    // sorted by name
 	Control   Control
 	Proxy     Proxy
 	Log       Log
@@ -123,6 +124,17 @@ type Check struct {
 	Timeout   time.Duration
 	Rise      int // successes in a row that bring a down backend up
 	Fall      int // failures in a row that take an up backend down
+}
+
+// Track is a program that looks at something that this node needs in order to serve well.
+type Track struct {
+	Name     string
+	Command  []string // an absolute path, and arguments
+	Interval time.Duration
+	Timeout  time.Duration // it is killed then, and has failed
+	Rise     int           // successes in a row that make a failing one well
+	Fall     int           // failures in a row that make a well one fail
+	Weight   int           // what the node's fitness, 255 at best, is short of while it fails
 }
 
 // Control is the control process: the operator's side.

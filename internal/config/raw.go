@@ -10,14 +10,15 @@ package config
 // tagged may be added and removed, too.
 
 type rawConfig struct {
-	Node     map[string]*rawNode `toml:"node" max:"32"`
-	Cluster  rawCluster          `toml:"cluster"`
-	VIP      []*rawVIP           `toml:"vip" max:"64"`
-	Frontend []*rawFrontend      `toml:"frontend" max:"256" reload:"live"`
-	Pool     map[string]*rawPool `toml:"pool" max:"1000" reload:"live"`
-	Control  rawControl          `toml:"control"`
-	Proxy    rawProxy            `toml:"proxy"`
-	Log      rawLogging          `toml:"log" reload:"live"`
+	Node     map[string]*rawNode  `toml:"node" max:"32"`
+	Cluster  rawCluster           `toml:"cluster"`
+	VIP      []*rawVIP            `toml:"vip" max:"64"`
+	Frontend []*rawFrontend       `toml:"frontend" max:"256" reload:"live"`
+	Pool     map[string]*rawPool  `toml:"pool" max:"1000" reload:"live"`
+	Track    map[string]*rawTrack `toml:"track" max:"32" reload:"live"`
+	Control  rawControl           `toml:"control"`
+	Proxy    rawProxy             `toml:"proxy"`
+	Log      rawLogging           `toml:"log" reload:"live"`
 }
 
 type rawNode struct {
@@ -108,6 +109,16 @@ type rawCheck struct {
 	Timeout  span   `toml:"timeout" default:"1s" min:"10ms" max:"1m"`
 	Rise     number `toml:"rise" default:"2" min:"1" max:"100"`
 	Fall     number `toml:"fall" default:"3" min:"1" max:"100"`
+}
+
+type rawTrack struct {
+	table
+	Command  list   `toml:"command" max:"32" need:"/path/of/program"`
+	Interval span   `toml:"interval" default:"1s" min:"100ms" max:"1h"`
+	Timeout  span   `toml:"timeout" default:"1s" min:"10ms" max:"1m"`
+	Rise     number `toml:"rise" default:"2" min:"1" max:"100"`
+	Fall     number `toml:"fall" default:"3" min:"1" max:"100"`
+	Weight   number `toml:"weight" default:"64" min:"1" max:"255"`
 }
 
 type rawControl struct {

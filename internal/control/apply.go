@@ -61,6 +61,9 @@ func addKeeper(s *api.Status, k *ipc.KeeperState) {
 	for _, p := range k.Processes {
 		s.Processes = append(s.Processes, api.Process(p))
 	}
+	for _, t := range k.Tracks {
+		s.Tracks = append(s.Tracks, api.Track(t))
+	}
 	for _, g := range k.Groups {
 		out := api.Group{
 			Name: g.Name, VIPs: g.VIPs, Interface: g.Interface, State: g.State, Since: g.Since, Reason: g.Reason,

@@ -210,6 +210,17 @@ type KeeperState struct {
 	Sessions  int           `json:"sessions"`       // agreed with other keepers, under which adverts are believed
 	Channels  int           `json:"channels"`       // state channels that stand
 	Maint     time.Time     `json:"maint,omitzero"` // since when this node is in maintenance
+	Tracks    []Track       `json:"tracks,omitempty"`
+}
+
+// Track is what a program of the operator's says of this node. While it is down, Weight is
+// missing from the fitness of every group.
+type Track struct {
+	Name   string    `json:"name"`
+	State  string    `json:"state"` // up, down; unknown before its first run
+	Since  time.Time `json:"since,omitzero"`
+	Weight int       `json:"weight"`
+	Reason string    `json:"reason,omitempty"` // why down
 }
 
 // GroupState is one VIP group as this node sees it.

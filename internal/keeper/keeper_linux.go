@@ -81,6 +81,7 @@ func (k *Keeper) build(version string, level *slog.LevelVar) error {
 			node: cfg.Node.Name, boot: newBoot(), port: cfg.Cluster.AdvertPort, interval: cfg.Cluster.AdvertInterval, since: now,
 		},
 	}
+	l.tracks = newTrackDesk(l.set.node, k.log)
 	l.chronicle.boot = l.set.boot
 	k.loop = l
 	for _, gc := range groupConfigs(cfg) {
@@ -203,6 +204,11 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	l.proxy.run = func(c *child) {
 		g.Go(func() error { return c.run(work, force, emit, proxyGrace) })
 	}
+	l.tracks.emit = emit
+	l.tracks.run = func(f func(context.Context)) {
+		g.Go(func() error { f(work); return nil })
+	}
+	l.tracks.set(k.cfg.Tracks)
 	for _, gr := range l.groups {
 		gr.cleanTables()
 	}

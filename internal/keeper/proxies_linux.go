@@ -43,7 +43,6 @@ type proxyDesk struct {
 	drainAt    time.Time // from when the connections are to end; zero: they are not
 	saidLeft   time.Time // when the log last told how many there are
 	lastReason string
-	lastShare  uint8
 	stuck      stuckProxy
 }
 
@@ -199,18 +198,16 @@ func (d *proxyDesk) look(now time.Time) (reason string, changed bool) {
 	return reason, changed
 }
 
-// fitness is how well this node could serve (E10): half of it for a proxy that runs, half
-// for the share of the backends that it sees up.
-func (d *proxyDesk) fitness() (value uint8, changed bool) {
+// fitness is how well this node could serve, for what the proxy says (E10): half of it for
+// one that runs, half for the share of the backends that it sees up.
+func (d *proxyDesk) fitness() (value uint8) {
 	if d.now.ready {
 		value = 128
 		if d.now.total > 0 {
 			value += uint8(127 * d.now.up / d.now.total)
 		}
 	}
-	changed = value != d.lastShare
-	d.lastShare = value
-	return value, changed
+	return value
 }
 
 // states describes the processes for status.

@@ -254,6 +254,7 @@ func (l *loop) commitWhenReady(r *reload) {
 			})
 		}
 	}
+	l.tracks.set(r.cfg.Tracks)
 	l.reloads.level.Set(r.cfg.Log.Level)
 	l.reloads.cfg = r.cfg
 	r.waits, r.by = map[string]bool{proxyName: true, controlName: true}, time.Now().Add(commitLimit)

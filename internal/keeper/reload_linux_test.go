@@ -23,7 +23,7 @@ func told(t *testing.T, c *config.Config) string {
 	control := controlStart(c, "v", int(c.Log.Level))
 	control.ConfigHash = "" // it changes with everything
 	b, err := json.Marshal([]any{
-		control, proxyStart(c, 1, int(c.Log.Level)), c.Proxy, c.Log, c.Cluster.BalancerKeys,
+		control, proxyStart(c, 1, int(c.Log.Level)), c.Proxy, c.Log, c.Cluster.BalancerKeys, c.Tracks,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ var others = map[string]string{
 	"gossip_key_file": `"other.key"`, "balancer_key_file": `"third.key"`, "claim": `"hook"` + "\nhook = [\"/bin/move\"]", "hook": "",
 	"redirect": "", "response_headers": `["X-A: b"]`, "certificates": `["other.pem"]`, "client_ca_file": `"other.pem"`,
 	"ciphers": `["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]`, "min_version": `"1.3"`,
-	"address": `"192.168.42.43"`, "advertise": `"192.168.42.13"`, "gossip": `":7950"`, "tcp": "",
+	"address": `"192.168.42.43"`, "advertise": `"192.168.42.13"`, "gossip": `":7950"`, "tcp": "", "command": `["/bin/true"]`,
 }
 
 var (

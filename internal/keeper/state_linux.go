@@ -29,6 +29,7 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 			l.control.child.state(),
 		},
 	}
+	s.Tracks = l.tracks.states()
 	s.Channels, _ = l.channel.listeners()
 	s.Processes = append(s.Processes, l.proxy.states()...)
 	for _, g := range l.groups {
