@@ -241,6 +241,7 @@ type status struct {
 			HeardAgo time.Duration `json:"heard_ago"`
 		}
 	}
+	Tracks    []struct{ Name, State, Reason string }
 	Processes []struct {
 		Name     string
 		PID      int
