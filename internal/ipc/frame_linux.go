@@ -138,6 +138,7 @@ func parseRights(oob []byte) ([]*os.File, error) {
 		return nil, fmt.Errorf("ipc: control message: %w", err)
 	}
 	var files []*os.File
+	var failed error
 	for i := range msgs {
 		fds, err := unix.ParseUnixRights(&msgs[i])
 		if err != nil {
@@ -145,8 +146,17 @@ func parseRights(oob []byte) ([]*os.File, error) {
 		}
 		for _, fd := range fds {
 			unix.CloseOnExec(fd)
-			files = append(files, os.NewFile(uintptr(fd), "ipc"))
+			f, err := Hold(fd, "ipc")
+			if err != nil {
+				failed = err
+				continue // each is to be closed
+			}
+			files = append(files, f)
 		}
+	}
+	if failed != nil {
+		closeAll(files)
+		return nil, failed
 	}
 	return files, nil
 }

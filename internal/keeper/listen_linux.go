@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/internal/ipc"
 )
 
 // deferAccept is how long the kernel keeps a connection to itself until the client has
@@ -79,7 +81,12 @@ func listenOne(lc *net.ListenConfig, network, address string) (*os.File, error) 
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return f, nil
+	defer f.Close()
+	fd, err := ipc.Copy(f)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return ipc.Hold(fd, address)
 }
 
 func frontendOptions(network, _ string, c syscall.RawConn) error {
