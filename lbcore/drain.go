@@ -30,6 +30,28 @@ func (p *Proxy) Resume() { p.draining.Store(false) }
 // misses.
 func (p *Proxy) Connections() ConnCounts { return p.engine.connections() }
 
+// DrainingRequests counts the requests under way to backends that drain.
+func (p *Proxy) DrainingRequests() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var n int64
+	for _, pool := range p.pools {
+		n += pool.drainingRequests()
+	}
+	return n
+}
+
+func (p *Pool) drainingRequests() (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.backends {
+		if b.drain.Load() {
+			n += b.inFlight()
+		}
+	}
+	return n
+}
+
 // StopAccepting leaves new connections in the listeners' queues, and the
 // listeners open: for a process that has the same sockets and takes over.
 // Listeners that a later SetFrontends leaves out are then closed without their

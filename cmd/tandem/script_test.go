@@ -69,7 +69,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, Timeline: exampleTimeline, Why: exampleWhy}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()
@@ -151,6 +151,20 @@ func example() api.Status {
 			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Apps: []api.App{{Pool: "web", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), Weight: 100, Drain: true}}, Tags: map[string]string{"zone": "a", "app": "shop"}},
 		},
 	}
+}
+
+// exampleLogs has two lines of web1, each on a page of its own.
+func exampleLogs(_ context.Context, q api.LogQuery) (api.LogPage, error) {
+	if q.Node != "web1" {
+		return api.LogPage{}, &api.Error{Message: "no member called " + q.Node + " is there", Remedy: "'tandem members' names them"}
+	}
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	page := api.LogPage{Node: "web1", Run: "r", Next: 1, More: true, Lines: []api.LogLine{{Seq: 1, Time: at, Process: "app", Stream: "out", Text: "listening on :3000"}}}
+	if q.Run == "r" && q.After == 1 {
+		page.Next, page.More = 2, false
+		page.Lines = []api.LogLine{{Seq: 2, Time: at.Add(time.Second), Process: "app", Stream: "err", Text: "\x1b[31mred\x1b[0m and \abell", Cut: true}}
+	}
+	return page, nil
 }
 
 func exampleTimeline(q api.TimelineQuery) []api.Entry {

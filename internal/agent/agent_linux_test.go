@@ -15,11 +15,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/agent"
+	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/talk"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -78,7 +81,10 @@ func app(how string) int {
 type fixture struct {
 	t        *testing.T
 	balancer *membership.Cluster
+	requests atomic.Int64 // that the balancer says are under way
+	asked    atomic.Int64 // questions about them
 	port     uint16
+	dir      string
 	signals  chan os.Signal
 	out      *syncBuffer
 	code     chan int
@@ -116,14 +122,14 @@ func freePort(t *testing.T) uint16 {
 }
 
 // start runs a balancer and an agent with the test binary as its app, behaving as how says; "" means no command.
-func start(t *testing.T, how string, change func(*agent.Config)) *fixture {
+func start(t *testing.T, how string, change func(*fixture, *agent.Config)) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, port: freePort(t), signals: make(chan os.Signal, 8), out: &syncBuffer{}, code: make(chan int, 1),
+		t: t, port: freePort(t), signals: make(chan os.Signal, 8), out: &syncBuffer{}, code: make(chan int, 1), dir: t.TempDir(),
 	}
 	balancer, err := membership.Open(membership.Config{
 		Name: "lb1", Bind: netip.MustParseAddrPort("127.0.0.1:0"),
-		Meta: membership.Meta{Role: membership.RoleBalancer}, Log: logTo(f.out),
+		Meta: membership.Meta{Role: membership.RoleBalancer}, Log: logTo(f.out), Answer: f.answer,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,19 +143,24 @@ func start(t *testing.T, how string, change func(*agent.Config)) *fixture {
 		}
 	})
 	self := balancer.Self()
-	cfg := agent.Config{
-		Name: "s1", Pool: "web", Port: f.port, Bind: netip.MustParseAddrPort("127.0.0.1:0"),
-		Join:       []string{netip.AddrPortFrom(self.Addr, self.Port).String()},
-		Check:      agent.Check{HTTP: "/health", Interval: 50 * time.Millisecond},
-		MinBackoff: 20 * time.Millisecond, MaxBackoff: 500 * time.Millisecond,
-		DrainTimeout: 100 * time.Millisecond,
-		Log:          logTo(f.out), Stdout: f.out, Stderr: f.out,
+	flags := config.AgentFlags{
+		Name: "s1", Pools: []string{"web"}, Ports: []string{strconv.Itoa(int(f.port))}, Gossip: "127.0.0.1:0",
+		Join:   []string{netip.AddrPortFrom(self.Addr, self.Port).String()},
+		Checks: []string{"/health"}, CheckInterval: "50ms", Rise: "1", Fall: "2",
 	}
 	if how != "" {
-		cfg.Command = []string{"/usr/bin/env", appEnv + "=" + how, "PORT=" + strconv.Itoa(int(f.port)), os.Args[0]}
+		flags.Command = []string{"/usr/bin/env", appEnv + "=" + how, "PORT=" + flags.Ports[0], os.Args[0]}
 	}
+	parsed, err := config.LoadAgent("", flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := agent.Config{Agent: *parsed, Log: logTo(f.out), Stdout: f.out, Stderr: f.out}
 	if change != nil {
-		change(&cfg)
+		change(f, &cfg)
+	}
+	for i := range cfg.Processes {
+		cfg.Processes[i].MinBackoff, cfg.Processes[i].MaxBackoff = 20*time.Millisecond, 500*time.Millisecond
 	}
 	agentCtx, stopAgent := context.WithCancel(context.Background())
 	wg.Go(func() {
@@ -169,6 +180,15 @@ func start(t *testing.T, how string, change func(*agent.Config)) *fixture {
 		}
 	})
 	return f
+}
+
+// answer is the balancer's word about what is under way.
+func (f *fixture) answer(_ membership.Member, question []byte) ([]byte, error) {
+	if q, err := talk.ParseQuestion(question); err != nil || q.InFlight == nil {
+		return nil, fmt.Errorf("not a question about requests: %q, %w", question, err)
+	}
+	f.asked.Add(1)
+	return talk.Encode(talk.InFlight{Requests: int(f.requests.Load())})
 }
 
 // await waits for cond, for as long as a busy machine may need.
@@ -226,9 +246,8 @@ func (f *fixture) exit(want int) {
 
 func TestAnAppIsAnnouncedWhenItsCheckPassesAndDrainedBeforeItIsStopped(t *testing.T) {
 	snapshot := filepath.Join(t.TempDir(), "members")
-	f := start(t, "polite", func(cfg *agent.Config) {
-		cfg.DrainTimeout, cfg.Snapshot = 300*time.Millisecond, snapshot
-	})
+	f := start(t, "polite", func(_ *fixture, cfg *agent.Config) { cfg.Snapshot = snapshot })
+	f.requests.Store(2)
 	f.await("the app is announced", f.announced)
 	m := f.app()
 	if want := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), f.port); m.Addr != want || m.Pool != "web" || m.Weight != 100 {
@@ -237,8 +256,9 @@ func TestAnAppIsAnnouncedWhenItsCheckPassesAndDrainedBeforeItIsStopped(t *testin
 	f.signals <- syscall.SIGTERM
 	f.await("drain is announced while the app serves", func() bool {
 		m := f.app()
-		return m.Drain && m.Addr.IsValid() && f.get("/pid") != ""
+		return m.Drain && m.Addr.IsValid() && f.asked.Load() >= 3 && f.get("/pid") != ""
 	})
+	f.requests.Store(0)
 	f.exit(7)
 	f.await("the agent has left", func() bool { return f.agentSeen().State == membership.StateLeft })
 	self := f.balancer.Self()
@@ -267,7 +287,7 @@ func TestACommandThatEndsIsUnannouncedAndStartedAgain(t *testing.T) {
 			return now != "" && now != before && f.announced()
 		})
 	}
-	if n := strings.Count(f.out.String(), "app ended by itself"); n != 3 {
+	if n := strings.Count(f.out.String(), "ended by itself"); n != 3 {
 		t.Errorf("%d ends logged, want 3", n)
 	}
 }
@@ -291,14 +311,17 @@ func TestAnAppThatEndsByOurSignalIsNoFailure(t *testing.T) {
 }
 
 func TestAnAppThatIgnoresSIGTERMIsKilledWhenItsGraceIsOver(t *testing.T) {
-	f := start(t, "stubborn", func(cfg *agent.Config) { cfg.StopGrace = 50 * time.Millisecond })
+	f := start(t, "stubborn", func(_ *fixture, cfg *agent.Config) { cfg.Processes[0].StopTimeout = 50 * time.Millisecond })
 	f.await("the app is announced", f.announced)
 	f.signals <- syscall.SIGTERM
 	f.exit(0)
 }
 
 func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
-	f := start(t, "stubborn", func(cfg *agent.Config) { cfg.StopGrace, cfg.DrainTimeout = time.Hour, time.Hour })
+	f := start(t, "stubborn", func(f *fixture, cfg *agent.Config) {
+		cfg.Processes[0].StopTimeout, cfg.DrainTime = time.Hour, time.Hour
+		f.requests.Store(1)
+	})
 	f.await("the app is announced", f.announced)
 	f.signals <- syscall.SIGTERM
 	f.await("draining has begun", func() bool { return f.app().Drain })
@@ -310,7 +333,7 @@ func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
 }
 
 func TestAnAppThatRunsAlreadyIsAnnouncedWithoutACommand(t *testing.T) {
-	f := start(t, "", func(cfg *agent.Config) { cfg.Check.HTTP = "" })
+	f := start(t, "", func(_ *fixture, cfg *agent.Config) { cfg.Apps[0].Check.Kind = config.CheckTCP })
 	f.await("the agent has joined", func() bool { return f.agentSeen().State == membership.StateAlive })
 	if f.announced() {
 		t.Error("announced before there is an app")
@@ -324,4 +347,17 @@ func TestAnAppThatRunsAlreadyIsAnnouncedWithoutACommand(t *testing.T) {
 	f.await("it is announced no more", func() bool { return !f.announced() })
 	f.signals <- syscall.SIGINT
 	f.exit(0)
+}
+
+func TestTheDrainTimeBoundsTheWaitForTheBalancers(t *testing.T) {
+	f := start(t, "polite", func(f *fixture, cfg *agent.Config) {
+		cfg.DrainTime = 300 * time.Millisecond
+		f.requests.Store(1)
+	})
+	f.await("the app is announced", f.announced)
+	f.signals <- syscall.SIGTERM
+	f.exit(7)
+	if out := f.out.String(); !strings.Contains(out, "the drain time is over") {
+		t.Errorf("it does not say so:\n%s", out)
+	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/config"
 )
 
 // While an app is unwell it is checked every eagerInterval for eagerTime: mostly it is only starting.
@@ -22,29 +24,22 @@ const maxBody = 64 << 10
 
 // checkResult is the result of one check. Only that of the current run of the app means something.
 type checkResult struct {
+	app int
 	run int64
 	err error // why it failed
 }
 
-// checker checks the app for ever.
+// checker checks one app for ever.
 type checker struct {
-	cfg    Check
-	target string        // address and port
-	run    atomic.Int64  // of the app; each start and end begins another
-	again  chan struct{} // check at once; capacity 1
-	out    chan checkResult
-	client *http.Client
+	probe probe
+	every time.Duration
+	app   int
+	run   atomic.Int64  // of the app; each start and end begins another
+	again chan struct{} // check at once; capacity 1
 }
 
-func newChecker(cfg Check, port uint16) *checker {
-	return &checker{
-		cfg: cfg, target: netip.AddrPortFrom(cfg.Addr, port).String(),
-		again: make(chan struct{}, 1), out: make(chan checkResult),
-		client: &http.Client{
-			Transport:     &http.Transport{DisableKeepAlives: true, Proxy: nil},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+func newChecker(cfg config.Check, addr netip.Addr, port uint16, app int) *checker {
+	return &checker{probe: newProbe(cfg, addr, port), every: cfg.Interval, app: app, again: make(chan struct{}, 1)}
 }
 
 // begin says that the app has started or ended: results of checks begun before are void, and the next is due at once.
@@ -57,21 +52,21 @@ func (c *checker) begin() {
 }
 
 // loop checks until ctx ends.
-func (c *checker) loop(ctx context.Context) {
+func (c *checker) loop(ctx context.Context, out chan<- checkResult) {
 	var run int64
 	wellUntil := time.Now()
 	for ctx.Err() == nil {
-		res := checkResult{run: c.run.Load()}
-		res.err = c.check(ctx)
+		res := checkResult{app: c.app, run: c.run.Load()}
+		res.err = c.probe.ask(ctx)
 		select {
-		case c.out <- res:
+		case out <- res:
 		case <-ctx.Done():
 			return
 		}
 		if res.err == nil || res.run != run {
 			run, wellUntil = res.run, time.Now()
 		}
-		wait := c.cfg.Interval
+		wait := c.every
 		if res.err != nil && time.Since(wellUntil) < eagerTime {
 			wait = min(wait, eagerInterval)
 		}
@@ -90,31 +85,65 @@ func (c *checker) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// check asks the app once and returns why it is not well.
-func (c *checker) check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+// probe is one way of asking whether something is well.
+type probe struct {
+	cfg    config.Check
+	target string // address and port
+	client *http.Client
+}
+
+func newProbe(cfg config.Check, addr netip.Addr, port uint16) probe {
+	if !addr.IsValid() {
+		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return probe{
+		cfg: cfg, target: netip.AddrPortFrom(addr, port).String(),
+		client: &http.Client{
+			Transport:     &http.Transport{DisableKeepAlives: true, Proxy: nil},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// ask asks once and returns why it is not well.
+func (p probe) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
 	defer cancel()
-	if c.cfg.HTTP == "" {
-		var d net.Dialer
-		conn, err := d.DialContext(ctx, "tcp", c.target)
+	if p.cfg.Kind == config.CheckTCP {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.target)
 		if err != nil {
 			return err
 		}
 		return conn.Close()
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.target+c.cfg.HTTP, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.target+p.cfg.Path, nil)
 	if err != nil {
 		return err
 	}
+	req.Host = p.cfg.Host // empty: the target
 	req.Header.Set("User-Agent", "tandem-agent")
-	resp, err := c.client.Do(req)
+	resp, err := p.client.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode < 200 || resp.StatusCode > 399 {
-		return fmt.Errorf("GET %s: %s", c.cfg.HTTP, resp.Status)
+	if resp.StatusCode < p.cfg.StatusMin || resp.StatusCode > p.cfg.StatusMax {
+		return fmt.Errorf("GET %s: %s", p.cfg.Path, resp.Status)
 	}
 	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody))
 	return err
+}
+
+// until asks every eagerInterval until it is well, and reports whether it is; not when ctx ends before.
+func (p probe) until(ctx context.Context) bool {
+	tick := time.NewTicker(eagerInterval)
+	defer tick.Stop()
+	for p.ask(ctx) != nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return ctx.Err() == nil
 }

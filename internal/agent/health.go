@@ -1,7 +1,5 @@
 package agent
 
-import "time"
-
 // health turns the results of checks into well or not. It is pure.
 type health struct {
 	rise, fall int
@@ -28,20 +26,4 @@ func (h *health) observe(passed bool) bool {
 		h.well, h.streak, h.fresh = passed, 0, false
 	}
 	return h.well
-}
-
-// backoff is the pause before a restart. It doubles while the command keeps ending soon. It is pure.
-type backoff struct {
-	least, most time.Duration
-	next        time.Duration
-}
-
-// after returns how long to wait after a run that lasted ran.
-func (b *backoff) after(ran time.Duration) time.Duration {
-	if b.next == 0 || ran >= b.most {
-		b.next = b.least
-	}
-	wait := b.next
-	b.next = min(2*b.next, b.most)
-	return wait
 }

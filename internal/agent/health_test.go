@@ -48,19 +48,3 @@ func TestBackoffDoublesUpToItsBoundAndForgetsAfterALongRun(t *testing.T) {
 		t.Errorf("got %v, want %s", got, want)
 	}
 }
-
-func TestAllThatIsWrongWithAConfigIsSaidAtOnce(t *testing.T) {
-	cfg := Config{
-		Weight: 300, Check: Check{HTTP: "health", Interval: -1, Rise: -1}, Command: []string{"no-such-program-anywhere"},
-		MinBackoff: time.Minute, MaxBackoff: time.Second,
-	}
-	err := cfg.complete()
-	for _, want := range []string{
-		"--pool", "--port", "weight 300", `"health" does not begin with /`, "check interval -1ns", "rise -1",
-		"no-such-program-anywhere", "min backoff 1m0s",
-	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q is missing in: %v", want, err)
-		}
-	}
-}

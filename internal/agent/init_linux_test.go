@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/agent"
+	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
@@ -31,7 +31,6 @@ func agentMain(how string) int {
 			}
 		}
 	}
-	port, _ := strconv.Atoi(os.Getenv("PORT"))
 	signals := make(chan os.Signal, 1)
 	if how == "init" {
 		go func() {
@@ -39,10 +38,14 @@ func agentMain(how string) int {
 			signals <- syscall.SIGTERM
 		}()
 	}
-	code, err := agent.Run(context.Background(), agent.Config{
-		Name: "s1", Pool: "web", Port: uint16(port), Bind: netip.MustParseAddrPort("127.0.0.1:0"),
-		Command: os.Args[1:], DrainTimeout: time.Millisecond,
-	}, signals)
+	cfg, err := config.LoadAgent("", config.AgentFlags{
+		Name: "s1", Pools: []string{"web"}, Ports: []string{os.Getenv("PORT")}, Gossip: "127.0.0.1:0", Command: os.Args[1:],
+	})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	code, err := agent.Run(context.Background(), agent.Config{Agent: *cfg}, signals)
 	if err != nil {
 		fmt.Println(err)
 	}
@@ -110,8 +113,9 @@ func TestTheAppDiesWithItsAgent(t *testing.T) {
 }
 
 func TestOutputIsPassedOnUnchanged(t *testing.T) {
-	f := start(t, "", func(cfg *agent.Config) {
-		cfg.Command = []string{"/bin/sh", "-c", `printf 'one\r\ntwo \033[1m'; printf 'three\n' >&2; sleep 1000`}
+	f := start(t, "", func(_ *fixture, cfg *agent.Config) {
+		cfg.Processes = []config.Process{{Name: "app", StopTimeout: time.Hour}}
+		cfg.Processes[0].Command = []string{"/bin/sh", "-c", `printf 'one\r\ntwo \033[1m'; printf 'three\n' >&2; sleep 1000`}
 	})
 	f.await("all of it", func() bool {
 		out := f.out.String()
@@ -123,9 +127,10 @@ func TestOutputIsPassedOnUnchanged(t *testing.T) {
 
 func TestChildrenOfTheAppDoNotOutliveIt(t *testing.T) {
 	// A shell without exec, as "npm start" is: the server itself is its child, and stubborn.
-	f := start(t, "", func(cfg *agent.Config) {
-		cfg.StopGrace = 100 * time.Millisecond
-		cfg.Command = []string{"/bin/sh", "-c", fmt.Sprintf("%s=stubborn PORT=%d %s & wait", appEnv, cfg.Port, os.Args[0])}
+	f := start(t, "", func(f *fixture, cfg *agent.Config) {
+		cfg.Processes = []config.Process{{Name: "app", StopTimeout: 100 * time.Millisecond}}
+		cfg.Processes[0].Command = []string{"/bin/sh", "-c", fmt.Sprintf("%s=stubborn PORT=%d %s & wait", appEnv, f.port, os.Args[0])}
+		cfg.Apps[0].Process = "app"
 	})
 	f.await("the app is announced", f.announced)
 	f.signals <- syscall.SIGTERM
@@ -141,9 +146,11 @@ func TestSeveralAgentsFitOnOneHost(t *testing.T) {
 	var out syncBuffer
 	for i := range signals {
 		go func() {
-			c, err := agent.Run(context.Background(), agent.Config{
-				Pool: "web", Port: freePort(t), Advertise: netip.MustParseAddr("127.0.0.1"), Log: logTo(&out),
-			}, signals[i])
+			cfg, err := config.LoadAgent("", config.AgentFlags{Pools: []string{"web"}, Ports: []string{strconv.Itoa(int(freePort(t)))}, Advertise: "127.0.0.1"})
+			if err != nil {
+				t.Error(err)
+			}
+			c, err := agent.Run(context.Background(), agent.Config{Agent: *cfg, Log: logTo(&out)}, signals[i])
 			if err != nil {
 				t.Error(err)
 			}

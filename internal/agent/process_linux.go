@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -11,56 +10,60 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/internal/config"
 )
 
-// outputGrace is how long output is still read after the app and its group have ended: who left the group may hold
+// outputGrace is how long output is still read after a process and its group have ended: who left the group may hold
 // the pipe for ever.
 const outputGrace = time.Second
 
-// process is one run of the command.
+// process is one run of a program.
 type process struct {
-	cmd     *exec.Cmd
-	started time.Time
-	ended   chan struct{} // closed when it has ended, and with it all of its process group
+	index int // in the plan
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when it has ended, and with it all of its process group
 }
 
-// startProcess starts the command in a process group of its own, which signals go to: so a shell in between keeps
-// nobody from hearing them. The kernel kills it when the agent dies. Its goroutine, in running, ends when its output
-// has ended too, which may be up to outputGrace after ended.
-func startProcess(command []string, stdout, stderr io.Writer, running *sync.WaitGroup) (*process, error) {
-	p := &process{cmd: exec.Command(command[0], command[1:]...), ended: make(chan struct{})}
+// startProcess starts a program in a process group of its own, which signals go to: so a shell in between keeps
+// nobody from hearing them. The kernel kills it when the agent dies. When it has ended, it is sent to exits, which has
+// room for it. Its goroutine, in running, ends when its output has ended too, which may be up to outputGrace later.
+func startProcess(index int, cfg config.Process, env []string, out, errs *stream, running *sync.WaitGroup, exits chan<- *process) (*process, error) {
+	p := &process{index: index, cmd: exec.Command(cfg.Command[0], cfg.Command[1:]...), ended: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	p.cmd.Dir, p.cmd.Env = cfg.Directory, append(append(os.Environ(), env...), cfg.Env...)
 	var copying sync.WaitGroup
-	out, err := passOn(stdout, &copying)
+	outPipe, err := newPipe(out, &copying)
 	if err != nil {
 		return nil, err
 	}
-	errs, err := passOn(stderr, &copying)
+	errPipe, err := newPipe(errs, &copying)
 	if err != nil {
-		out.closeAll()
+		outPipe.close()
 		return nil, err
 	}
-	p.cmd.Stdout, p.cmd.Stderr = out.end, errs.end
+	p.cmd.Stdout, p.cmd.Stderr = outPipe.end, errPipe.end
 	begun := make(chan error)
 	running.Go(func() {
 		// Pdeathsig goes by the thread that started the child, not by the process: this one must not end before it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		p.started = time.Now()
 		err := p.cmd.Start()
-		out.closeEnd()
-		errs.closeEnd()
-		begun <- err
-		if err != nil {
-			out.closeAll()
-			errs.closeAll()
-			return
+		outPipe.end.Close()
+		errPipe.end.Close()
+		if err == nil {
+			out.pid.Store(int64(p.cmd.Process.Pid))
+			errs.pid.Store(int64(p.cmd.Process.Pid))
 		}
-		awaitDeath(p.cmd.Process.Pid)
-		p.signal(syscall.SIGKILL) // what it left behind, before its pid, which is the group's, can be another's
-		_ = p.cmd.Wait()          // how it ended is in ProcessState
-		close(p.ended)
-		late := time.AfterFunc(outputGrace, func() { out.closeAll(); errs.closeAll() })
+		begun <- err
+		if err == nil {
+			awaitDeath(p.cmd.Process.Pid)
+			p.signal(syscall.SIGKILL) // what it left behind, before its pid, which is the group's, can be another's
+			_ = p.cmd.Wait()          // how it ended is in ProcessState
+			close(p.ended)
+			exits <- p
+		}
+		late := time.AfterFunc(outputGrace, func() { outPipe.close(); errPipe.close() })
 		copying.Wait()
 		late.Stop()
 	})
@@ -91,39 +94,24 @@ func (p *process) exitCode() int {
 	return status.ExitStatus()
 }
 
-// output passes what a process writes on to a writer. A file is handed to the process itself.
-type output struct {
-	end  *os.File // the process's
-	read *os.File // nil for a file
-}
+// pipe is what a process writes into.
+type pipe struct{ end, read *os.File }
 
-func passOn(w io.Writer, copying *sync.WaitGroup) (output, error) {
-	if f, ok := w.(*os.File); ok {
-		return output{end: f}, nil
-	}
+// newPipe makes a pipe that is read to its end in a goroutine of copying.
+func newPipe(s *stream, copying *sync.WaitGroup) (pipe, error) {
 	r, end, err := os.Pipe()
 	if err != nil {
-		return output{}, err
+		return pipe{}, err
 	}
 	copying.Go(func() {
 		defer r.Close()
-		if _, err := io.Copy(w, r); err != nil && !errors.Is(err, os.ErrClosed) {
-			_, _ = io.Copy(io.Discard, r) // the app must not block, or die, since nobody takes its lines
-		}
+		_, _ = io.Copy(struct{ io.Writer }{s}, r) // its error is the end
+		s.split.End()
 	})
-	return output{end: end, read: r}, nil
+	return pipe{end, r}, nil
 }
 
-// closeEnd closes the agent's copy of the process's end.
-func (o output) closeEnd() {
-	if o.read != nil {
-		o.end.Close()
-	}
-}
-
-func (o output) closeAll() {
-	if o.read != nil {
-		o.end.Close()
-		o.read.Close()
-	}
+func (p pipe) close() {
+	p.end.Close()
+	p.read.Close()
 }

@@ -11,28 +11,31 @@ import (
 	"syscall"
 )
 
-// reaper collects orphans, which fall to process 1, and nobody else: the app belongs to its process.
+// reaper collects orphans, which fall to process 1, and nobody else: what the agent has started belongs to its process.
 type reaper struct {
-	mu  sync.Mutex // protects own; held while the app is started, so that no app is taken for an orphan
-	own int        // pid of the app; 0 while none runs
+	mu  sync.Mutex   // protects own; held while a process is started, so that none is taken for an orphan
+	own map[int]bool // pids of what the agent has started, and not forgotten
 }
 
-// start starts the app under the reaper's eyes.
+// start starts a process under the reaper's eyes.
 func (r *reaper) start(begin func() (*process, error)) (*process, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p, err := begin()
 	if err == nil {
-		r.own = p.cmd.Process.Pid
+		if r.own == nil {
+			r.own = map[int]bool{}
+		}
+		r.own[p.cmd.Process.Pid] = true
 	}
 	return p, err
 }
 
-// forget says that the app has ended and was waited for: its pid may be anybody's now.
-func (r *reaper) forget() {
+// forget says that p has ended and was waited for: its pid may be anybody's now.
+func (r *reaper) forget(p *process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.own = 0
+	delete(r.own, p.cmd.Process.Pid)
 }
 
 // loop reaps until ctx ends, if this is process 1.
@@ -53,12 +56,13 @@ func (r *reaper) loop(ctx context.Context) {
 	}
 }
 
-// reap collects all dead children but the app. wait4(-1) would take the app's status from under its process.
+// reap collects all dead children but those that the agent has started: wait4(-1) would take their status from under
+// their process.
 func (r *reaper) reap() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, pid := range deadChildren(os.Getpid()) {
-		if pid != r.own {
+		if !r.own[pid] {
 			_, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 		}
 	}

@@ -38,6 +38,8 @@ type Server struct {
 	// VIP or group, or an error for the operator.
 	Timeline func(TimelineQuery) []Entry
 	Why      func(of string) (Story, *Error)
+	// Logs returns a page of an agent's log.
+	Logs func(context.Context, LogQuery) (LogPage, error)
 	// Who says who is at the other end of a connection, for [Caller]; nil: nobody asks.
 	Who func(net.Conn) string
 }
@@ -94,11 +96,12 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/join", takeOrder(s.Join))
 	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
 	s.timelineRoutes(mux)
+	s.logRoutes(mux)
 	s.reloadRoute(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, GET /v1/logs, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

@@ -37,11 +37,11 @@ var parts = []part{
 	},
 	{
 		"internal/control",
-		[]string{"membership", "internal/ipc", "internal/api", "internal/web", "internal/metrics", "internal/timeline", "internal/hook"},
+		[]string{"membership", "internal/ipc", "internal/api", "internal/web", "internal/metrics", "internal/timeline", "internal/hook", "internal/talk"},
 		"the operator's side: it can ask the keeper, but not be it",
 	},
 	{"internal/proxy", []string{"lbcore", "internal/ipc"}, "the process that clients talk to knows nothing else"},
-	{"internal/agent", []string{"membership", "internal/config", "internal/hook"}, "runs beside an app; no balancer's code"},
+	{"internal/agent", []string{"membership", "internal/config", "internal/hook", "internal/talk"}, "runs beside an app; no balancer's code"},
 	{
 		"internal/demo",
 		[]string{"internal/lab"},
@@ -52,6 +52,7 @@ var parts = []part{
 	{"internal/bench", []string{"internal/lab"}, "measures processes, so it needs none of their packages"},
 	{"internal/e2e", []string{"internal/lab"}, "tests processes, so it needs none of their packages"},
 
+	{"internal/talk", nil, "a leaf: what agents and balancers ask each other; both ends import it, and neither the other"},
 	{"internal/config", nil, "a leaf: file and flags to values"},
 	{"internal/api", nil, "a leaf: what is said on the control socket"},
 	{"internal/ipc", nil, "a leaf: what the three processes say to each other"},

@@ -126,6 +126,16 @@ func (f *AgentFlags) apps(c *agentChecker, root *node) {
 		c.add(earlier.key, "apps are given by the flags --pool and --port, too", "give them in one place")
 		return
 	}
+	switch {
+	case len(f.Ports) == 0:
+		c.add(place{file: "--port"}, "is needed beside --pool", "say where the app listens: --port 3000")
+	case len(f.Pools) == 0:
+		c.add(place{file: "--pool"}, "is needed beside --port", "say which pool the app serves: --pool web")
+	}
+	if len(c.errs) > 0 {
+		c.partial = true
+		return
+	}
 	for flag, values := range map[string][]string{"--pool": f.Pools, "--weight": f.Weights, "--check": f.Checks} {
 		if n := len(values); n > 1 && n != len(f.Ports) {
 			c.add(place{file: flag}, fmt.Sprintf("is given %d times, beside %d times --port", n, len(f.Ports)), "give it once for all ports, or once for each, in the same order")
@@ -134,7 +144,7 @@ func (f *AgentFlags) apps(c *agentChecker, root *node) {
 	}
 	at := place{file: "flags"}
 	apps := &node{kind: kindList, headers: true, key: at, at: at}
-	for i := range max(len(f.Ports), 1) {
+	for i := range f.Ports {
 		app, check := newTable(at), newTable(at)
 		app.flag("pool", "--pool", kindText, nth(f.Pools, i))
 		app.flag("port", "--port", kindNumber, nth(f.Ports, i))

@@ -168,7 +168,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	}
 	defer has.close()
 	cfg := clusterConfig(p.start)
-	cfg.Log, cfg.SnapshotFile, cfg.RingFile = p.log, has.members, has.keys
+	cfg.Log, cfg.SnapshotFile, cfg.RingFile, cfg.Answer = p.log, has.members, has.keys, p.answer
 	p.openTimeline(has.timeline)
 	p.openHands(has.hands)
 	if p.cluster, err = membership.Open(cfg); err != nil {

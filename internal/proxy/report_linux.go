@@ -72,8 +72,8 @@ func (p *Process) setBackends(m *ipc.Pools) {
 	}
 }
 
-// report tells keeper and control the state of the backends whenever one changes, and
-// every second; and the keeper the number of connections.
+// report tells keeper and control the state of the backends whenever one changes, or the
+// number of requests under way to those that drain, and every second; and the keeper the number of connections.
 func (p *Process) report(ctx context.Context) error {
 	tick := time.NewTicker(countInterval)
 	defer tick.Stop()
@@ -82,13 +82,17 @@ func (p *Process) report(ctx context.Context) error {
 		stateAt = time.Now()
 		rest    time.Time // until then no state is sent
 		rested  <-chan time.Time
-		changed bool // since stateAt
+		changed bool  // since stateAt
+		waited  int64 // requests that agents with draining apps wait for, as last counted
 	)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			if n := p.core.DrainingRequests(); n != waited {
+				waited, changed = n, true
+			}
 		case <-rested:
 			rested = nil
 		case <-p.core.Changes():

@@ -69,15 +69,15 @@ func TestARingKeepsTheNewestWithinItsBound(t *testing.T) {
 			t.Fatalf("after %d lines: room for %d, %d bytes", i+1, cap(r.lines), r.size)
 		}
 	}
-	texts := func(lines []Line, lost uint64) string {
+	texts := func(p Page) string {
 		var all []string
-		for _, l := range lines {
+		for _, l := range p.Lines {
 			if l.Text != fmt.Sprintf("line %05d", l.Seq) {
 				t.Errorf("line %d is %q", l.Seq, l.Text)
 			}
 			all = append(all, fmt.Sprint(l.Seq))
 		}
-		return fmt.Sprintf("%s lost %d", strings.Join(all, " "), lost)
+		return fmt.Sprintf("%s lost %d next %d %v", strings.Join(all, " "), p.Lost, p.Next, p.More)
 	}
 	for _, tc := range []struct {
 		seq     uint64
@@ -85,14 +85,14 @@ func TestARingKeepsTheNewestWithinItsBound(t *testing.T) {
 		bytes   int
 		want    string
 	}{
-		{0, "", 1 << 20, "991 992 993 994 995 996 997 998 999 1000 lost 990"},
-		{989, "", 1 << 20, "991 992 993 994 995 996 997 998 999 1000 lost 1"},
-		{990, "", 3 * (overhead + 10), "991 992 993 lost 0"},
-		{997, "", 1 << 20, "998 999 1000 lost 0"},
-		{996, "a", 1 << 20, "997 999 lost 0"},
-		{999, "", 1, "1000 lost 0"},
-		{1000, "", 1 << 20, " lost 0"},
-		{7000, "", 1 << 20, " lost 0"},
+		{0, "", 1 << 20, "991 992 993 994 995 996 997 998 999 1000 lost 990 next 1000 false"},
+		{989, "", 1 << 20, "991 992 993 994 995 996 997 998 999 1000 lost 1 next 1000 false"},
+		{990, "", 3 * (overhead + 10), "991 992 993 lost 0 next 993 true"},
+		{997, "", 1 << 20, "998 999 1000 lost 0 next 1000 false"},
+		{996, "a", 1 << 20, "997 999 lost 0 next 1000 false"},
+		{999, "", 1, "1000 lost 0 next 1000 false"},
+		{1000, "", 1 << 20, " lost 0 next 1000 false"},
+		{7000, "", 1 << 20, " lost 0 next 1000 false"},
 	} {
 		if got := texts(r.After(tc.seq, tc.process, tc.bytes)); got != tc.want {
 			t.Errorf("after %d of %q in %d bytes: %s, want %s", tc.seq, tc.process, tc.bytes, got, tc.want)
@@ -103,12 +103,12 @@ func TestARingKeepsTheNewestWithinItsBound(t *testing.T) {
 		process string
 		want    uint64
 	}{{3, "", 997}, {0, "", 1000}, {100, "", 990}, {2, "a", 996}} {
-		if last, before := r.Newest(tc.n, tc.process); last != 1000 || before != tc.want {
-			t.Errorf("the %d newest of %q begin after %d of %d, want %d", tc.n, tc.process, before, last, tc.want)
+		if before := r.Before(tc.n, tc.process); before != tc.want {
+			t.Errorf("the %d newest of %q begin after %d, want %d", tc.n, tc.process, before, tc.want)
 		}
 	}
 	r.Add(Line{Text: strings.Repeat("x", 2000)})
-	if got := texts(r.After(0, "", 1<<20)); got != " lost 1001" {
+	if got := texts(r.After(0, "", 1<<20)); got != " lost 1001 next 1001 false" {
 		t.Errorf("a line that does not fit: %s", got)
 	}
 }

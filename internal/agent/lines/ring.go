@@ -39,19 +39,28 @@ func (r *Ring) Add(l Line) {
 	}
 }
 
-// After returns lines newer than the one of number seq, oldest first, of at most bytes of text and overhead, but one in
-// any case, and how many of those newer than seq are not kept any more. A process named "" stands for all.
-func (r *Ring) After(seq uint64, process string, bytes int) (lines []Line, lost uint64) {
+// Page is some of the lines that a Ring keeps.
+type Page struct {
+	Lines []Line // oldest first
+	Lost  uint64 // lines before them that are not kept any more
+	Next  uint64 // what to give to After for the next page
+	More  bool   // it has lines already
+}
+
+// After returns lines newer than the one of number seq, of at most bytes of text and overhead, but one in any case. A
+// process named "" stands for all.
+func (r *Ring) After(seq uint64, process string, bytes int) Page {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	kept := r.lines[r.head:]
 	oldest := r.last - uint64(len(kept)) + 1
+	page := Page{Next: r.last}
 	if seq+1 < oldest {
-		lost = oldest - seq - 1
+		page.Lost = oldest - seq - 1
 		seq = oldest - 1
 	}
 	if seq >= r.last {
-		return nil, lost
+		return page
 	}
 	size := 0
 	for _, l := range kept[seq+1-oldest:] {
@@ -59,25 +68,26 @@ func (r *Ring) After(seq uint64, process string, bytes int) (lines []Line, lost 
 			continue
 		}
 		size += overhead + len(l.Text)
-		if size > bytes && len(lines) > 0 {
+		if size > bytes && len(page.Lines) > 0 {
+			page.Next, page.More = page.Lines[len(page.Lines)-1].Seq, true
 			break
 		}
-		lines = append(lines, l)
+		page.Lines = append(page.Lines, l)
 	}
-	return lines, lost
+	return page
 }
 
-// Newest returns the number of the newest line, 0 if there was none, and that of the line before the n newest kept ones
-// of a process ("" for all): what to give to After for those.
-func (r *Ring) Newest(n int, process string) (last, before uint64) {
+// Before returns the number of the line before the n newest kept ones of a process ("" for all): what to give to After
+// for those.
+func (r *Ring) Before(n int, process string) uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before = r.last
+	before := r.last
 	for i := len(r.lines) - 1; i >= r.head && n > 0; i-- {
 		before = r.lines[i].Seq - 1
 		if process == "" || r.lines[i].Process == process {
 			n--
 		}
 	}
-	return r.last, before
+	return before
 }
