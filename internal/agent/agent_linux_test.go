@@ -121,15 +121,23 @@ func freePort(t *testing.T) uint16 {
 	return netip.MustParseAddrPort(l.Addr().String()).Port()
 }
 
+// gossipKey is what everybody here holds.
+var gossipKey = []byte("0123456789abcdef")
+
 // start runs a balancer and an agent with the test binary as its app, behaving as how says; "" means no command.
 func start(t *testing.T, how string, change func(*fixture, *agent.Config)) *fixture {
+	t.Helper()
+	return startWith(t, [][]byte{gossipKey}, how, change)
+}
+
+func startWith(t *testing.T, keys [][]byte, how string, change func(*fixture, *agent.Config)) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, port: freePort(t), signals: make(chan os.Signal, 8), out: &syncBuffer{}, code: make(chan int, 1), dir: t.TempDir(),
 	}
 	balancer, err := membership.Open(membership.Config{
 		Name: "lb1", Bind: netip.MustParseAddrPort("127.0.0.1:0"),
-		Meta: membership.Meta{Role: membership.RoleBalancer}, Log: logTo(f.out), Answer: f.answer,
+		Meta: membership.Meta{Role: membership.RoleBalancer}, Log: logTo(f.out), Answer: f.answer, Keys: keys,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +163,7 @@ func start(t *testing.T, how string, change func(*fixture, *agent.Config)) *fixt
 	if err != nil {
 		t.Fatal(err)
 	}
+	parsed.Keys = keys
 	cfg := agent.Config{Agent: *parsed, Log: logTo(f.out), Stdout: f.out, Stderr: f.out}
 	if change != nil {
 		change(f, &cfg)
