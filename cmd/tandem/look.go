@@ -106,6 +106,9 @@ func printStatus(w io.Writer, s api.Status) error {
 			return err
 		}
 	}
+	if len(s.Hooks) > 0 {
+		return printHooks(w, s.Hooks, s.At)
+	}
 	return nil
 }
 
@@ -118,6 +121,16 @@ func reasons(counts map[string]uint64) string {
 		}
 	}
 	return cmp.Or(b.String(), " none")
+}
+
+func printHooks(w io.Writer, hooks []api.Hook, now time.Time) error {
+	fmt.Fprintln(w)
+	t := newTable(w, "HOOK", "RUNS", "FAILED", "TIMED OUT", "RUNNING", "WAITING", "DROPPED", "LAST", "LAST ERROR")
+	for _, h := range hooks {
+		t.row(h.Name, fmt.Sprint(h.Runs), fmt.Sprint(h.Failed), fmt.Sprint(h.TimedOut), fmt.Sprint(h.Running), fmt.Sprint(h.Waiting),
+			fmt.Sprint(h.Dropped), ago(now, h.Last), h.LastErr)
+	}
+	return t.flush()
 }
 
 func printGroup(w io.Writer, g api.Group, now time.Time) {

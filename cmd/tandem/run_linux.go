@@ -15,6 +15,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/control"
 	"github.com/tandem-lb/tandem/internal/keeper"
 	"github.com/tandem-lb/tandem/internal/proxy"
+	"github.com/tandem-lb/tandem/internal/runner"
 )
 
 // childFD is where the keeper puts its child's end of their socketpair.
@@ -80,5 +81,5 @@ func childCommands() []*cobra.Command {
 			},
 		}
 	}
-	return []*cobra.Command{child("control", control.Run), child("proxy", proxy.Run)}
+	return []*cobra.Command{child("control", control.Run), child("proxy", proxy.Run), child("runner", runner.Run)}
 }

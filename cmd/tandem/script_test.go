@@ -146,6 +146,10 @@ func example() api.Status {
 			{ID: "web1", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), State: "up", Since: now.Add(-49 * time.Hour), Weight: 100, Requests: 700},
 			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Weight: 50, Errors: 3, ByHand: &api.ByHand{Weight: 50, Who: "uid 0 (process 300)", Node: "lb2", At: now.Add(-time.Hour)}},
 		}}},
+		Hooks: []api.Hook{
+			{Name: "join.sh", Runs: 12, Failed: 2, TimedOut: 1, Running: 1, Waiting: 3, Last: now.Add(-time.Minute), LastErr: "exit status 1"},
+			{Name: "notify"},
+		},
 		Members: []api.Member{
 			{Name: "lb1", Role: "balancer", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.11:7946")},
 			{Name: "web1", Role: "agent", State: "alive", Addr: netip.MustParseAddrPort("192.168.42.21:7946"), Apps: []api.App{{Pool: "web", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), Weight: 100, Drain: true}}, Tags: map[string]string{"zone": "a", "app": "shop"}},

@@ -30,6 +30,7 @@ type Status struct {
 	Frontends      []Frontend    `json:"frontends"`
 	Pools          []Pool        `json:"pools"`
 	Members        []Member      `json:"members"`
+	Hooks          []Hook        `json:"hooks,omitempty"`
 	Gossip         Gossip        `json:"gossip"`
 	Timeline       TimelineFile  `json:"timeline"`
 
@@ -254,6 +255,19 @@ type App struct {
 	Addr   netip.AddrPort `json:"addr,omitzero"` // none: it is not announced, since its check fails
 	Weight int            `json:"weight"`
 	Drain  bool           `json:"drain,omitempty"`
+}
+
+// Hook is what became of one hook's programs since the control process started.
+type Hook struct {
+	Name     string    `json:"name"`
+	Waiting  int       `json:"waiting"` // events
+	Running  int       `json:"running"`
+	Runs     uint64    `json:"runs"`      // that have ended
+	Failed   uint64    `json:"failed"`    // of these, timed-out ones included
+	TimedOut uint64    `json:"timed_out"` // killed after their timeout
+	Dropped  uint64    `json:"dropped"`   // events that found the queue full
+	Last     time.Time `json:"last,omitzero"`
+	LastErr  string    `json:"last_error,omitempty"` // of the newest failure
 }
 
 // Done is the answer to an order that was carried out.

@@ -18,7 +18,7 @@ var parts = []part{
 	{
 		"cmd/tandem",
 		[]string{
-			"internal/keeper", "internal/control", "internal/proxy", "internal/agent", "internal/api", "internal/config",
+			"internal/keeper", "internal/control", "internal/proxy", "internal/runner", "internal/agent", "internal/api", "internal/config",
 			"internal/lab", "internal/demo", "internal/doctor", "internal/importer", "internal/webapp",
 		},
 		"flags and exit codes only: it starts what internal packages do",
@@ -41,6 +41,7 @@ var parts = []part{
 		"the operator's side: it can ask the keeper, but not be it",
 	},
 	{"internal/proxy", []string{"lbcore", "internal/ipc"}, "the process that clients talk to knows nothing else"},
+	{"internal/runner", []string{"internal/ipc", "internal/hook"}, "runs hooks as a user of their own, so that control need not be that user; it knows nothing but what to run"},
 	{"internal/agent", []string{"membership", "internal/config", "internal/hook", "internal/talk"}, "runs beside an app; no balancer's code"},
 	{
 		"internal/demo",

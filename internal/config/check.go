@@ -50,6 +50,7 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 	}
 	cfg.VIPs = c.vips(raw.VIP)
 	cfg.Frontends = c.frontends(raw.Frontend, cfg)
+	cfg.Hooks, cfg.Templates = c.hooks(raw.Hook), c.templates(raw.Template)
 	c.ports(raw, cfg)
 	c.coverage(raw, cfg)
 	c.circles(raw, cfg)

@@ -24,6 +24,7 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 		once(c, seen, ap, t.At, "the backend "+t.V)
 		p.Backends = append(p.Backends, ap)
 	}
+	p.MinBackends, p.MinAfter = raw.MinBackends.V, raw.MinAfter.V
 	p.Allow, p.SpeakFor = c.networks(raw.Allow), c.networks(raw.SpeakFor)
 	p.AllowTags = c.tags(raw.AllowTags)
 	return p

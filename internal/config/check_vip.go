@@ -53,7 +53,6 @@ func (c *checker) hook(raw *rawVIP) []string {
 		c.program(raw.Hook, "hook")
 	case len(argv) > 0:
 		c.add(raw.Hook.At, "a hook is given, but the VIP is claimed without one", `add claim = "hook", or leave hook out`)
-		return nil
 	}
 	return argv
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type Config struct {
 	Frontends []Frontend // in the order of the file; may be empty
 	Pools     []Pool     // sorted by name
 	Tracks    []Track    // sorted by name
+	Hooks     []Hook     // in the order of the file; may be empty
+	Templates []Template // in the order of the file; may be empty
 	Control   Control
 	Proxy     Proxy
 	Log       Log
@@ -102,7 +105,52 @@ type Pool struct {
 	Allow          []netip.Prefix   // networks in which agents may announce backends; nil: all
 	AllowTags      [][2]string      // key and value of each tag that an agent must bear; nil: none
 	SpeakFor       []netip.Prefix   // networks in which an agent may announce a backend at an address not its own; nil: none
+
+	MinBackends int           // how many should be up; 0: nobody asks
+	MinAfter    time.Duration // how long there must be fewer before that is an event
 }
+
+// Hook is a program that events start.
+type Hook struct {
+	Name        string            // unique; default: the program's last name
+	Events      []string          // of HookEvents; at least one
+	Command     []string          // the program, an absolute path, and its arguments
+	Format      string            // "json" or "serf"
+	SerfTags    map[string]string // of this balancer in Serf's form; nil: none
+	User        string            // that it runs as; DefaultUser need not exist
+	Timeout     time.Duration     // it is killed then
+	Concurrency int               // programs of this hook that may run at one time
+	Queue       int               // events that may wait
+	ActiveOnly  bool              // only on the active balancer
+}
+
+// DefaultUser runs hooks and templates that name nobody else.
+const DefaultUser = "tandem-hook"
+
+// HookEvents are the events that a hook may ask for, and SerfEvents those of them that
+// Serf's form knows.
+var (
+	SerfEvents = []string{"member-join", "member-leave", "member-failed", "member-update", "user"}
+	HookEvents = append(slices.Clone(SerfEvents),
+		"backend-up", "backend-down", "pool-below-minimum", "pool-minimum-met",
+		"active", "backup", "draining", "fault", "conflict")
+)
+
+// Template is a file that is written anew whenever the live members, pools and backends
+// make another text of it.
+type Template struct {
+	Source     string        // Go's text/template; an absolute path
+	Target     string        // unique; an absolute path
+	Check      []string      // a program that must accept the new file, FileWord being its name, before it takes the old one's place; nil: none
+	Reload     []string      // a program to run afterwards; nil: none
+	User       string        // that reads, writes and runs all this; DefaultUser need not exist
+	Timeout    time.Duration // of each program
+	Quiescence time.Duration // how long nothing must have changed
+	Keep       int           // earlier versions beside the target
+}
+
+// FileWord stands for the new file's name in Template.Check.
+const FileWord = "{file}"
 
 // CheckKind says how a backend is asked whether it is up.
 type CheckKind string

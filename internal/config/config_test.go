@@ -50,7 +50,7 @@ func smallConfig() *Config {
 			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded",
 		}},
 		Pools: []Pool{{
-			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2,
+			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2, MinAfter: 5 * time.Second,
 			IdleTimeout: 4 * time.Second, MaxIdle: 1000,
 			Check: Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},
@@ -95,6 +95,35 @@ func TestFlagsMeanTheSameAsAFile(t *testing.T) {
 	want.Node = Node{Name: "lb1", Priority: 120, Interface: "eth2", Advertise: netip.MustParseAddr("192.168.42.11")}
 	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("- want, + got:\n%s", diff)
+	}
+}
+
+func TestHooksAndTemplatesAreReadWhole(t *testing.T) {
+	cfg := parse(t, small+`
+[[hook]]
+events  = ["member-join", "user"]
+command = ["/usr/local/bin/join.sh", "-v"]
+format  = "serf"
+serf_tags = ["role=edge"]
+
+[[template]]
+source = "/etc/tandem/a.tmpl"
+target = "/etc/a//b.cfg"
+check  = ["/bin/test", "-s", "{file}"]
+`)
+	hooks := []Hook{{
+		Name: "join.sh", Events: []string{"member-join", "user"}, Command: []string{"/usr/local/bin/join.sh", "-v"},
+		Format: "serf", SerfTags: map[string]string{"role": "edge"}, User: DefaultUser, Timeout: 30 * time.Second, Concurrency: 1, Queue: 256,
+	}}
+	templates := []Template{{
+		Source: "/etc/tandem/a.tmpl", Target: "/etc/a/b.cfg", Check: []string{"/bin/test", "-s", "{file}"},
+		User: DefaultUser, Timeout: 30 * time.Second, Quiescence: 500 * time.Millisecond, Keep: 3,
+	}}
+	if diff := cmp.Diff(hooks, cfg.Hooks); diff != "" {
+		t.Errorf("hooks (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(templates, cfg.Templates); diff != "" {
+		t.Errorf("templates (-want +got):\n%s", diff)
 	}
 }
 

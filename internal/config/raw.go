@@ -16,6 +16,8 @@ type rawConfig struct {
 	Frontend []*rawFrontend       `toml:"frontend" max:"256" reload:"live"`
 	Pool     map[string]*rawPool  `toml:"pool" max:"1000" reload:"live"`
 	Track    map[string]*rawTrack `toml:"track" max:"32" reload:"live"`
+	Hook     []*rawHook           `toml:"hook" max:"32"`
+	Template []*rawTemplate       `toml:"template" max:"32"`
 	Control  rawControl           `toml:"control"`
 	Proxy    rawProxy             `toml:"proxy"`
 	Log      rawLogging           `toml:"log" reload:"live"`
@@ -96,6 +98,8 @@ type rawPool struct {
 	Allow          list     `toml:"allow" max:"100"`
 	AllowTags      list     `toml:"allow_tags" max:"16"`
 	SpeakFor       list     `toml:"speak_for" max:"100"`
+	MinBackends    number   `toml:"min_backends" default:"0" min:"0" max:"1000"`
+	MinAfter       span     `toml:"min_backends_after" default:"5s" min:"1s" max:"10m"`
 	Check          rawCheck `toml:"check"`
 }
 
@@ -119,6 +123,32 @@ type rawTrack struct {
 	Rise     number `toml:"rise" default:"2" min:"1" max:"100"`
 	Fall     number `toml:"fall" default:"3" min:"1" max:"100"`
 	Weight   number `toml:"weight" default:"64" min:"1" max:"255"`
+}
+
+type rawHook struct {
+	table
+	Events      list   `toml:"events" need:"member-join"`
+	Command     list   `toml:"command" need:"/usr/local/bin/handler"`
+	Name        text   `toml:"name"`
+	Format      text   `toml:"format" default:"json" oneof:"json,serf"`
+	SerfTags    list   `toml:"serf_tags" max:"32"`
+	User        text   `toml:"user" default:"tandem-hook"`
+	Timeout     span   `toml:"timeout" default:"30s" min:"100ms" max:"1h"`
+	Concurrency number `toml:"concurrency" default:"1" min:"1" max:"16"`
+	Queue       number `toml:"queue" default:"256" min:"1" max:"4096"`
+	ActiveOnly  toggle `toml:"active_only" default:"false"`
+}
+
+type rawTemplate struct {
+	table
+	Source     text   `toml:"source" need:"/etc/tandem/haproxy.cfg.tmpl"`
+	Target     text   `toml:"target" need:"/etc/haproxy/haproxy.cfg"`
+	Check      list   `toml:"check" max:"32"`
+	Reload     list   `toml:"reload" max:"32"`
+	User       text   `toml:"user" default:"tandem-hook"`
+	Timeout    span   `toml:"timeout" default:"30s" min:"100ms" max:"1h"`
+	Quiescence span   `toml:"quiescence" default:"500ms" min:"10ms" max:"1m"`
+	Keep       number `toml:"keep" default:"3" min:"0" max:"100"`
 }
 
 type rawControl struct {

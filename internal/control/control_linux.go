@@ -36,13 +36,14 @@ type Process struct {
 	keeper  *ipc.Conn
 	started chan startOrder
 	stopped chan *ipc.Stop // told to stop; closed when the keeper is gone
-	links   chan *os.File
+	links   chan linkEnd
 	queries chan *ipc.RelayQuery
 
 	happened chan func() // what the timeline takes in, in order
 	timeline *timeline.Log
 	lost     atomic.Uint64    // entries that were not written
 	seen     *ipc.KeeperState // by the timeline
+	programs *programs
 
 	start   *ipc.ControlStart // as it began; what a reload can change is in now
 	now     atomic.Pointer[ipc.ControlStart]
@@ -56,6 +57,7 @@ type Process struct {
 
 	mu      sync.Mutex // protects what follows
 	pic     picture
+	settled bool                         // every seed has been tried
 	proxies []*proxyLink                 // the proxies, in the order in which they first reported
 	asked   map[uint64]chan *ipc.Outcome // orders that the keeper has not answered yet
 	order   uint64                       // ID of the last of them
@@ -78,6 +80,12 @@ type proxyLink struct {
 	late  reports
 }
 
+// linkEnd is this process's end of a pair with another.
+type linkEnd struct {
+	file   *os.File
+	runner string // whose runner the other is; empty: a proxy
+}
+
 type startOrder struct {
 	m     *ipc.ControlStart
 	files []*os.File
@@ -95,7 +103,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 	}
 	p := &Process{
 		log: log, level: level, keeper: conn,
-		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan *os.File, 16),
+		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan linkEnd, 16),
 		queries: make(chan *ipc.RelayQuery, maxQueries), happened: make(chan func(), maxHappened),
 		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), changed: make(chan struct{}, 1), joined: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
 	}
@@ -121,7 +129,7 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 		return
 	case *ipc.Link:
 		if len(files) == 1 {
-			p.links <- files[0]
+			p.links <- linkEnd{files[0], m.Runner}
 			return
 		}
 	case *ipc.Stop:
@@ -171,6 +179,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	cfg.Log, cfg.SnapshotFile, cfg.RingFile, cfg.Answer = p.log, has.members, has.keys, p.answer
 	p.openTimeline(has.timeline)
 	p.openHands(has.hands)
+	p.programs = newPrograms(p.start, p.log, p.upNow)
 	if p.cluster, err = membership.Open(cfg); err != nil {
 		return err
 	}
@@ -185,11 +194,12 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	})
 	g.Go(func() error { return p.servePage(ctx, has.page) })
 	g.Go(func() error { return p.follow(ctx) })
-	g.Go(func() error { return p.linkProxies(ctx) })
+	g.Go(func() error { return p.speak(ctx) })
 	g.Go(func() error { return p.relay(ctx) })
 	g.Go(func() error { return p.keepAnnounced(ctx) })
 	g.Go(func() error { return p.keepSpreading(ctx) })
 	g.Go(func() error { return p.keepTimeline(ctx) })
+	g.Go(func() error { return p.programs.run(ctx) })
 	g.Go(func() error {
 		defer stop()
 		return p.untilStopped(ctx)
@@ -252,6 +262,7 @@ func (p *Process) follow(ctx context.Context) error {
 				return nil
 			}
 			p.noteMember(ev)
+			p.raiseMember(ev)
 			if ev.Kind == membership.EventJoin && ev.Member.Meta.Role == membership.RoleBalancer {
 				wake(p.joined)
 			}
@@ -262,6 +273,7 @@ func (p *Process) follow(ctx context.Context) error {
 		case ev, ok := <-p.cluster.UserEvents():
 			if ok {
 				p.log.Info("user event", "name", ev.Name, "from", ev.From, "bytes", len(ev.Payload))
+				p.raise(userEvent(ev))
 			}
 		}
 	}
@@ -286,7 +298,7 @@ func (p *Process) refresh(seedsTried bool) {
 	p.keeper.Send(&ipc.Cluster{SeedsTried: seedsTried, Balancers: balancers(members)})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pic.members = members
+	p.pic.members, p.settled = members, seedsTried
 	lists, refused := p.lists(members, now)
 	for _, r := range p.refused.news(refused, now) {
 		p.log.Warn("app not taken into a pool", "app", r.App, "pool", r.Pool, "reason", r.Reason)
@@ -326,22 +338,26 @@ func (p *Process) wellSaid() func(id string) bool {
 	}
 }
 
-// linkProxies speaks with one proxy process after the other, each over the pair that the
-// keeper made for it.
-func (p *Process) linkProxies(ctx context.Context) error {
+// speak speaks with one proxy process after the other, and with the runners, each over the
+// pair that the keeper made for it.
+func (p *Process) speak(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
-			case f := <-p.links:
-				conn, err := ipc.New(f)
+			case l := <-p.links:
+				conn, err := ipc.New(l.file)
 				if err != nil {
-					return fmt.Errorf("link to the proxy: %w", err)
+					return fmt.Errorf("link to another process: %w", err)
 				}
 				g.Go(func() error {
-					// Its end is the proxy's; the keeper starts another.
+					// Its end is the other's; the keeper starts another.
+					if l.runner != "" {
+						p.programs.link(ctx, l.runner, conn)
+						return nil
+					}
 					conn.Run(ctx, func(m ipc.Message, files []*os.File) { p.fromProxy(conn, m, files) })
 					p.unlink(conn)
 					return nil
@@ -373,7 +389,7 @@ func (p *Process) fromProxy(conn *ipc.Conn, m ipc.Message, files []*os.File) {
 	live := p.proxies[i].late.add(s, time.Now())
 	if i == len(p.proxies)-1 { // the newest is the one that serves, or soon will
 		if was := p.proxies[i].noted; was != nil {
-			p.happens(func() { p.noteBackends(was, s) })
+			p.happens(func() { p.noteBackends(was, s); p.raiseBackends(was, s) })
 		}
 		p.proxies[i].noted = s
 		p.pic.proxy, p.pic.proxyAt, p.pic.live = s, time.Now(), live

@@ -16,6 +16,12 @@
 // files; without a state directory the timeline is in memory, and a new control process has
 // the keeper's latest reports only.
 //
+// It raises events of all that (package hook): what waits, what may run and what became of
+// it are its business; the programs themselves are run by other processes (package runner),
+// under names that the keeper gave them. An event is raised at least once: a control process
+// that is started again meets every member anew, as a new one does, and without a state
+// directory hears the keeper's latest transitions again.
+//
 // It ignores SIGTERM and SIGINT: when it ends is for the keeper to say, who sends Stop;
 // then it leaves the cluster. When the keeper is gone it ends at once, without a farewell:
 // a balancer without a keeper takes no part, and the next keeper starts it afresh. Nothing

@@ -66,6 +66,7 @@ func (p *Process) commitReload(m *ipc.Commit) {
 	if err := p.cluster.SetSeeds(next.Join); err != nil { // they were checked
 		answer.Error = err.Error()
 	}
+	p.programs.tell(poolsChanged(next.Pools))
 	wake(p.nudge)
 	wake(p.changed)
 	p.keeper.Send(answer)

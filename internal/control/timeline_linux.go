@@ -89,6 +89,7 @@ func (p *Process) keepTimeline(ctx context.Context) error {
 func (p *Process) transition(t *ipc.Transition) {
 	if t.ID > p.timeline.Newest(t.Boot) {
 		p.note(transition(t))
+		p.raiseState(t)
 	}
 }
 

@@ -78,14 +78,19 @@ type Shortage struct {
 
 // Member is a member as its event found it.
 type Member struct {
-	Name   string            `json:"name"`
-	Role   string            `json:"role"`    // balancer or agent
-	Addr   netip.AddrPort    `json:"address"` // where it gossips
-	Pool   string            `json:"pool,omitempty"`
-	App    netip.AddrPort    `json:"app,omitzero"` // where its app listens; none while that is not announced
-	Weight int               `json:"weight,omitempty"`
-	Drain  bool              `json:"drain,omitempty"`
-	Tags   map[string]string `json:"tags,omitempty"`
+	Name string            `json:"name"`
+	Role string            `json:"role"`    // balancer or agent
+	Addr netip.AddrPort    `json:"address"` // where it gossips
+	Apps []App             `json:"apps,omitempty"`
+	Tags map[string]string `json:"tags,omitempty"`
+}
+
+// App is one app of an agent.
+type App struct {
+	Pool   string         `json:"pool"`
+	Addr   netip.AddrPort `json:"address,omitzero"` // where it listens; none while it is not announced
+	Weight int            `json:"weight"`
+	Drain  bool           `json:"drain,omitempty"`
 }
 
 // Format is the form in which a program is told of an event.

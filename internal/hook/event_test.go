@@ -17,7 +17,8 @@ var at = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 func member(name, addr string, tags map[string]string) hook.Member {
 	ap := netip.AddrPortFrom(netip.MustParseAddr(addr), 7946)
-	return hook.Member{Name: name, Role: "agent", Addr: ap, Pool: "web", App: netip.AddrPortFrom(ap.Addr(), 3000), Weight: 100, Tags: tags}
+	apps := []hook.App{{Pool: "web", Addr: netip.AddrPortFrom(ap.Addr(), 3000), Weight: 100}}
+	return hook.Member{Name: name, Role: "agent", Addr: ap, Apps: apps, Tags: tags}
 }
 
 func input(t *testing.T, e hook.Event, f hook.Format, self hook.Self) hook.Input {
@@ -60,7 +61,7 @@ func TestEveryKindOfEventHasItsOwnFieldsOnly(t *testing.T) {
 	}{
 		{
 			hook.Event{Name: hook.MemberJoin, Members: []hook.Member{member("web1", "10.0.0.21", map[string]string{"zone": "a"})}},
-			`"members":[{"name":"web1","role":"agent","address":"10.0.0.21:7946","pool":"web","app":"10.0.0.21:3000","weight":100,"tags":{"zone":"a"}}]`, "TANDEM_MEMBERS=web1",
+			`"members":[{"name":"web1","role":"agent","address":"10.0.0.21:7946","apps":[{"pool":"web","address":"10.0.0.21:3000","weight":100}],"tags":{"zone":"a"}}]`, "TANDEM_MEMBERS=web1",
 		},
 		{
 			hook.Event{Name: hook.BackendDown, Pool: "web", Backend: "web1", Addr: netip.MustParseAddrPort("10.0.0.21:3000"), Reason: "connection refused"},

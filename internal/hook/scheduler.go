@@ -85,11 +85,15 @@ func (s *Scheduler) Add(e Event) (dropped []string) {
 	return dropped
 }
 
-// Start returns the programs that may begin now, and counts them as running.
-func (s *Scheduler) Start() []Started {
+// Start returns the programs that may begin now, and counts them as running. A rule that
+// is not ready goes on waiting; nil: all are.
+func (s *Scheduler) Start(ready func(rule int) bool) []Started {
 	var out []Started
 	for n := range s.rules {
 		i := (s.first + n) % len(s.rules)
+		if ready != nil && !ready(i) {
+			continue
+		}
 		for len(s.waiting[i]) > 0 && s.stats[i].Running < s.rules[i].Concurrency && len(s.running) < MaxRunning {
 			s.id++
 			out = append(out, Started{ID: s.id, Rule: i, Event: s.waiting[i][0]})

@@ -55,14 +55,14 @@ func wantTold(t *testing.T, runs []hook.Started, want string) {
 func TestABurstOfJoinsWhileAHandlerRunsIsOneMoreRunOfIt(t *testing.T) {
 	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 4}})
 	s.Add(joins("a"))
-	first := s.Start()
+	first := s.Start(nil)
 	wantTold(t, first, "member-join a")
 	for _, n := range []string{"b", "c", "d", "b", "e", "f"} {
 		s.Add(joins(n))
 	}
-	wantTold(t, s.Start(), "") // one at a time
+	wantTold(t, s.Start(nil), "") // one at a time
 	s.Ended(first[0].ID, hook.Result{At: at})
-	wantTold(t, s.Start(), "member-join b c d e f")
+	wantTold(t, s.Start(nil), "member-join b c d e f")
 	if st := s.Stats()[0]; st.Dropped != 0 || st.Runs != 1 || st.Running != 1 || st.Waiting != 0 {
 		t.Errorf("%+v", st)
 	}
@@ -71,7 +71,7 @@ func TestABurstOfJoinsWhileAHandlerRunsIsOneMoreRunOfIt(t *testing.T) {
 func TestWhatHappenedBetweenTwoJoinsStaysBetweenThem(t *testing.T) {
 	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 8}})
 	s.Add(joins("z"))
-	run := s.Start()
+	run := s.Start(nil)
 	for _, e := range []hook.Event{joins("a"), joins("b"), leaves("a"), joins("c"), joins("a")} {
 		s.Add(e)
 	}
@@ -79,7 +79,7 @@ func TestWhatHappenedBetweenTwoJoinsStaysBetweenThem(t *testing.T) {
 	for len(run) > 0 {
 		all = append(all, told(run))
 		s.Ended(run[0].ID, hook.Result{})
-		run = s.Start()
+		run = s.Start(nil)
 	}
 	if got := strings.Join(all, "; "); got != "member-join z; member-join a b; member-leave a; member-join c a" {
 		t.Errorf("started %q", got)
@@ -89,12 +89,12 @@ func TestWhatHappenedBetweenTwoJoinsStaysBetweenThem(t *testing.T) {
 func TestMergingLeavesWhatAnotherHookWaitsForAlone(t *testing.T) {
 	s := hook.NewScheduler([]hook.Rule{{Name: "slow", Concurrency: 1, Queue: 4}, {Name: "fast", Concurrency: 4, Queue: 4}})
 	s.Add(joins("a"))
-	s.Start()
+	s.Start(nil)
 	e := joins("b")
 	s.Add(e)
-	wantTold(t, s.Start(), "member-join b") // the fast one's
+	wantTold(t, s.Start(nil), "member-join b") // the fast one's
 	s.Add(joins("c"))
-	wantTold(t, s.Start(), "member-join c")
+	wantTold(t, s.Start(nil), "member-join c")
 	if len(e.Members) != 1 {
 		t.Errorf("the event has become %v", e.Members)
 	}
@@ -103,13 +103,13 @@ func TestMergingLeavesWhatAnotherHookWaitsForAlone(t *testing.T) {
 func TestAMergedEventNamesAtMostSoManyMembers(t *testing.T) {
 	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 4}})
 	s.Add(joins("first"))
-	run := s.Start()
+	run := s.Start(nil)
 	for i := range 2*hook.MaxMembers + 10 {
 		s.Add(joins(fmt.Sprint("m", i)))
 	}
 	s.Ended(run[0].ID, hook.Result{})
 	var sizes []int
-	for run = s.Start(); len(run) > 0; run = s.Start() {
+	for run = s.Start(nil); len(run) > 0; run = s.Start(nil) {
 		sizes = append(sizes, len(run[0].Event.Members))
 		s.Ended(run[0].ID, hook.Result{})
 	}
@@ -121,7 +121,7 @@ func TestAMergedEventNamesAtMostSoManyMembers(t *testing.T) {
 func TestAFullQueueLosesItsOldestEventAndCountsIt(t *testing.T) {
 	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 2}, {Name: "other", Events: []string{hook.Active}, Concurrency: 1, Queue: 2}})
 	s.Add(hook.Event{Name: hook.Fault})
-	run := s.Start()
+	run := s.Start(nil)
 	var dropped []string
 	for _, reason := range []string{"1", "2", "3", "4"} {
 		dropped = append(dropped, s.Add(hook.Event{Name: hook.Fault, Reason: reason})...)
@@ -130,7 +130,7 @@ func TestAFullQueueLosesItsOldestEventAndCountsIt(t *testing.T) {
 		t.Errorf("dropped of %v, %+v", dropped, s.Stats()[0])
 	}
 	s.Ended(run[0].ID, hook.Result{})
-	if run = s.Start(); len(run) != 1 || run[0].Event.Reason != "3" {
+	if run = s.Start(nil); len(run) != 1 || run[0].Event.Reason != "3" {
 		t.Errorf("then %+v is started, want the third", run)
 	}
 }
@@ -138,7 +138,7 @@ func TestAFullQueueLosesItsOldestEventAndCountsIt(t *testing.T) {
 func TestANewerShortageTakesThePlaceOfTheOneThatWaits(t *testing.T) {
 	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 1, Queue: 8}})
 	s.Add(hook.Event{Name: hook.Active})
-	run := s.Start()
+	run := s.Start(nil)
 	s.Add(below("web", 2))
 	s.Add(below("api", 1))
 	s.Add(below("web", 0))
@@ -146,7 +146,7 @@ func TestANewerShortageTakesThePlaceOfTheOneThatWaits(t *testing.T) {
 	var all []string
 	for len(run) > 0 {
 		s.Ended(run[0].ID, hook.Result{})
-		run = s.Start()
+		run = s.Start(nil)
 		all = append(all, told(run))
 	}
 	if got := strings.Join(all, "; "); got != "pool-below-minimum web 0; pool-minimum-met api 3; " {
@@ -162,7 +162,7 @@ func TestAHookGetsWhatItAsksForAndOnlyOnTheActiveIfItSaysSo(t *testing.T) {
 	s.Add(hook.Event{Name: hook.Backup})
 	s.Add(hook.Event{Name: hook.Active, Active: true})
 	var got []string
-	for _, r := range s.Start() {
+	for _, r := range s.Start(nil) {
 		got = append(got, fmt.Sprint(r.Rule, r.Event.Name))
 	}
 	slices.Sort(got)
@@ -171,12 +171,23 @@ func TestAHookGetsWhatItAsksForAndOnlyOnTheActiveIfItSaysSo(t *testing.T) {
 	}
 }
 
+func TestAHookThatNobodyCanRunWaits(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{{Name: "a", Concurrency: 1, Queue: 4}, {Name: "b", Concurrency: 1, Queue: 4}})
+	s.Add(joins("x"))
+	if run := s.Start(func(rule int) bool { return rule == 1 }); len(run) != 1 || run[0].Rule != 1 {
+		t.Errorf("started %+v, want the second alone", run)
+	}
+	if run := s.Start(nil); len(run) != 1 || run[0].Rule != 0 {
+		t.Errorf("then %+v, want the first", run)
+	}
+}
+
 func TestFailuresAreCounted(t *testing.T) {
 	s := hook.NewScheduler([]hook.Rule{{Name: "h", Concurrency: 3, Queue: 9}})
 	for range 3 {
 		s.Add(hook.Event{Name: hook.Fault})
 	}
-	run := s.Start()
+	run := s.Start(nil)
 	for i, r := range []hook.Result{{Err: "exit status 1", At: at}, {Err: "killed", TimedOut: true, At: at}, {At: at}} {
 		if name := s.Ended(run[i].ID, r); name != "h" {
 			t.Errorf("ended: %q", name)
@@ -211,7 +222,7 @@ func TestTheSchedulerKeepsItsBoundsAndItsOrder(t *testing.T) {
 				wanted[1]++
 			}
 			if rapid.Bool().Draw(t, "start") {
-				for _, r := range s.Start() {
+				for _, r := range s.Start(nil) {
 					if r.Event.Seq <= newest[r.Rule] {
 						t.Fatalf("rule %d is told of %d after %d", r.Rule, r.Event.Seq, newest[r.Rule])
 					}

@@ -41,7 +41,7 @@ func (e Event) serf(self Self) (Input, error) {
 }
 
 // serfLine is name, address, role and tags, with tabs between. The role is the tag of that
-// name, or else the pool that an agent serves; a balancer's is "lb".
+// name, or else the pool that an agent's first app serves; a balancer's is "lb".
 func (m Member) serfLine() string {
 	tags := maps.Clone(m.Tags)
 	if tags == nil {
@@ -55,10 +55,12 @@ func (m Member) serfLine() string {
 	if m.Role == "balancer" {
 		put("role", "lb")
 	}
-	put("role", m.Pool)
-	put("pool", m.Pool)
-	if m.App.IsValid() {
-		put("port", strconv.Itoa(int(m.App.Port())))
+	for _, a := range m.Apps { // the first one, where there are several
+		put("role", a.Pool)
+		put("pool", a.Pool)
+		if a.Addr.IsValid() {
+			put("port", strconv.Itoa(int(a.Addr.Port())))
+		}
 	}
 	var all []string
 	for _, key := range sortedKeys(tags) {

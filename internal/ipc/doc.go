@@ -1,9 +1,11 @@
-// Package ipc is what the three processes of a balancer say to each other: typed
+// Package ipc is what the processes of a balancer say to each other: typed
 // messages, and open descriptors, over a pair of connected unix sockets.
 //
 //	keeper ── orders, listening sockets ──► proxy     keeper ◄── readiness, fitness ── proxy
 //	keeper ── orders, its own state ─────► control    keeper ◄── known balancers ──── control
 //	control ── each pool's whole list ───► proxy      control ◄── snapshots ───────── proxy
+//	keeper ── what may be run ───────────► runner
+//	control ── when, and with which input ► runner    control ◄── what became of it ─ runner
 //
 // The keeper makes every pair and hands the ends out; control and proxy never find each
 // other on their own. Only a proxy whose keeper has died is found, by the next one, at the

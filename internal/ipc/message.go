@@ -31,6 +31,9 @@ const (
 	kindCommitted
 	kindAbort
 	kindReloaded
+	kindRunnerStart
+	kindRunHook
+	kindHookEnded
 )
 
 // A new keeper may find a proxy of an earlier version alive (E11), and both must
@@ -89,6 +92,9 @@ func newMessage(k Kind) Message {
 	case kindTransition:
 		return new(Transition)
 	}
+	if m := newRunnerMessage(k); m != nil {
+		return m
+	}
 	return newLifeMessage(k)
 }
 
@@ -108,6 +114,7 @@ type ControlStart struct {
 	Pools      []StaticPool `json:"pools"`
 	LogLevel   int          `json:"log_level"`             // of log/slog
 	ConfigHash string       `json:"config_hash,omitempty"` // the same on nodes with the same file
+	Hooks      []Hook       `json:"hooks,omitempty"`
 
 	StatusPage  bool           `json:"status_page"` // the last descriptor is its listening socket
 	StatusAllow []netip.Prefix `json:"status_allow,omitempty"`
@@ -121,6 +128,9 @@ type StaticPool struct {
 
 	AllowTags [][2]string    `json:"allow_tags,omitempty"` // key and value; an agent must bear all
 	SpeakFor  []netip.Prefix `json:"speak_for,omitempty"`  // where an agent may announce an address that is not its own
+
+	MinBackends int           `json:"min_backends,omitempty"` // that should be up; 0: nobody asks
+	MinAfter    time.Duration `json:"min_after,omitempty"`    // how long there must be fewer
 }
 
 // ProxyStart is the keeper's first message to the proxy process: it knows its pools now and
@@ -183,9 +193,11 @@ type Check struct {
 	StatusMax int           `json:"status_max,omitempty"`
 }
 
-// Link brings one descriptor: an end of a fresh pair between control and proxy. The
-// keeper sends one to each whenever either of them was started.
-type Link struct{}
+// Link brings one descriptor: an end of a fresh pair between control and a proxy, or a
+// runner. The keeper sends one to each whenever either of them was started.
+type Link struct {
+	Runner string `json:"runner,omitempty"` // to control: the user whose runner it is; empty: a proxy
+}
 
 // Stop asks the process to end in good order: control leaves the cluster, the proxy lets
 // requests in flight end. The keeper waits for the end of the socket, within its bound.

@@ -74,6 +74,13 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.StaticPool{
 			Name: p.Name, Backends: p.Backends, Allow: p.Allow, AllowTags: p.AllowTags, SpeakFor: p.SpeakFor,
+			MinBackends: p.MinBackends, MinAfter: p.MinAfter,
+		})
+	}
+	for _, h := range c.Hooks {
+		m.Hooks = append(m.Hooks, ipc.Hook{
+			Name: h.Name, Events: h.Events, Format: h.Format, SerfTags: h.SerfTags, User: h.User,
+			Concurrency: h.Concurrency, Queue: h.Queue, ActiveOnly: h.ActiveOnly,
 		})
 	}
 	return m

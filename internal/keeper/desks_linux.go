@@ -47,8 +47,9 @@ func (d *desk) decide(again bool) {
 // controlDesk tells the control process what it needs to know.
 type controlDesk struct {
 	desk
-	start ipc.ControlStart
-	files []*os.File // the listening admin socket, what openState returns, and the status page's socket
+	start   ipc.ControlStart
+	runners []*runnerDesk // who run what control has them run
+	files   []*os.File    // the listening admin socket, what openState returns, and the status page's socket
 }
 
 func (d *controlDesk) started(conn *ipc.Conn) {

@@ -35,12 +35,16 @@
 //	child dies    control: started again; the election does not notice
 //	              proxy:   started again; meanwhile this node does not serve, and yields
 //	                       to a fit peer
-//	keeper dies   both children see the end of their socket: the proxy serves on for
-//	              orphan_time, control ends; nobody here answers for the VIP any more,
+//	              runner:  started again; what it ran has failed
+//	keeper dies   all children see the end of their socket: the proxy serves on for
+//	              orphan_time, the others end; nobody here answers for the VIP any more,
 //	              since the kernel is mute about it, and a peer takes it. A keeper that is
 //	              started within that time adopts the proxy with its sockets and
 //	              connections, and the VIP, mute, until the election has decided: to hold
 //	              it again, or to drain and release it (E11; adopt_linux.go)
+//
+// Where hooks are configured there is a runner for each user that they run as (package
+// runner, which says why). The keeper forks for it once, and not for an event.
 //
 // An operator may have the proxy replaced (tandem reload --proxy), and so does the keeper
 // with an adopted one of another build or configuration: a second process with the same

@@ -162,10 +162,15 @@ func (k *Keeper) buildControl(version string, level slog.Level) error {
 		k.closers = append(k.closers, f.Close)
 		files = append(files, f)
 	}
+	runners, err := k.runnerDesks(int(level))
+	if err != nil {
+		return err
+	}
 	k.loop.control = &controlDesk{
-		desk:  desk{child: k.newChild(controlName, controlUID), log: k.log},
-		start: controlStart(k.cfg, version, int(level)),
-		files: files,
+		desk:    desk{child: k.newChild(controlName, controlUID), log: k.log},
+		start:   controlStart(k.cfg, version, int(level)),
+		runners: runners,
+		files:   files,
 	}
 	return nil
 }
@@ -223,6 +228,9 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		g.Go(func() error { return gr.run(work, l.adverts, k.channel, emit) })
 	}
 	g.Go(func() error { return l.control.child.run(work, force, emit, controlGrace) })
+	for _, r := range l.control.runners {
+		g.Go(func() error { return r.child.run(work, force, emit, runnerGrace) })
+	}
 	l.proxy.run(l.proxy.now.child)
 	g.Go(func() error {
 		defer stop()

@@ -7,7 +7,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/ipc"
 )
 
-// What the two other processes say, and their births and deaths, as the loop takes it in.
+// What the other processes say, and their births and deaths, as the loop takes it in.
 
 func (l *loop) childStarted(ev childStarted) {
 	l.changed = true
@@ -22,23 +22,33 @@ func (l *loop) childStarted(ev childStarted) {
 		for _, p := range l.proxy.all() {
 			l.link(p)
 		}
+		for _, r := range l.control.runners {
+			l.join(&r.desk, r.user)
+		}
+	case runnerName:
+		if r := l.runnerOf(ev.child); r != nil {
+			r.started(ev.conn)
+			l.join(&r.desk, r.user)
+		}
 	}
 }
 
-// link joins control and a proxy by a fresh pair, whenever both are there and one is new.
-func (l *loop) link(p *proxyEnd) {
-	if l.control.conn == nil || p.conn == nil {
+func (l *loop) link(p *proxyEnd) { l.join(&p.desk, "") }
+
+// join joins control and another by a fresh pair, whenever both are there and one is new.
+func (l *loop) join(d *desk, runner string) {
+	if l.control.conn == nil || d.conn == nil {
 		return
 	}
 	a, b, err := ipc.Pair()
 	if err != nil {
-		l.log.Error("control and proxy cannot be joined", "err", err)
+		l.log.Error("control cannot be joined", "to", d.child.name, "err", err)
 		return
 	}
 	defer a.Close()
 	defer b.Close()
-	l.control.send(&ipc.Link{}, a)
-	p.send(&ipc.Link{}, b)
+	l.control.send(&ipc.Link{Runner: runner}, a)
+	d.send(&ipc.Link{}, b)
 }
 
 func (l *loop) childMessage(ev childMessage) {
@@ -48,9 +58,13 @@ func (l *loop) childMessage(ev childMessage) {
 		}
 		return
 	}
-	switch m := ev.m.(type) {
-	case *ipc.Ready:
+	if _, ok := ev.m.(*ipc.Ready); ok {
 		l.changed = true
+	}
+	if ev.child.name != controlName { // a runner has nothing else to say
+		return
+	}
+	switch m := ev.m.(type) {
 	case *ipc.Cluster:
 		l.cluster(m)
 	case *ipc.HandOver:
@@ -102,6 +116,11 @@ func (l *loop) childEnded(ev childEnded) {
 		l.control.ended()
 		l.lostForReload(controlName)
 		l.control.decide(true)
+	case runnerName:
+		if r := l.runnerOf(ev.child); r != nil {
+			r.ended()
+			r.decide(true)
+		}
 	}
 }
 

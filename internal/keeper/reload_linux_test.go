@@ -44,6 +44,7 @@ var others = map[string]string{
 	"redirect": "", "response_headers": `["X-A: b"]`, "certificates": `["other.pem"]`, "client_ca_file": `"other.pem"`,
 	"ciphers": `["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]`, "min_version": `"1.3"`,
 	"address": `"192.168.42.43"`, "advertise": `"192.168.42.13"`, "gossip": `":7950"`, "tcp": "", "command": `["/bin/true"]`,
+	"hook.events": `["active"]`, "serf_tags": "", "template.check": `["/bin/test", "{file}"]`, "reload": `["/bin/other"]`,
 }
 
 var (

@@ -39,12 +39,20 @@ func identityFor(name string, fallback uint32) identity {
 	if u, err := user.Lookup("tandem-" + name); err == nil {
 		uid, gid = parseID(u.Uid, fallback), parseID(u.Gid, fallback)
 	}
-	for file, id := range map[string]uint32{"/proc/self/uid_map": uid, "/proc/self/gid_map": gid} {
-		if mapped, err := idMapped(file, id); err != nil || !mapped {
-			return identity{note: fmt.Sprintf("this user namespace has no second user (%s lacks %d)", file, id)}
-		}
+	if lacks := unmapped(uid, gid); lacks != "" {
+		return identity{note: "this user namespace has no second user (" + lacks + ")"}
 	}
 	return identity{cred: &syscall.Credential{Uid: uid, Gid: gid}}
+}
+
+// unmapped says which of both does not exist in this user namespace, "" when both do.
+func unmapped(uid, gid uint32) string {
+	for file, id := range map[string]uint32{"/proc/self/uid_map": uid, "/proc/self/gid_map": gid} {
+		if mapped, err := idMapped(file, id); err != nil || !mapped {
+			return fmt.Sprintf("%s lacks %d", file, id)
+		}
+	}
+	return ""
 }
 
 // idMapped reads a uid_map or gid_map: lines of first inner id, first outer id, count.

@@ -32,6 +32,9 @@ func (l *loop) state(now time.Time) *ipc.KeeperState {
 	s.Tracks = l.tracks.states()
 	s.Channels, _ = l.channel.listeners()
 	s.Processes = append(s.Processes, l.proxy.states()...)
+	for _, r := range l.control.runners {
+		s.Processes = append(s.Processes, r.child.state())
+	}
 	for _, g := range l.groups {
 		gs := g.state(now)
 		if g.draining {
