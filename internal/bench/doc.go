@@ -6,6 +6,7 @@
 //	go run ./internal/bench failover --json -n 3 --fault power-loss,node-freeze --interval 20ms,5ms
 //	go run ./internal/bench failover --check -n 1          # fails when Tandem breaks a promise; CI's form
 //	go run ./internal/bench table RUN.json                 # a saved --json as the table of deploy/docs/measured.md (as --table)
+//	go run ./internal/bench handover --peer keepalived     # planned switches under load, and a crash under waiting clients
 //	go run ./internal/bench docker                         # the site of deploy/docker, on Docker Engine
 //	go run ./internal/bench overload --minutes 10 --interval 5ms --quota 0.5
 //
@@ -50,6 +51,18 @@
 // That is also why absolute numbers of a busy machine mean little, and ratios more. The
 // fault called nothing is the control: what it shows is the machine's own doing.
 //
+// # Planned switches
+//
+// handover has a crowd at work while the VIP moves in good order (internal/lab/client): a
+// request on a new connection every 2 ms, 20 requests of 3 s each in flight, 10 clients on
+// kept connections, 20 streams of messages that are compared, and an upload of which the
+// hash is. What one of them does not get counts as failed. A move lasts from the order until
+// the new owner answers on the wire. keepalived and HAProxy are stopped as gracefully as
+// they can be: keepalived first, which hands the VIP over, then HAProxy by SIGUSR1, its soft
+// stop, which may go on for 10 s. In a crash 20 clients wait for an answer when the active
+// loses its power; each comes again when it learns that its connection is gone, and gives
+// up after 15 s.
+//
 // # Who is compared
 //
 // Everybody gets the same hosts, apps, load and faults: two balancers, three apps, a client
@@ -84,7 +97,8 @@
 // plan, peer_conf, options. For Linux: site (the network and its observers), neighbour (the
 // client's cache), node and service (a host, its daemons), stack (what runs there), proc
 // (whose process is whose), hang (a thread stands still), faults_linux.go (how they are
-// done), trial (one repetition), failover, overload, quota.
+// done), trial (one repetition), failover, overload, quota; handover (a run), handover_orders
+// (how each switch is ordered), handover_crash.
 // Of proxy: proxy (options, report), proxy_conf, and for Linux proxy_linux.go (who runs
 // where), proxy_load (the generator), proxy_backend, proxy_usage.
 // The outer process builds the binary and makes the folder that it removes at the end; all

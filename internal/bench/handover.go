@@ -18,7 +18,11 @@ var switches = []struct{ name, does string }{
 	{"upgrade", "one node after the other ends in order and starts with another binary; streams and upload last 5 s each"},
 	{"preempt", "the preferred node comes back and gets the VIP"},
 	{"reload-proxy", "the proxy of the active is replaced in place"},
+	{crashName, "the active loses its power while 20 clients wait for an answer"},
 }
+
+// crashName is the switch that nobody has planned: its table is another.
+const crashName = "crash"
 
 func switchNames() (names []string) {
 	for _, s := range switches {
@@ -91,6 +95,8 @@ type HandoverResult struct {
 	OutageMS float64            `json:"outage_ms"` // longest gap between two good answers
 	Two      float64            `json:"two_owners_ms"`
 	Crowd    client.CrowdReport `json:"crowd"`
+	BackMS   []float64          `json:"back_ms,omitempty"` // crash: from the takeover until each client that waited had an answer on a new connection
+	Hung     int                `json:"hung,omitempty"`    // crash: clients that learnt nothing within 15 s
 	Error    string             `json:"error,omitempty"` // why it could not be carried out
 }
 
@@ -139,6 +145,9 @@ func (r HandoverReport) writeMarkdown(w io.Writer) error {
 		"| streams broken | uploads, hash | outage ms | longest wait of a stream ms |\n|---|---|---|---|---|---|---|---|---|\n")
 	last := ""
 	for _, x := range r.Handovers {
+		if x.Scenario == crashName {
+			continue
+		}
 		name := ""
 		for _, s := range switches {
 			if s.name == x.Scenario && last != x.Scenario {
@@ -148,6 +157,25 @@ func (r HandoverReport) writeMarkdown(w io.Writer) error {
 		last = x.Scenario
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, x.Stack, strings.Join(x.cells(), " | "))
 	}
+	r.writeCrashes(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeCrashes prints what became of those who waited for an answer.
+func (r HandoverReport) writeCrashes(b *strings.Builder) {
+	head := "\n| crash under 20 clients that wait | takeover ms | back with an answer, ms after it: min / median / max | learnt nothing within 15 s |\n|---|---|---|---|\n"
+	for _, x := range r.Handovers {
+		switch s := spreadOf(x.BackMS); {
+		case x.Scenario != crashName:
+			continue
+		case x.Error != "":
+			fmt.Fprintf(b, "%s| %s | %s | – | – |\n", head, x.Stack, x.Error)
+		case len(x.BackMS) == 0:
+			fmt.Fprintf(b, "%s| %s | %.0f | – | %d |\n", head, x.Stack, x.MovesMS[0], x.Hung)
+		default:
+			fmt.Fprintf(b, "%s| %s | %.0f | %.0f / %.0f / %.0f | %d |\n", head, x.Stack, x.MovesMS[0], s.Min, s.Median, s.Max, x.Hung)
+		}
+		head = ""
+	}
 }

@@ -104,9 +104,10 @@ func switched(ctx context.Context, o handoverOptions, st *stack, name string, do
 // A planner orders planned switches on a site and notes what they cost.
 type planner struct {
 	*site
-	o   handoverOptions
-	r   *HandoverResult
-	ctx context.Context
+	o       handoverOptions
+	r       *HandoverResult
+	ctx     context.Context
+	movedAt time.Duration // when the last move was seen, to 1 ms
 }
 
 // life is how long a stream and an upload last where a node must end: longer than any move,
@@ -119,8 +120,11 @@ func (p *planner) underLoad(name string, do func(*planner) error) error {
 		Target: netip.AddrPortFrom(vip, sitePort), Dial: p.client.Dial,
 		Slow: 20, Keep: 10, Streams: 20, Uploads: 1, StreamLife: life, UploadLife: life,
 	}
-	if name == "handovers" {
+	switch name {
+	case "handovers":
 		cfg.StreamLife, cfg.UploadLife = 0, 0
+	case crashName: // it has clients of its own, and breaks all others
+		return p.underRequests(do)
 	}
 	crowd, err := client.NewCrowd(cfg)
 	if err != nil {
@@ -132,13 +136,22 @@ func (p *planner) underLoad(name string, do func(*planner) error) error {
 		defer close(done)
 		crowd.Run(ctx)
 	}()
+	err = p.underRequests(func(p *planner) error {
+		defer func() {
+			stop()
+			<-done
+		}()
+		return errors.Join(p.rest(4*time.Second), do(p)) // each slow one has begun
+	})
+	p.r.Crowd = crowd.Report()
+	return err
+}
+
+// underRequests counts what becomes of requests on new connections while do runs.
+func (p *planner) underRequests(do func(*planner) error) error {
 	from := p.log.Now()
-	if _, err = p.wait(p.ctx, 4*time.Second, 4*time.Second, func() bool { return true }); err == nil { // each slow one has begun
-		err = do(p)
-	}
+	err := do(p)
 	end := p.log.Now()
-	stop()
-	<-done
 	if _, serr := p.wait(p.ctx, 0, settleMax, func() bool { return p.log.Settled() >= end }); serr != nil {
 		return errors.Join(err, serr)
 	}
@@ -149,7 +162,7 @@ func (p *planner) underLoad(name string, do func(*planner) error) error {
 	}
 	p.r.OutageMS = millis(client.Outage(p.log.Requests(), client.Window{From: from, To: end}, p.log.Settled()).Length())
 	p.r.Two = millis(p.owners.Report(owners.Window{From: from, To: end}).Two)
-	p.r.Crowd, p.r.TookS = crowd.Report(), seconds(end-from)
+	p.r.TookS = seconds(end - from)
 	return err
 }
 
@@ -171,7 +184,8 @@ func (p *planner) movedTo(to *node, order func() error) error {
 		owns, _ := p.owners.Owned(to.name, owners.Window{From: begun, To: p.log.Now()})
 		return owns
 	})
-	took := p.log.Now() - begun
+	p.movedAt = p.owned(to, begun)
+	took := p.movedAt - begun
 	if err = errors.Join(err, <-ordered); err != nil {
 		return err
 	}
@@ -181,6 +195,17 @@ func (p *planner) movedTo(to *node, order func() error) error {
 	p.r.Moves++
 	p.r.MovesMS = append(p.r.MovesMS, millis(took))
 	return p.until("sole owner", func() bool { return p.active() == to })
+}
+
+// owned returns when a node first answered for the VIP since then, or now.
+func (p *planner) owned(n *node, since time.Duration) time.Duration {
+	now := p.log.Now()
+	for t := since; t < now; t += time.Millisecond {
+		if owns, _ := p.owners.Owned(n.name, owners.Window{From: since, To: t}); owns {
+			return t
+		}
+	}
+	return now
 }
 
 // moveMax bounds the time of one move.

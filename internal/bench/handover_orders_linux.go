@@ -19,14 +19,14 @@ func planned(kind, name string) (do func(*planner) error, st *stack) {
 	if kind == "tandem" {
 		st = tandem(0)
 		do = map[string]func(*planner) error{
-			"handovers": tandemMoves, "upgrade": tandemUpgrade, "preempt": tandemPreempt, "reload-proxy": tandemReload,
+			"handovers": tandemMoves, "upgrade": tandemUpgrade, "preempt": tandemPreempt, "reload-proxy": tandemReload, crashName: crash,
 		}[name]
 		if name == "preempt" {
 			st.balancer = preferring
 		}
 	} else {
 		st = keepalived(settings[0])
-		do = map[string]func(*planner) error{"handovers": peerMoves, "upgrade": peerUpgrade}[name]
+		do = map[string]func(*planner) error{"handovers": peerMoves, "upgrade": peerUpgrade, crashName: crash}[name]
 	}
 	st.patience = 5 * time.Second
 	return do, st
