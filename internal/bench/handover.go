@@ -97,7 +97,7 @@ type HandoverResult struct {
 	Crowd    client.CrowdReport `json:"crowd"`
 	BackMS   []float64          `json:"back_ms,omitempty"` // crash: from the takeover until each client that waited had an answer on a new connection
 	Hung     int                `json:"hung,omitempty"`    // crash: clients that learnt nothing within 15 s
-	Error    string             `json:"error,omitempty"` // why it could not be carried out
+	Error    string             `json:"error,omitempty"`   // why it could not be carried out
 }
 
 // lost is how many clients did not get what they were due.
