@@ -21,6 +21,17 @@ import (
 // and the first read become one step. After it, the connection is accepted all the same.
 const deferAccept = 5
 
+// A client's kernel is asked whether the client is there still once a connection has been
+// silent for keepIdle, and again keepProbes times keepEvery later, in seconds: accepted sockets
+// have these options from the listening one. Else a node that drains would wait until the
+// deadline for clients that another node has told to reconnect while it was away: the end of
+// those connections never came here.
+const (
+	keepIdle   = 20
+	keepEvery  = 5
+	keepProbes = 3
+)
+
 // listenFrontend opens n sockets on one address, one for each of the proxy's loops; the
 // kernel spreads connections over them (SO_REUSEPORT). IP_FREEBIND lets a backup listen on
 // a VIP that it does not hold. An address without IP means all, of both families.
@@ -103,6 +114,10 @@ func frontendOptions(network, _ string, c syscall.RawConn) error {
 			set(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1, "IPV6_FREEBIND")
 		}
 		set(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferAccept, "TCP_DEFER_ACCEPT")
+		set(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1, "SO_KEEPALIVE")
+		set(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepIdle, "TCP_KEEPIDLE")
+		set(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepEvery, "TCP_KEEPINTVL")
+		set(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepProbes, "TCP_KEEPCNT")
 	})
 	return errors.Join(err, failed)
 }

@@ -65,6 +65,42 @@ func TestAnAddressThatIsNotHereCanBeListenedOn(t *testing.T) {
 	closeFiles(files)
 }
 
+// What is accepted has it from the listening socket: nobody sets it for each connection.
+func TestAcceptedConnectionsAreAskedWhetherTheirClientIsThereStill(t *testing.T) {
+	files, err := listenFrontend(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t)), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFiles(files)
+	client, err := net.Dial("tcp4", "127.0.0.1:"+portOf(t, int(files[0].Fd())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Write([]byte("x")); err != nil { // TCP_DEFER_ACCEPT
+		t.Fatal(err)
+	}
+	var fd int
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if fd, _, err = unix.Accept(int(files[0].Fd())); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+	defer unix.Close(fd)
+	for option, want := range map[[2]int]int{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE}:  1,
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}: keepIdle,
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT}:  keepProbes,
+	} {
+		if got, err := unix.GetsockoptInt(fd, option[0], option[1]); err != nil || got != want {
+			t.Errorf("option %v of an accepted connection is %d, %v; want %d", option, got, err, want)
+		}
+	}
+}
+
 func TestATakenPortIsExplained(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
