@@ -46,6 +46,9 @@
 // Where hooks are configured there is a runner for each user that they run as (package
 // runner, which says why). The keeper forks for it once, and not for an event.
 //
+// systemd is told when this balancer is ready, reloads or stops, what it does, and that its
+// loop comes round (systemd.go).
+//
 // An operator may have the proxy replaced (tandem reload --proxy), and so does the keeper
 // with an adopted one of another build or configuration: a second process with the same
 // sockets warms up, takes its place, and the old one ends with its last connection

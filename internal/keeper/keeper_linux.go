@@ -122,6 +122,7 @@ func (k *Keeper) build(version string, level *slog.LevelVar) error {
 	}
 	l.adverts.answer = l.sender.answer
 	l.pauses.limit = election.PauseAfter(l.set.interval)
+	k.openSystemd()
 	if err := k.buildProxy(cfg.Log.Level); err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mdlayher/sdnotify"
+
 	"github.com/tandem-lb/tandem/election"
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/vip"
@@ -53,6 +55,9 @@ type loop struct {
 	fitness   uint8 // as the machines know it
 	control   *controlDesk
 	reloads   reloader
+	systemd   *sdnotify.Notifier // nil: nobody waits for notices
+	notices   notices
+	stopping  bool // it was asked to end
 	events    chan event
 	chronicle chronicle
 	log       *slog.Logger
@@ -102,6 +107,7 @@ func (l *loop) run(ctx context.Context, force <-chan struct{}, broken <-chan str
 			l.catchUp() // what has arrived comes before what the clock says (E13)
 			l.tick(time.Now())
 		case <-asked:
+			l.stopping = true
 			asked, bound = nil, time.After(l.endBound())
 			l.stepAll(election.Shutdown{})
 		case <-force:

@@ -48,6 +48,7 @@ func (l *loop) settle(now time.Time) {
 		l.changed, l.reported = false, now
 		l.control.report(l.state(now))
 	}
+	l.tellSystemd(now)
 	l.serving.came(now)
 	for _, g := range l.groups {
 		g.gate.Stamp()
