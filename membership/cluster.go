@@ -67,6 +67,7 @@ type Cluster struct {
 	workers   sync.WaitGroup // calls into memberlist that outlive the caller's context
 	closeOnce sync.Once
 
+	attempts   *attempts
 	ring       *ring
 	orders     *orders
 	userInbox  chan UserEvent // from delegate to Run
@@ -97,7 +98,7 @@ func Open(cfg Config) (*Cluster, error) {
 		inbox: make(chan Message, maxMessages), messages: make(chan Message), events: make(chan Event),
 		wakeup: make(chan struct{}, 1), dispute: make(chan struct{}, 1), tried: make(chan struct{}), reseed: make(chan []seed, 1),
 		done: make(chan struct{}), left: make(chan struct{}), queue: newEventQueue(),
-		questions: newQuestions(), carrier: newCarrier(), orders: newOrders(),
+		questions: newQuestions(), carrier: newCarrier(), orders: newOrders(), attempts: newAttempts(),
 		userInbox: make(chan UserEvent, maxUserEvents), userEvents: make(chan UserEvent),
 	}
 	var note string
@@ -122,7 +123,7 @@ func Open(cfg Config) (*Cluster, error) {
 // start binds and begins to gossip.
 func (c *Cluster) start() error {
 	logger := newLogger(c.log, c.suspected, c.done)
-	conf := profile(c.wire, c.ring.keys)
+	conf := profile(c.wire, c.ring.keys, c.cfg.Meta.Role)
 	conf.Logger = logger
 	d := delegate{c}
 	conf.Delegate, conf.Events, conf.Alive, conf.Ping = d, d, d, d
@@ -142,7 +143,7 @@ func (c *Cluster) start() error {
 		}
 		transport = c.net
 	}
-	conf.Transport = boundedTransport{transport}
+	conf.Transport = boundedTransport{transport, c.attempts}
 	ml, err := memberlist.Create(conf)
 	if err != nil {
 		transport.Shutdown()
@@ -287,6 +288,8 @@ func (c *Cluster) logEvent(ev Event) {
 		c.log.Error("two live members use one name; rename one of both", "name", m.Name, "addr", addr, "other", ev.Other)
 	case ev.Kind == EventUpdate:
 		c.log.Debug("member update", "name", m.Name, "addr", addr, "apps", m.Meta.Apps)
+	case !m.Self && m.Meta.Role == RoleAgent && c.cfg.Meta.Role == RoleAgent:
+		c.log.Debug("member "+ev.Kind.String(), "name", m.Name, "addr", addr, "role", m.Meta.Role) // of no matter to it
 	case !m.Self:
 		c.log.Info("member "+ev.Kind.String(), "name", m.Name, "addr", addr, "role", m.Meta.Role)
 	}

@@ -67,7 +67,16 @@ func (l lockedLog) Write(p []byte) (int, error) {
 // start runs a member at 10.0.0.<host>. change may be nil.
 func (w *world) start(name string, host int, seeds []string, change func(*membership.Config)) *node {
 	w.t.Helper()
-	n := &node{w: w, addr: fmt.Sprintf("10.0.0.%d", host), ended: make(chan struct{})}
+	return w.startAt(name, fmt.Sprintf("10.0.0.%d", host), seeds, change)
+}
+
+// nobodyListens is for worlds so large that their logs would be too long to keep.
+var nobodyListens = slog.New(slog.DiscardHandler)
+
+// startAt runs a member at an address. change may be nil.
+func (w *world) startAt(name, addr string, seeds []string, change func(*membership.Config)) *node {
+	w.t.Helper()
+	n := &node{w: w, addr: addr, ended: make(chan struct{})}
 	transport := w.net.Listen(n.addr)
 	cfg := membership.Config{
 		Name: name, Seeds: seeds, Transport: transport, Exchange: transport.Exchange, Meta: metaOf(name, n.addr),

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,7 +32,7 @@ func (c *Cluster) Join(ctx context.Context, seeds ...string) error {
 			errs = append(errs, err)
 			continue
 		}
-		if !c.work(func() { results <- c.joinSeed(ctx, s) }) {
+		if !c.work(func() { results <- c.joinSeed(ctx, s, new(atomic.Bool)) }) {
 			return ErrClosed
 		}
 		running++
@@ -53,8 +54,9 @@ func (c *Cluster) Join(ctx context.Context, seeds ...string) error {
 }
 
 // joinSeed tries all addresses of one seed, one after the other, and returns nil if somebody is there, or is known to
-// be. errOnlySelf says that there is nobody but this node.
-func (c *Cluster) joinSeed(ctx context.Context, s seed) error {
+// be. errOnlySelf says that there is nobody but this node. connected tells, also meanwhile, whether somebody has taken
+// the connection to the last address tried.
+func (c *Cluster) joinSeed(ctx context.Context, s seed, connected *atomic.Bool) error {
 	resolving, cancel := context.WithTimeout(ctx, streamTimeout)
 	addrs, err := s.addrs(resolving, c.cfg.Resolve)
 	cancel()
@@ -75,7 +77,7 @@ func (c *Cluster) joinSeed(ctx context.Context, s seed) error {
 			reached = true
 			continue
 		}
-		if err := c.joinAddr(ctx, addr); err != nil {
+		if err := c.joinAddr(ctx, addr, connected); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -94,11 +96,14 @@ func (c *Cluster) joinSeed(ctx context.Context, s seed) error {
 var errOnlySelf = errors.New("membership: the seed is this node itself")
 
 // joinAddr exchanges the whole state with whoever is at addr. memberlist knows no context; streamTimeout bounds it.
-func (c *Cluster) joinAddr(ctx context.Context, addr netip.AddrPort) error {
+func (c *Cluster) joinAddr(ctx context.Context, addr netip.AddrPort, connected *atomic.Bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	_, err := c.ml.Join([]string{addr.String()})
+	connected.Store(false)
+	name := c.attempts.begin(connected)
+	defer c.attempts.end(name)
+	_, err := c.ml.Join([]string{name + "/" + addr.String()})
 	if err == nil {
 		c.met(addr)
 		return nil

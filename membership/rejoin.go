@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ const (
 	maxTrying             = 16 // attempts under way at once
 	maxTryingOne          = 4  // of these at one place
 	hurryFactor           = 4  // while nobody can be served, attempts begin that often in a RejoinInterval
+	busyFactor            = 4  // where somebody took the connection but had no time for more, pauses grow to that many
 	keyComplaint          = time.Minute
 )
 
@@ -29,11 +31,13 @@ type try struct {
 	pause   time.Duration
 	running int // attempts under way
 	tried   bool
+	latest  *atomic.Bool // of the attempt begun last: somebody has taken its connection
 }
 
 type tryResult struct {
-	seed seed
-	err  error
+	seed      seed
+	err       error
+	connected bool
 }
 
 // rejoiner tries, for ever, the seeds, the members found dead, and those that an earlier run knew. A place where a
@@ -44,8 +48,9 @@ type tryResult struct {
 //
 // Pauses double from an eighth of RejoinInterval on. While no other balancer is there, nothing can be served, so
 // seeds and balancers found dead, or silent just now, are tried hurryFactor times in a RejoinInterval, and no attempt
-// waits for an earlier one: a connection to a host that is off hangs for as long as its first packets need to be
-// repeated, and the host may be back meanwhile. Else the pauses grow to slowFactor times RejoinInterval. One goroutine
+// waits for an earlier one that nobody has taken yet: a connection to a host that is off hangs for as long as its first
+// packets need to be repeated, and the host may be back meanwhile. Who takes connections but is too busy to answer is
+// not asked the more for it: where hundreds join at once, that would keep it busy. Else the pauses grow to slowFactor times RejoinInterval. One goroutine
 // owns a rejoiner.
 type rejoiner struct {
 	c          *Cluster
@@ -98,7 +103,7 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 			t = &try{next: now, pause: r.c.cfg.RejoinInterval / 8}
 			r.tries[s.text] = t
 		}
-		hurry := known.sure == 0 && r.urgent(s, known)
+		hurry := known.sure == 0 && r.urgent(s, known) && !(t.running > 0 && t.latest.Load())
 		switch {
 		case t.running > 0 && !hurry || t.running >= maxTryingOne || r.running >= maxTrying:
 		case t.next.After(now):
@@ -110,7 +115,12 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 				t.next = now.Add(jitter(min(t.pause, r.c.cfg.RejoinInterval/hurryFactor)))
 				next = earlier(next, t.next)
 			}
-			go func() { r.results <- tryResult{s, r.c.joinSeed(ctx, s)} }()
+			connected := new(atomic.Bool)
+			t.latest = connected
+			go func() {
+				err := r.c.joinSeed(ctx, s, connected)
+				r.results <- tryResult{s, err, connected.Load()}
+			}()
 		}
 	}
 	for _, s := range r.seeds {
@@ -161,6 +171,8 @@ func (r *rejoiner) finish(res tryResult) {
 	switch {
 	case res.err == nil, errors.Is(res.err, errOnlySelf):
 		t.pause = reachedFactor * r.c.cfg.RejoinInterval
+	case res.connected && !errors.Is(res.err, ErrWrongKey):
+		t.pause = min(2*max(t.pause, r.c.cfg.RejoinInterval/hurryFactor), busyFactor*r.c.cfg.RejoinInterval)
 	case known.sure > 0 || !r.urgent(res.seed, known):
 		t.pause = min(2*t.pause, slowFactor*r.c.cfg.RejoinInterval)
 	default:

@@ -6,7 +6,10 @@ import (
 	"log"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -20,8 +23,12 @@ const (
 	streamTimeout  = 3 * time.Second // everything on one stream together
 )
 
-// boundedTransport bounds every outgoing stream in time. memberlist sets no deadline on some of them.
-type boundedTransport struct{ memberlist.NodeAwareTransport }
+// boundedTransport bounds every outgoing stream in time (memberlist sets no deadline on some of them), and tells those
+// who try to join when they have been connected.
+type boundedTransport struct {
+	memberlist.NodeAwareTransport
+	attempts *attempts
+}
 
 // DialTimeout connects to addr.
 func (t boundedTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
@@ -38,7 +45,42 @@ func (t boundedTransport) DialAddressTimeout(a memberlist.Address, timeout time.
 		conn.Close()
 		return nil, err
 	}
+	t.attempts.connected(a.Name)
 	return conn, nil
+}
+
+// attempts are the joins under way. memberlist's error does not tell a host that is off from one that is busy, so each
+// attempt bears a name that comes by here, in place of the node's, which nobody needs.
+type attempts struct {
+	mu   sync.Mutex // protects the following
+	next uint64
+	all  map[string]*atomic.Bool
+}
+
+func newAttempts() *attempts { return &attempts{all: map[string]*atomic.Bool{}} }
+
+// begin registers an attempt, whose flag is set once somebody has taken its connection, and returns its name.
+func (a *attempts) begin(flag *atomic.Bool) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.next++
+	name := "attempt-" + strconv.FormatUint(a.next, 10)
+	a.all[name] = flag
+	return name
+}
+
+func (a *attempts) end(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.all, name)
+}
+
+func (a *attempts) connected(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if flag := a.all[name]; flag != nil {
+		flag.Store(true)
+	}
 }
 
 // netTransport is memberlist's transport on sockets, with the address to advertise chosen by us and with dials that

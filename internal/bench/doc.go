@@ -8,6 +8,8 @@
 //	go run ./internal/bench table RUN.json                 # a saved --json as the table of deploy/docs/measured.md (as --table)
 //	go run ./internal/bench handover --peer keepalived     # planned switches under load, and a crash under waiting clients
 //	go run ./internal/bench docker                         # the site of deploy/docker, on Docker Engine
+//	go run ./internal/bench apps -n 5 --peer serf          # an app joins, leaves, dies: beside Serf with HAProxy
+//	go run ./internal/bench membership                     # hundreds of agents at once, and pools of thousands
 //	go run ./internal/bench overload --minutes 10 --interval 5ms --quota 0.5
 //
 // Results go to standard output, a table or with --json one object (of overload, a list)
@@ -91,6 +93,22 @@
 // large bodies (proxy_conf.go). Ratios are made inside a repetition. Gate on them and on
 // processor time: requests a second are the generator's limit as often as the proxy's.
 //
+// # Apps and members
+//
+// apps lets one of three apps go through its life while the client asks 500 times a second:
+// it is stopped in order, started, killed, and its host loses power. Beside Tandem runs the
+// teaching lab's own design, a Serf agent beside each app and each HAProxy, whose handler
+// writes haproxy.cfg anew and reloads HAProxy (serf_linux.go), and HAProxy with its servers
+// written down and its best retry-on. The benchmark builds Serf outside this repository, into
+// the user's cache. First request served counts from before the app's processes are started.
+//
+// membership starts a pair and many agents, whose hosts are unplugged; plugs them in, has a
+// third leave at once, and three of ten hosts lose power; and reads the pair's own status
+// meanwhile. The agents of a host share its address: a kernel keeps no more than 1024
+// neighbours of all its namespaces together. What go test measures in fake time and of single
+// operations is printed with it. Pools: the processor time of a request with 5,000 backends
+// against three, all of them one process, less what the checks cost without requests.
+//
 // # Parts
 //
 // Pure and portable: faults.go (which there are), check, forecast, stats, report, markdown,
@@ -99,6 +117,9 @@
 // (whose process is whose), hang (a thread stands still), faults_linux.go (how they are
 // done), trial (one repetition), failover, overload, quota; handover (a run), handover_orders
 // (how each switch is ordered), handover_crash.
+// Of apps: apps (events, options, report), and for Linux apps_linux.go, apps_stack, serf.
+// Of membership: membership (options, report), and for Linux membership_linux.go, crowd (the
+// agents), crowd_watch (the pair), pool.
 // Of proxy: proxy (options, report), proxy_conf, and for Linux proxy_linux.go (who runs
 // where), proxy_load (the generator), proxy_backend, proxy_usage.
 // The outer process builds the binary and makes the folder that it removes at the end; all

@@ -28,7 +28,7 @@ func main() {
 		}
 		return
 	}
-	if proxyChild(os.Args[1:]) {
+	if proxyChild(os.Args[1:]) || crowdChild(os.Args[1:]) {
 		return
 	}
 	if len(os.Args) > 1 && os.Args[1] == "proxy" {
@@ -37,11 +37,12 @@ func main() {
 	if len(os.Args) == 3 && os.Args[1] == dockerClientArg {
 		os.Exit(exitWith(dockerClientMain(os.Args[2])))
 	}
-	if len(os.Args) > 1 && os.Args[1] == "docker" {
-		os.Exit(dockerMain(os.Args[2:]))
-	}
-	if len(os.Args) > 1 && os.Args[1] == "handover" {
-		os.Exit(handoverMain(os.Args[2:]))
+	for name, do := range map[string]func([]string) int{
+		"docker": dockerMain, "handover": handoverMain, "apps": appsMain, "membership": membershipMain,
+	} {
+		if len(os.Args) > 1 && os.Args[1] == name {
+			os.Exit(do(os.Args[2:]))
+		}
 	}
 	o, err := parseOptions(os.Args[1:], os.Stderr)
 	switch {

@@ -16,15 +16,7 @@ import (
 // figure is copied by hand.
 func (r Report) writeMarkdown(w io.Writer) error {
 	var b strings.Builder
-	user := "as root"
-	if !r.Root {
-		user = "as an ordinary user"
-	}
-	fmt.Fprintf(&b, "Commit %s, %s, %s, Linux %s, %d × %s, %s", r.Commit, r.Began.Format(time.DateOnly), r.Go, r.Kernel, r.CPUs, r.CPU, user)
-	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
-		fmt.Fprintf(&b, ", %s %s", name, r.Versions[name])
-	}
-	fmt.Fprintf(&b, "; %.0f min, load averages at the end %s.\n\n    %s\n\n", r.Took/60, r.Load, r.Command)
+	b.WriteString(r.heading())
 	b.WriteString("| fault | stack | n | outage ms: min / median / p95 / max | on return ms: median / max | failed of requests " +
 		"| two owners ms: median / max | nobody ms: median / max | wrong cache ms: median / max |\n" +
 		"|---|---|---|---|---|---|---|---|---|\n")
@@ -40,6 +32,21 @@ func (r Report) writeMarkdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// heading says what was measured, where, how and when.
+func (r Report) heading() string {
+	var b strings.Builder
+	user := "as root"
+	if !r.Root {
+		user = "as an ordinary user"
+	}
+	fmt.Fprintf(&b, "Commit %s, %s, %s, Linux %s, %d × %s, %s", r.Commit, r.Began.Format(time.DateOnly), r.Go, r.Kernel, r.CPUs, r.CPU, user)
+	for _, name := range slices.Sorted(maps.Keys(r.Versions)) {
+		fmt.Fprintf(&b, ", %s %s", name, r.Versions[name])
+	}
+	fmt.Fprintf(&b, "; %.0f min, load averages at the end %s.\n\n    %s\n\n", r.Took/60, r.Load, r.Command)
+	return b.String()
 }
 
 // flaws says what the numbers of a row do not: repetitions that are not among them, or that
@@ -67,7 +74,7 @@ func (r Result) markdownCells() string {
 // printTables prints the tables of saved reports.
 func printTables(files []string, w io.Writer) error {
 	if len(files) == 0 {
-		return errors.New("table of what? name files that failover, overload or handover has written with --json")
+		return errors.New("table of what? name files that failover, overload, handover, apps or membership has written with --json")
 	}
 	for i, file := range files {
 		text, err := os.ReadFile(file)
@@ -103,6 +110,14 @@ func saved(text []byte) (print func(io.Writer) error, err error) {
 	var h HandoverReport
 	if err := json.Unmarshal(text, &h); err == nil && h.Handovers != nil {
 		return h.writeMarkdown, nil
+	}
+	var a AppReport
+	if err := json.Unmarshal(text, &a); err == nil && a.Apps != nil {
+		return a.writeMarkdown, nil
+	}
+	var c CrowdReport
+	if err := json.Unmarshal(text, &c); err == nil && c.Crowds != nil {
+		return c.writeMarkdown, nil
 	}
 	var r Report
 	if err := json.Unmarshal(text, &r); err != nil {

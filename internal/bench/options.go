@@ -12,9 +12,11 @@ import (
 
 const usage = `usage:
   go run ./internal/bench failover [--json|--table] [-n N] [--fault F,…] [--interval 20ms,5ms] [--peer keepalived] [--within 1h] [--logs DIR]
-  go run ./internal/bench table FILE…                   (of --json of failover, overload or handover)
+  go run ./internal/bench table FILE…                   (of --json of any but proxy)
   go run ./internal/bench overload [--json|--table] [--minutes M] [--busy 4] [--quota 0.5] [--interval 20ms,5ms] [--peer keepalived] [--logs DIR]
   go run ./internal/bench handover [--json] [-n N] [--moves 20] [--scenario S,…] [--peer keepalived] [--tandem BINARY]
+  go run ./internal/bench apps [--json|--table] [-n N] [--peer serf] [--peer haproxy] [--within 1h] [--logs DIR] [--tandem BINARY]
+  go run ./internal/bench membership [--json|--table] [-n N] [--agents 300] [--equal] [--part agents,fake,pool] [--logs DIR] [--tandem BINARY]
   go run ./internal/bench proxy [--json] [--peer haproxy] [--peer nginx] [-n N] [--for 2s] [--scenario S,…] [--tandem BINARY]
   go run ./internal/bench docker [--json|--table] [--check] [--logs FILE]
 `

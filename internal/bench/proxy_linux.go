@@ -203,7 +203,7 @@ func proxyChild(args []string) bool {
 	case len(args) > 2 && args[0] == pinArg:
 		err = pin(args[1], args[2:])
 	case len(args) == 1 && args[0] == backendArg:
-		err = serveBackend(proxyAddr(backendPort))
+		err = serveBackend(fmt.Sprint(":", backendPort))
 	case len(args) == 4 && args[0] == loadArg:
 		err = loadFor(args[1], args[2], args[3])
 	default:

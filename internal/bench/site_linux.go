@@ -95,12 +95,16 @@ func (s *site) populate() (err error) {
 		return err
 	}
 	s.cache = s.newCache()
-	s.load, err = client.New(client.Config{Target: netip.AddrPortFrom(vip, sitePort), Enter: s.client.Do, Timeout: s.stack.patience}, s.log)
+	s.load, err = client.New(client.Config{Target: netip.AddrPortFrom(vip, sitePort), Enter: s.client.Do, Timeout: s.stack.patience, MaxOpen: s.stack.maxOpen()}, s.log)
 	return err
 }
 
 func (s *site) host(p place) (*node, error) {
-	h, err := s.lab.Host(p.name, p.addr)
+	addrs := []netip.Prefix{p.addr}
+	if p.name == s.stack.vipOn {
+		addrs = append(addrs, netip.PrefixFrom(vip, 32))
+	}
+	h, err := s.lab.Host(p.name, addrs...)
 	if err != nil {
 		return nil, err
 	}

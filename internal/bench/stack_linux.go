@@ -31,6 +31,7 @@ type stack struct {
 	notice   time.Duration                       // within which it notices a fault that it notices at all, and has acted
 	after    time.Duration                       // within which it begins whatever the return from a fault costs
 	home     string                              // the balancer that it moves back to when all is well; empty: none
+	vipOn    string                              // the balancer that has the VIP for good; empty: the stack moves it
 	start    time.Duration                       // after which a start has no more to announce
 	known    time.Duration                       // after which its balancers fail over as they always will
 	patience time.Duration                       // of the client; 0: its default
@@ -42,6 +43,10 @@ type stack struct {
 
 // has tells whether the stack's balancers have a process of that role.
 func (s *stack) has(r role) bool { return r == roleOther || slices.Contains(s.roles, r) }
+
+// maxOpen is how many requests the client leaves open at once: all that a patient one may have
+// to; 0: its default.
+func (s *stack) maxOpen() int { return int(s.patience/(2*time.Millisecond)) * 6 / 5 }
 
 // joins tells whether the stack goes through a fault that nobody has named.
 func (s *stack) joins(fault string) bool {

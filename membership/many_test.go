@@ -1,0 +1,73 @@
+package membership_test
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/membership"
+)
+
+var long = flag.Bool("long", false, "a thousand members in place of a hundred and fifty")
+
+// The scale that a cluster is built for: everybody joins at once, through one seed, and then a third leaves at once.
+// The line that it logs is what the benchmark of membership prints.
+func TestAThousandMembersJoinAtOnce(t *testing.T) {
+	count, rest := 150, 30*time.Second
+	if *long {
+		count, rest = 1000, 5*time.Second
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		seeds := []string{"10.0.0.1"}
+		quiet := func(cfg *membership.Config) { cfg.Log = nobodyListens }
+		lbs := []*node{w.startAt("lb1", "10.0.0.1", []string{"10.0.0.2"}, quiet), w.startAt("lb2", "10.0.0.2", seeds, quiet)}
+		w.agree(2*time.Second, "lb1:alive lb2:alive", lbs...)
+		var agents []*node
+		begun := time.Now()
+		for i := range count {
+			agents = append(agents, w.startAt(fmt.Sprintf("s%d", i), fmt.Sprintf("10.0.%d.%d", 1+i/200, 1+i%200), seeds, quiet))
+		}
+		known := func(nodes []*node, want int) func() bool {
+			next := 0 // those before it know
+			return func() bool {
+				for next < len(nodes) && nodes[next].present() == want {
+					next++
+				}
+				return next == len(nodes)
+			}
+		}
+		w.within(5*time.Second, "both balancers know all", known(lbs, count+2))
+		joined := time.Since(begun)
+		w.within(15*time.Second, "everybody knows everybody", known(agents, count+2))
+		everyone := time.Since(begun)
+
+		time.Sleep(rest)
+		for _, n := range lbs {
+			if got := n.present(); got != count+2 {
+				t.Errorf("%s sees %d members after a rest, want %d", n.addr, got, count+2)
+			}
+		}
+		begun = time.Now()
+		leaving := 0
+		for i := 0; i < count; i += 3 {
+			leaving++
+			go agents[i].Leave(t.Context())
+		}
+		w.within(5*time.Second, "both balancers know who has left", known(lbs, count+2-leaving))
+		left := time.Since(begun)
+		t.Logf(`measured in fake time: {"members":%d,"joined_s":%.2f,"everyone_s":%.2f,"left_s":%.2f}`,
+			count+2, joined.Seconds(), everyone.Seconds(), left.Seconds())
+	})
+}
+
+// present is how many members this one holds for present, itself included.
+func (n *node) present() int {
+	count := 0
+	for _, m := range n.Members() {
+		if m.State.Present() {
+			count++
+		}
+	}
+	return count
+}
