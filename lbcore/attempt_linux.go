@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
 
 var errEnded = errors.New("connection ended")
@@ -95,12 +93,16 @@ func (x *exchange) patience() time.Duration {
 // made the last one fail may have happened to all. So does a request that could
 // not be repeated, if the connection turns out to be closing.
 func (x *exchange) kept(b *Backend) *upstream {
-	if x.attempts > 0 {
+	if x.attempts > 0 || x.raw || x.pool.cfg.SendProxy != 0 {
 		return nil
 	}
 	for {
 		u := x.w.popIdle(b)
-		if u == nil || x.repeatable() || loop.Quiet(int(u.fd)) {
+		if u != nil && (u.tls != nil) != (x.pool.tls != nil) { // from before a reload
+			u.close()
+			continue
+		}
+		if u == nil || x.repeatable() || u.quiet() {
 			return u
 		}
 		u.close()

@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -18,14 +19,17 @@ type Checker interface {
 	Check(ctx context.Context, addr netip.AddrPort) error
 }
 
-// TCPCheck is well if a connection can be made.
-type TCPCheck struct{}
+// TCPCheck is well if a connection can be made, and a TLS handshake on it.
+type TCPCheck struct {
+	TLS *tls.Config // nil: none
+}
 
 // HTTPCheck is well if GET Path is answered with a status from StatusMin to
 // StatusMax.
 type HTTPCheck struct {
 	Path, Host           string
 	StatusMin, StatusMax int
+	TLS                  *tls.Config // nil: plain
 }
 
 var (
@@ -34,17 +38,31 @@ var (
 )
 
 // Check implements Checker.
-func (TCPCheck) Check(ctx context.Context, addr netip.AddrPort) error {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr.String())
+func (t TCPCheck) Check(ctx context.Context, addr netip.AddrPort) error {
+	c, err := dialCheck(ctx, addr, t.TLS)
 	if err != nil {
 		return err
 	}
 	return c.Close()
 }
 
+// dialCheck connects, over TLS if cfg is not nil.
+func dialCheck(ctx context.Context, addr netip.AddrPort, cfg *tls.Config) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr.String())
+	if err != nil || cfg == nil {
+		return c, err
+	}
+	secured := tls.Client(c, cfg)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
 // Check implements Checker.
 func (h HTTPCheck) Check(ctx context.Context, addr netip.AddrPort) error {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr.String())
+	c, err := dialCheck(ctx, addr, h.TLS)
 	if err != nil {
 		return err
 	}
@@ -113,9 +131,9 @@ func (c CheckConfig) checker() Checker {
 	case c.Checker != nil:
 		return c.Checker
 	case c.Kind == CheckHTTP:
-		return HTTPCheck{c.Path, c.Host, c.StatusMin, c.StatusMax}
+		return HTTPCheck{c.Path, c.Host, c.StatusMin, c.StatusMax, c.tls}
 	}
-	return TCPCheck{}
+	return TCPCheck{c.tls}
 }
 
 // recheckGap keeps failed connections from turning into a storm of checks.
@@ -132,6 +150,7 @@ func (b *Backend) keepChecking(ctx context.Context) {
 	for first := true; ; {
 		view := b.pool.view.Load()
 		cfg := view.cfg.Check
+		cfg.tls = view.tls.check(b.addr.Addr(), cfg.Kind)
 		h.rise, h.fall = cfg.Rise, cfg.Fall
 		select {
 		case <-ctx.Done():

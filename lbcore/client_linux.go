@@ -24,18 +24,22 @@ const (
 
 // phase is what a client connection is doing.
 //
-//	handshake (TLS) ──► head; without TLS it begins there
+//	proxyHeader ──► serverName ──────────► busy (TCP)
+//	     │               handshake (TLS) ──► head, or busy (TCP); each may be left out
+//	     └────────────────────────┘
 //	head ──request──► busy ──answered──► head
 //	  │                 │──answered, last──► linger ──► closed
 //	  └──refused──► busy┘──101──► tunnel ──both ended──► closed
 type phase uint8
 
 const (
-	phaseHead      phase = iota // idle (no exchange), or receiving a head
-	phaseHandshake              // of TLS
-	phaseBusy                   // an exchange is under way
-	phaseTunnel                 // the backend has switched protocols
-	phaseLinger                 // answered and shut down; waits for the client's end
+	phaseHead        phase = iota // idle (no exchange), or receiving a head
+	phaseProxyHeader              // a PROXY header is to come
+	phaseServerName               // a TLS greeting is to come, to route by
+	phaseHandshake                // of TLS
+	phaseBusy                     // an exchange is under way
+	phaseTunnel                   // the backend has switched protocols
+	phaseLinger                   // answered and shut down; waits for the client's end
 	phaseClosed
 )
 
@@ -65,11 +69,7 @@ func (w *worker) newClient(l *listener, fd int, peer netip.AddrPort) {
 	n := c.count()
 	n.accepted.Add(1)
 	n.current.Add(1)
-	if server := l.f.view.Load().tls; server != nil {
-		c.secure(server)
-	} else {
-		w.Wheel.Set(&c.timer, c, w.Now()+c.timeouts().Header)
-	}
+	c.begin(peer.Addr())
 	c.run()
 }
 
@@ -109,6 +109,10 @@ func (c *client) run() {
 	more := !c.broken
 	for n := 0; more && n < turns; n++ {
 		switch c.phase {
+		case phaseProxyHeader:
+			more = c.readProxyHeader()
+		case phaseServerName:
+			more = c.readServerName()
 		case phaseHandshake:
 			more = c.greet()
 		case phaseHead:
@@ -394,6 +398,9 @@ func (c *client) Expired() {
 		c.close()
 	case c.phase == phaseHandshake:
 		c.giveUpHandshake()
+	case c.phase == phaseProxyHeader || c.phase == phaseServerName:
+		c.count().headerTime.Add(1)
+		c.close()
 	case c.phase == phaseTunnel:
 		c.count().headerTime.Add(1)
 		c.close()

@@ -1,6 +1,7 @@
 package lbcore
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -62,7 +63,17 @@ type FrontendConfig struct {
 	// bytes of visible ASCII; empty: none. Some servers do not compress what they
 	// send when they see one.
 	Via string
-	// TLS is what clients speak below HTTP; nil: nothing.
+	// Mode is ModeHTTP (the default) or ModeTCP. A TCP connection is a tunnel: see
+	// Timeouts.Tunnel; where no backend is up it is reset.
+	Mode Mode
+	// SNI routes connections of ModeTCP without TLS; who asks for no such name goes to
+	// Pool. At most MaxSNIRoutes.
+	SNI []SNIRoute
+	// AcceptProxy are the networks of proxies whose connections begin with a header of
+	// the PROXY protocol, version 1 or 2: they must, and nobody else's may. At most
+	// MaxAcceptProxy.
+	AcceptProxy []netip.Prefix
+	// TLS is what clients speak below HTTP or TCP; nil: nothing.
 	TLS *TLSConfig
 	// RedirectHTTPS, if not 0, has every request answered by a redirect to the same
 	// over TLS on this port.
@@ -123,6 +134,12 @@ type PoolConfig struct {
 	// Retries bounds how often one request is sent again, 0 to 10.
 	// nil means DefaultRetries.
 	Retries *int
+	// SendProxy has each connection to a backend begin with a header of the PROXY
+	// protocol of this version, 1 or 2, and serve one request or TCP connection. 0:
+	// none.
+	SendProxy int
+	// TLS is what backends speak; nil: nothing. Checks speak it too.
+	TLS *BackendTLS
 	// MaxIdle bounds the idle connections kept per loop and backend, 1 to
 	// 10,000. 0 means 1000.
 	MaxIdle int
@@ -172,6 +189,8 @@ type CheckConfig struct {
 	Fall int
 	// Checker replaces Kind by an own check, if not nil.
 	Checker Checker
+
+	tls *tls.Config // of the pool, for the backend that is checked
 }
 
 // BackendConfig is one running app.
@@ -249,6 +268,7 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	if c.TLS != nil {
 		c.TLS.check(bad)
 	}
+	c.checkMode(bad)
 	if c.RedirectHTTPS < 0 || c.RedirectHTTPS > 65535 {
 		bad("redirect to port %d: want 1 to 65535", c.RedirectHTTPS)
 	}
@@ -284,6 +304,12 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 	}
 	if c.MaxIdle < 1 || c.MaxIdle > 10_000 {
 		bad("maxidle %d: want 1 to 10000", c.MaxIdle)
+	}
+	if c.SendProxy < 0 || c.SendProxy > 2 {
+		bad("PROXY protocol of version %d: want 1 or 2, or 0 for none", c.SendProxy)
+	}
+	if c.TLS != nil {
+		c.TLS.check(bad)
 	}
 	t := &c.Timeouts
 	orDefault(&t.Connect, time.Second)

@@ -91,6 +91,7 @@ func (e *engine) setListeners(set []listenerConfig) error {
 	}
 	e.listening.Store(&all)
 	for _, c := range set {
+		deferAccept(c.fd, c.serverFirst)
 		l := next[c.fd]
 		if !l.w.Post(func() { l.serve(c.frontend) }) {
 			return errors.New("the proxy has ended")
@@ -158,4 +159,14 @@ func (e *engine) backendDown(b *Backend) {
 	for _, w := range e.workers {
 		w.Post(func() { w.backendDown(b) })
 	}
+}
+
+// deferAccept has the kernel keep a connection until its client has said something,
+// for a few seconds at most: unless the server may have the first word.
+func deferAccept(fd int, serverFirst bool) {
+	seconds := 5
+	if serverFirst {
+		seconds = 0
+	}
+	loop.SetInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, seconds)
 }

@@ -28,6 +28,7 @@ type exchange struct {
 	req      http1.Request
 	reqBody  http1.BodyReader
 	reqDone  bool          // the request has been read to its end
+	raw      bool          // there is no request: it is to become a tunnel (ModeTCP)
 	begun    time.Duration // when its head was whole; 0 if it was refused
 
 	// What must be remembered of the request after its head's bytes are gone.
@@ -94,7 +95,7 @@ func (x *exchange) reset() {
 	x.tunnel = tunnel{}
 	x.upgrade = x.upgrade[:0]
 	x.view = nil
-	x.unparsed, x.reqDone = false, false
+	x.unparsed, x.reqDone, x.raw = false, false, false
 	x.send, x.sent, x.replayable, x.hasBody = nil, 0, false, false
 	x.attempt = attempt{}
 	clear(x.tried[:x.attempts])
@@ -113,6 +114,9 @@ func (x *exchange) reset() {
 // pump moves what can be moved, in both directions. It reports whether there
 // may be more to do.
 func (x *exchange) pump() bool {
+	if x.raw {
+		return x.pumpRaw()
+	}
 	if x.outWaits() {
 		return x.flush()
 	}
@@ -139,7 +143,10 @@ func (x *exchange) pump() bool {
 func (x *exchange) outWaits() bool {
 	return len(x.out) > x.taken || x.outPipe != nil || x.c.sealedWaits()
 }
-func (x *exchange) sendWaits() bool { return x.sent < len(x.send) || x.sendPipe != nil }
+
+func (x *exchange) sendWaits() bool {
+	return x.sent < len(x.send) || x.sendPipe != nil || x.up.sealedWaits()
+}
 
 // flush sends what waits for the client.
 func (x *exchange) flush() bool {
@@ -205,6 +212,10 @@ func (x *exchange) clientTimeout() {
 
 // answer makes an answer of our own the whole answer.
 func (x *exchange) answer(status int) {
+	if x.raw {
+		x.refuseRaw()
+		return
+	}
 	x.keep = x.reqDone && x.mayKeep()
 	x.started, x.respDone = true, true
 	x.c.count().responses[status/100].Add(1)

@@ -20,9 +20,10 @@ type frontendView struct {
 	cfg    FrontendConfig
 	limits http1.Limits
 	tell   telling
-	set    *http1.Fields // on every final answer
-	pool   *Pool         // nil: no such pool
-	tls    *tlsServer    // nil: plain
+	set    *http1.Fields            // on every final answer
+	pool   *Pool                    // nil: no such pool
+	tls    *tlsServer               // nil: plain
+	byName map[string]*frontendView // of routes by server name; nil: none
 }
 
 // frontendSlot is a loop's own part of a frontend.
@@ -35,6 +36,7 @@ type frontendSlot struct {
 	tls tlsCounts
 
 	badRequest, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
+	badProxy, badHello                                                   atomic.Uint64
 
 	_ [64]byte // the next slot is another core's
 }
@@ -43,21 +45,9 @@ func newFrontend(name string, slots int) *frontend {
 	return &frontend{name: name, slots: make([]frontendSlot, slots)}
 }
 
-func (f *frontend) configure(cfg FrontendConfig, pool *Pool) {
-	v := &frontendView{
-		cfg:  cfg,
-		tell: newTelling(&cfg),
-		pool: pool,
-		limits: http1.Limits{
-			Head: cfg.Limits.Head,
-			Line: cfg.Limits.Head / 2,
-			Body: cfg.Limits.Body,
-		},
-	}
-	v.set, _ = http1.NewFields(cfg.ResponseHeaders) // which were checked
-	if cfg.TLS != nil {
-		v.tls = newTLSServer(f.name, cfg.TLS)
-	}
+func (f *frontend) configure(cfg FrontendConfig, pools map[string]*Pool) {
+	v := newView(f.name, cfg, pools)
+	v.byName = v.routes(pools)
 	f.view.Store(v)
 }
 
@@ -89,6 +79,8 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 	c.Errors.HeaderTime += n.headerTime.Load()
 	c.Errors.Aborted += n.aborted.Load()
 	c.Errors.Cut += n.cut.Load()
+	c.Errors.BadProxy += n.badProxy.Load()
+	c.Errors.BadHello += n.badHello.Load()
 }
 
 // listenerConfig tells the engine which loop serves which descriptor.
@@ -96,4 +88,6 @@ type listenerConfig struct {
 	fd       int
 	loop     int
 	frontend *frontend
+
+	serverFirst bool // a server may have the first word
 }

@@ -105,7 +105,9 @@ func (h *handshake) write(p []byte) (int, error) {
 func (c *client) secure(server *tlsServer) {
 	s := &secured{w: c.w, fd: c.fd}
 	s.conn = tls.Server(s, server.config(time.Now()))
-	c.via = &transport{port: c.via.port, proto: protoHTTPS, tls: s}
+	via := *c.via
+	via.proto, via.tls = protoHTTPS, s
+	c.via = &via
 	c.phase = phaseHandshake
 	c.w.Wheel.Set(&c.timer, c, c.w.Now()+c.timeouts().Handshake)
 }
@@ -151,8 +153,13 @@ func (c *client) shaken(err error) {
 	if c.via.tls.conn.ConnectionState().DidResume {
 		n.resumed.Add(1)
 	}
-	c.phase = phaseHead
 	c.readable, c.writable = true, true
+	if v := c.f.view.Load(); v.cfg.Mode == ModeTCP {
+		c.passOn(v)
+		c.run()
+		return
+	}
+	c.phase = phaseHead
 	c.w.Wheel.Set(&c.timer, c, c.w.Now()+c.timeouts().Header)
 	c.run()
 }

@@ -23,6 +23,7 @@ type Pool struct {
 	mu       sync.Mutex // guards the fields below, and the last slot of backends and policies
 	cfg      *PoolConfig
 	policies []Policy // one per slot
+	tls      *tlsClient
 	backends []*Backend
 	closed   bool
 	later    *time.Timer // shows loops what has changed; nil: nothing waits
@@ -39,6 +40,7 @@ const (
 type poolView struct {
 	cfg      *PoolConfig
 	policies []Policy
+	tls      *tlsClient // nil: plain
 	avail    []*Backend
 	many     bool       // more than manyBackends, available or not
 	slots    []poolSlot // the pool's: what they count is not
@@ -55,6 +57,7 @@ type poolSlot struct {
 func newPool(p *Proxy, cfg PoolConfig) *Pool {
 	pool := &Pool{name: cfg.Name, proxy: p, cfg: &cfg, slots: make([]poolSlot, p.slots())}
 	pool.choosePolicies()
+	pool.tls = newTLSClient(cfg.TLS)
 	pool.publish()
 	return pool
 }
@@ -131,7 +134,7 @@ func (p *Pool) replace(set []BackendConfig) {
 // publish shows loops the current state. It is called with p.mu held, or
 // before the pool is shared.
 func (p *Pool) publish() {
-	v := &poolView{cfg: p.cfg, policies: p.policies, slots: p.slots, many: len(p.backends) > manyBackends}
+	v := &poolView{cfg: p.cfg, policies: p.policies, tls: p.tls, slots: p.slots, many: len(p.backends) > manyBackends}
 	for _, b := range p.backends {
 		if b.available() {
 			v.avail = append(v.avail, b)
@@ -169,6 +172,7 @@ func (p *Pool) reconfigure(cfg PoolConfig) {
 	defer p.mu.Unlock()
 	p.cfg = &cfg
 	p.choosePolicies()
+	p.tls = newTLSClient(cfg.TLS)
 	p.publish()
 }
 

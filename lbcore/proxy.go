@@ -128,7 +128,7 @@ func (p *Proxy) SetPools(pools []PoolConfig) error {
 	p.pools = next
 	for _, f := range p.frontends {
 		cfg := f.view.Load().cfg
-		f.configure(cfg, p.pools[cfg.Pool])
+		f.configure(cfg, p.pools)
 	}
 	p.changed()
 	return nil
@@ -158,19 +158,19 @@ func (p *Proxy) SetFrontends(frontends []FrontendConfig) error {
 		}
 		next[c.Name] = f
 		for i, fd := range c.Listeners {
-			listeners = append(listeners, listenerConfig{fd: fd, loop: i % p.cfg.Loops, frontend: f})
+			listeners = append(listeners, listenerConfig{fd: fd, loop: i % p.cfg.Loops, frontend: f, serverFirst: c.serverSpeaksFirst()})
 		}
 	}
 	for _, c := range set {
 		if f := next[c.Name]; f.view.Load() == nil {
-			f.configure(c, p.pools[c.Pool]) // before its first connection
+			f.configure(c, p.pools) // before its first connection
 		}
 	}
 	if err := p.engine.setListeners(listeners); err != nil {
 		return fmt.Errorf("lbcore: %w", err)
 	}
 	for _, c := range set {
-		next[c.Name].configure(c, p.pools[c.Pool])
+		next[c.Name].configure(c, p.pools)
 	}
 	for name, f := range p.frontends {
 		if next[name] == nil {

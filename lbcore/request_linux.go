@@ -134,6 +134,14 @@ func (x *exchange) flushRequest() bool {
 	if !u.writable {
 		return false
 	}
+	if u.sealedWaits() {
+		done, ok := u.flushSecured()
+		if !ok {
+			x.backendDeaf()
+			return true
+		}
+		return done
+	}
 	if x.sent == len(x.send) {
 		return x.flushSendPipe()
 	}
@@ -162,6 +170,9 @@ func (x *exchange) backendDeaf() {
 	x.sent = len(x.send)
 	x.w.putPipe(x.sendPipe)
 	x.sendPipe = nil
+	if x.up.tls != nil {
+		x.up.tls.drop()
+	}
 }
 
 // readBody passes on more of the request's body. Nothing is waiting to be sent.

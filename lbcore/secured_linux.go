@@ -38,6 +38,7 @@ type secured struct {
 
 	drained  bool // the socket had no more bytes, and no event came since
 	hungUp   bool // an event told its end, which is still to be read
+	cutOff   bool // the connection ended, and the stream had not (close_notify)
 	notified bool // our end of the stream was told (close_notify)
 
 	sealed []byte // waits for the socket, from taken on
@@ -72,6 +73,7 @@ func (s *secured) Read(p []byte) (int, error) {
 	case errno != 0:
 		return 0, errno
 	case n == 0:
+		s.cutOff = true // after close_notify nothing is read
 		return 0, io.EOF
 	}
 	s.drained = n < len(p) && !s.hungUp

@@ -85,6 +85,8 @@ type FrontendErrors struct {
 	HeaderTime uint64 // 408, and silent closes of idle or slow connections
 	Aborted    uint64 // client went away during a request
 	Cut        uint64 // answer cut off after it had begun
+	BadProxy   uint64 // no PROXY header, or a bad one, from a proxy that must send one
+	BadHello   uint64 // no TLS greeting, or a bad one, where it is routed by name
 }
 
 // PoolCounters only grow. They go on when backends leave, whose own are gone then.

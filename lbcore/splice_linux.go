@@ -146,10 +146,13 @@ func (u *upstream) drainPipe(p *loop.Pipe) (rest *loop.Pipe, ok bool) {
 	return p, true
 }
 
+// plain says that bytes pass as they are: without TLS on either side.
+func (x *exchange) plain() bool { return x.c.via.tls == nil && x.up.tls == nil }
+
 // spliceAnswer passes on a part of a large body. ok is false if it is to be
 // copied.
 func (x *exchange) spliceAnswer() (more, ok bool) {
-	if x.c.via.tls != nil || !x.started || x.framing == http1.Chunked || len(x.rin) > 0 || x.respBody.Raw() < spliceMin {
+	if !x.plain() || !x.started || x.framing == http1.Chunked || len(x.rin) > 0 || x.respBody.Raw() < spliceMin {
 		return false, false
 	}
 	p, ended, ok, errno := x.up.fill(x.respBody.Raw())
@@ -171,7 +174,7 @@ func (x *exchange) spliceAnswer() (more, ok bool) {
 // spliceBody passes on a part of a large request body. ok is false if it is to
 // be copied.
 func (x *exchange) spliceBody() (more, ok bool) {
-	if x.c.via.tls != nil || x.chunked || x.reqBody.Raw() < spliceMin {
+	if !x.plain() || x.chunked || x.reqBody.Raw() < spliceMin {
 		return false, false
 	}
 	c := x.c

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -385,4 +386,12 @@ func TestHandshakesBeyondTheBoundWait(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// quietLog is for servers that are meant to fail.
+var quietLog = log.New(io.Discard, "", 0)
+
+// forwardedFor answers with what a backend is told of the client.
+func forwardedFor(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprint(w, r.Header.Get("X-Forwarded-For"), " ", r.Header.Get("X-Forwarded-Port"), " ", r.Header.Get("X-Forwarded-Proto"))
 }

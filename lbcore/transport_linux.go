@@ -3,6 +3,7 @@ package lbcore
 import (
 	"errors"
 	"io"
+	"net/netip"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
@@ -10,9 +11,10 @@ import (
 // transport is what carries a client's bytes. The plain connections of a listener
 // share one; others have their own.
 type transport struct {
-	port  []byte   // that it was accepted on, as text
-	proto []byte   // as backends are told it
-	tls   *secured // nil: none
+	port     []byte         // that it was accepted on, as text
+	proto    []byte         // as backends are told it
+	tls      *secured       // nil: none
+	src, dst netip.AddrPort // as a PROXY header has told them; else invalid
 }
 
 var (

@@ -15,6 +15,8 @@ type tunnel struct {
 	backendDone bool // has sent its last byte
 	clientShut  bool // was told so
 	backendGone bool // was reset after that
+	upMuch      bool // so much came from the client at once that a pipe is cheaper
+	downMuch    bool // and from the backend
 }
 
 // openTunnel turns the exchange into a tunnel. Bytes that the client has sent
@@ -26,7 +28,9 @@ func (x *exchange) openTunnel() {
 		x.send, x.in, x.unparsed = x.in, nil, false
 	}
 	x.tunnel = tunnel{open: true}
-	x.countLatency()
+	if !x.raw {
+		x.countLatency()
+	}
 	x.c.phase = phaseTunnel
 	x.w.inFlight.Add(-1)
 	x.w.tunnels.Add(1)
@@ -69,32 +73,28 @@ func (x *exchange) pumpTunnel() bool {
 // tunnelUp moves bytes from the client to the backend; ok is false if the
 // backend's connection is gone.
 func (x *exchange) tunnelUp() (more, ok bool) {
-	c, u := x.c, x.up
+	c, u, t := x.c, x.up, &x.tunnel
 	switch {
-	case x.sent < len(x.send):
-		if !u.writable {
-			return false, true
-		}
-		n, ok := u.write(x.send[x.sent:])
-		if x.sent += n; x.sent == len(x.send) {
-			x.w.put(x.send)
-			x.send, x.sent = nil, 0
-			return true, ok
-		}
-		return false, ok
-	case x.tunnel.clientDone:
+	case x.sendWaits():
+		return x.flushUp()
+	case t.clientDone:
 		return false, true
 	case c.eof && !c.readable:
-		loop.CloseWrite(int(u.fd))
-		x.tunnel.clientDone = true
+		t.clientDone = u.closeWrite()
 		return false, true
 	case !c.readable:
 		return false, true
+	}
+	if t.upMuch {
+		if more, ok, done := x.spliceUp(); done {
+			return more, ok
+		}
 	}
 	n, got := c.read(x.w.rbuf)
 	if !got {
 		return c.eof && !c.readable, true
 	}
+	t.upMuch = n >= spliceMin && x.plain()
 	k := 0
 	if u.writable {
 		if k, ok = u.write(x.w.rbuf[:n]); !ok {
@@ -105,6 +105,42 @@ func (x *exchange) tunnelUp() (more, ok bool) {
 		x.send = append(x.w.get(n-k), x.w.rbuf[k:n]...)
 	}
 	return true, true
+}
+
+// flushUp sends what waits for the backend.
+func (x *exchange) flushUp() (more, ok bool) {
+	u := x.up
+	switch {
+	case !u.writable:
+		return false, true
+	case u.sealedWaits():
+		return u.flushSecured()
+	case x.sendPipe != nil:
+		x.sendPipe, ok = u.drainPipe(x.sendPipe)
+		return x.sendPipe == nil, ok
+	}
+	n, ok := u.write(x.send[x.sent:])
+	if x.sent += n; x.sent == len(x.send) {
+		x.w.put(x.send)
+		x.send, x.sent = nil, 0
+		return true, ok
+	}
+	return false, ok
+}
+
+// spliceUp is tunnelUp through a pipe; done is false if there is none to be had.
+func (x *exchange) spliceUp() (more, ok, done bool) {
+	c := x.c
+	p, got := c.fill(loop.PipeSize)
+	switch {
+	case !got:
+		return false, true, false
+	case p == nil:
+		return c.eof && !c.readable, true, true
+	}
+	x.tunnel.upMuch = p.Held() >= spliceMin
+	x.sendPipe, ok = x.up.drainPipe(p)
+	return true, ok, true
 }
 
 // tunnelDown moves bytes from the backend to the client; ok is false if the
@@ -122,6 +158,20 @@ func (x *exchange) tunnelDown() (more, ok bool) {
 	case !u.readable:
 		return false, true
 	}
+	if t.downMuch {
+		if p, ended, got, errno := u.fill(loop.PipeSize); got {
+			switch {
+			case ended:
+				t.backendDone = errno == 0
+				return true, errno == 0
+			case p == nil:
+				return false, true
+			}
+			t.downMuch = p.Held() >= spliceMin
+			x.outPipe = x.c.drainPipe(p)
+			return true, true
+		}
+	}
 	n, got, errno := u.read(x.w.rbuf)
 	switch {
 	case !got:
@@ -132,6 +182,7 @@ func (x *exchange) tunnelDown() (more, ok bool) {
 		t.backendDone = true
 		return true, true
 	}
+	t.downMuch = n >= spliceMin && x.plain()
 	x.deliver(x.w.rbuf[:n])
 	return true, true
 }

@@ -25,6 +25,7 @@ type upstream struct {
 	last       time.Duration // of progress, while the backend is waited for
 	patience   time.Duration // TCP_USER_TIMEOUT as set
 	fd         int32
+	tls        *secured // nil: none
 
 	connecting         bool
 	reused             bool
@@ -82,7 +83,7 @@ func (w *worker) connect(b *Backend, x *exchange) *upstream {
 	var err error
 	switch errno {
 	case 0, unix.EINPROGRESS:
-		u.connecting = errno != 0
+		u.connecting = errno != 0 || x.pool.tls != nil || x.pool.cfg.SendProxy != 0
 		if u.token, err = w.Register(fd, u, loop.Edge); err != nil {
 			loop.Close(fd)
 		}
@@ -122,7 +123,7 @@ func (u *upstream) release(ok bool) {
 	u.count().current.Add(-1)
 	t := &x.pool.cfg.Timeouts
 	idle := &u.slot().conns.idle
-	ok = ok && (!u.readable || u.quiet())
+	ok = ok && !x.raw && !u.sealedWaits() && x.pool.cfg.SendProxy == 0 && (!u.readable || u.quiet())
 	if !ok || u.spoilt || u.eof || u.connecting || u.b.retired.Load() || !u.b.status.Load().up || idle.n >= x.pool.cfg.MaxIdle {
 		u.close()
 		return
@@ -135,6 +136,9 @@ func (u *upstream) release(ok bool) {
 // quiet reports whether there is really nothing to read, after something was told or could
 // not be ruled out.
 func (u *upstream) quiet() bool {
+	if u.tls != nil {
+		return u.quietSecured()
+	}
 	u.readable = !loop.Quiet(int(u.fd))
 	return !u.readable
 }
@@ -142,7 +146,7 @@ func (u *upstream) quiet() bool {
 func (u *upstream) close() {
 	u.unlink()
 	u.w.Wheel.Stop(&u.timer)
-	if u.token != 0 {
+	if u.token != 0 && (u.tls == nil || u.closeSecured()) {
 		u.w.Close(u.token)
 		u.token = 0
 	}
@@ -168,6 +172,13 @@ func (u *upstream) Ready(ev loop.Events) {
 	if ev&(loop.HangUp|loop.Broken) != 0 {
 		u.eof = true
 	}
+	if s := u.tls; s != nil {
+		if s.shaking != nil {
+			s.shaking.signal()
+			return
+		}
+		s.told(ev)
+	}
 	x := u.x
 	if x != nil && ev&loop.Broken != 0 && x.tunnel.backendDone && !x.tunnel.clientDone {
 		x.tunnel.backendGone = true
@@ -187,8 +198,10 @@ func (u *upstream) Ready(ev loop.Events) {
 			c.run()
 			return
 		}
-		u.connecting = false
-		u.last = u.w.Now()
+		c := x.c
+		u.connected()
+		c.run()
+		return
 	}
 	x.c.run()
 }
@@ -196,6 +209,9 @@ func (u *upstream) Ready(ev loop.Events) {
 // read fills buf; ok is false if nothing has come, n is 0 if the connection
 // ended.
 func (u *upstream) read(buf []byte) (n int, ok bool, errno syscall.Errno) {
+	if u.tls != nil {
+		return u.readSecured(buf)
+	}
 	n, errno = loop.Receive(int(u.fd), buf)
 	if errno == unix.EAGAIN {
 		u.readable = false
@@ -212,6 +228,9 @@ func (u *upstream) read(buf []byte) (n int, ok bool, errno syscall.Errno) {
 // write sends as much of buf as the backend takes now; ok is false if the
 // connection is gone.
 func (u *upstream) write(buf []byte) (n int, ok bool) {
+	if u.tls != nil {
+		return u.writeSecured(buf)
+	}
 	n, errno := loop.Write(int(u.fd), buf)
 	if errno != 0 && errno != unix.EAGAIN {
 		return 0, false
