@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
 
@@ -146,72 +144,6 @@ func (c *client) run() {
 	}
 	if more {
 		c.w.Again(c.token)
-	}
-}
-
-// read fills buf with what has come. ok is false if nothing did; at the end of
-// the stream, or on an error, the connection is marked so.
-func (c *client) read(buf []byte) (n int, ok bool) {
-	if c.via.tls != nil {
-		return c.readSecured(buf)
-	}
-	return c.receive(buf)
-}
-
-// receive is read past TLS.
-func (c *client) receive(buf []byte) (n int, ok bool) {
-	n, errno := loop.Receive(int(c.fd), buf)
-	switch {
-	case errno == unix.EAGAIN:
-		c.readable = false
-		return 0, false
-	case errno != 0:
-		c.broken = true
-		return 0, false
-	case n == 0:
-		c.eof, c.readable = true, false
-		return 0, false
-	}
-	if n < len(buf) {
-		c.readable = c.eof // an end that was told already is still to be read
-	}
-	c.moved(n)
-	c.count().bytesIn.Add(uint64(n))
-	return n, true
-}
-
-// write sends as much of buf as the client takes now. last says that the
-// connection ends behind it.
-func (c *client) write(buf []byte, last bool) int {
-	if c.via.tls != nil {
-		return c.writeSecured(buf, last)
-	}
-	send := loop.Write
-	if last {
-		send = loop.WriteLast
-	}
-	n, errno := send(int(c.fd), buf)
-	switch {
-	case errno == unix.EAGAIN:
-		c.writable = false
-		return 0
-	case errno != 0:
-		c.broken = true
-		return 0
-	}
-	if n < len(buf) {
-		c.writable = false
-	}
-	c.moved(n)
-	c.count().bytesOut.Add(uint64(n))
-	return n
-}
-
-// moved notes that the client brought or took n bytes.
-func (c *client) moved(n int) {
-	if c.x != nil {
-		c.x.lastMove = c.w.Now()
-		c.x.slow.moved += n
 	}
 }
 

@@ -36,6 +36,7 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 		} else {
 			f.Name = raw.Listen.V
 		}
+		c.mode(raw, &f, pools)
 		f.TLS, f.ResponseHeaders = c.frontendTLS(&raw.TLS), c.responseHeaders(raw.ResponseHeaders)
 		switch redirects := raw.Redirect.V == "https"; {
 		case raw.Pool.Bad || c.partial:

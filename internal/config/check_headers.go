@@ -42,7 +42,8 @@ func isToken(s string) bool {
 func (c *checker) redirects(raw *rawConfig, cfg *Config) {
 	target := 0
 	for _, f := range cfg.Frontends {
-		if port := int(f.Listen.Port()); f.TLS != nil && (target == 0 || port == 443) {
+		port := int(f.Listen.Port())
+		if speaksTLS := f.TLS != nil && f.Mode == "http" || len(f.SNIPools) > 0; speaksTLS && (target == 0 || port == 443) {
 			target = port
 		}
 	}

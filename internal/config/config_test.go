@@ -47,7 +47,7 @@ func smallConfig() *Config {
 		Frontends: []Frontend{{
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ClientTimeout: 30 * time.Second,
-			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded",
+			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded", Mode: "http",
 		}},
 		Pools: []Pool{{
 			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2, MinAfter: 5 * time.Second,
@@ -240,7 +240,7 @@ func TestLoadReadsKeysBesideTheFile(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "live", "example.org"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"www.example.com.pem", "live/example.org/fullchain.pem", "live/example.org/privkey.pem", "clients-ca.pem"} {
+	for _, name := range []string{"www.example.com.pem", "live/example.org/fullchain.pem", "live/example.org/privkey.pem", "clients-ca.pem", "backends-ca.pem", "balancer.pem"} {
 		write(name, string(testCertificates()[name]), 0o600)
 	}
 	cfg, err := Load(path)

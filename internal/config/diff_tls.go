@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// changedCertificates are the keys of frontends under which other certificates are read
+// changedCertificates are the keys of frontends and pools under which other certificates are read
 // than before, be it that a file holds something else.
 func changedCertificates(old, new *Config) (keys []string) {
 	for _, f := range new.Frontends {
@@ -19,6 +19,19 @@ func changedCertificates(old, new *Config) (keys []string) {
 		}
 		if !bytes.Equal(was.ClientCAs, f.TLS.ClientCAs) {
 			keys = append(keys, "frontend."+f.Name+".tls.client_ca_file")
+		}
+	}
+	for _, p := range new.Pools {
+		i := slices.IndexFunc(old.Pools, func(o Pool) bool { return o.Name == p.Name })
+		if i < 0 || p.TLS == nil || old.Pools[i].TLS == nil {
+			continue
+		}
+		was := old.Pools[i].TLS
+		if !bytes.Equal(was.CAs, p.TLS.CAs) {
+			keys = append(keys, "pool."+p.Name+".tls.ca_file")
+		}
+		if a, b := was.Certificate, p.TLS.Certificate; a != nil && b != nil && !a.equal(*b) {
+			keys = append(keys, "pool."+p.Name+".tls.certificate")
 		}
 	}
 	return keys

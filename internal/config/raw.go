@@ -70,6 +70,9 @@ type rawFrontend struct {
 	Trusted        list   `toml:"trusted" max:"100"`
 	Via            text   `toml:"via"`
 
+	Mode            text           `toml:"mode" default:"http" oneof:"http,tcp"`
+	SNIPools        list           `toml:"sni_pools" max:"1000"`
+	AcceptProxy     list           `toml:"accept_proxy" max:"100"`
 	Redirect        text           `toml:"redirect" default:"none" oneof:"none,https"`
 	ResponseHeaders list           `toml:"response_headers" max:"64"`
 	TLS             rawFrontendTLS `toml:"tls"`
@@ -101,6 +104,18 @@ type rawPool struct {
 	MinBackends    number   `toml:"min_backends" default:"0" min:"0" max:"1000"`
 	MinAfter       span     `toml:"min_backends_after" default:"5s" min:"1s" max:"10m"`
 	Check          rawCheck `toml:"check"`
+	SendProxy      text     `toml:"send_proxy" default:"none" oneof:"none,v1,v2"`
+
+	TLS rawPoolTLS `toml:"tls"`
+}
+
+type rawPoolTLS struct {
+	table
+	CAFile      text   `toml:"ca_file"`
+	ServerName  text   `toml:"server_name"`
+	MinVersion  text   `toml:"min_version" default:"1.2" oneof:"1.2,1.3"`
+	Certificate text   `toml:"certificate"`
+	Verify      toggle `toml:"verify" default:"true"`
 }
 
 type rawCheck struct {

@@ -13,6 +13,15 @@ type FrontendTLS struct {
 	HandshakeTimeout time.Duration // from accept to the end of the handshake
 }
 
+// PoolTLS is how TLS is spoken with the backends of a pool.
+type PoolTLS struct {
+	CAs         []byte // PEM; who signs their certificates; nil: the authorities of the system
+	ServerName  string // that their certificates must have; empty: the backend's address
+	MinVersion  uint16
+	Certificate *Certificate // shown to backends that ask for one; nil: none
+	Verify      bool         // false: any certificate is taken
+}
+
 // Certificate is a chain with its key, which was seen to fit. The key is a secret.
 type Certificate struct {
 	File     string // that it was read from

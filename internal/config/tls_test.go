@@ -30,6 +30,8 @@ var testCertificates = sync.OnceValue(func() map[string][]byte {
 		"www.example.com.pem":            append(good, keyPEM(key)...),
 		"live/example.org/fullchain.pem": good,
 		"live/example.org/privkey.pem":   keyPEM(key),
+		"backends-ca.pem":                good,
+		"balancer.pem":                   append(good, keyPEM(key)...),
 		"beside.crt":                     good,
 		"beside.key":                     keyPEM(key),
 		"clients-ca.pem":                 good,

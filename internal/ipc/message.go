@@ -160,9 +160,12 @@ type Frontend struct {
 	MaxBody       int64         `json:"max_body"` // bytes of a request's body; 0: no bound
 	MinRate       int           `json:"min_rate"` // bytes per second of bodies; 0: none is asked for
 
-	Forwarded       string         `json:"forwarded"`                // x-forwarded, forwarded, both or none
-	Trusted         []netip.Prefix `json:"trusted,omitempty"`        // networks of proxies that are believed
-	Via             string         `json:"via,omitempty"`            // our pseudonym; empty: none
+	Forwarded       string         `json:"forwarded"`         // x-forwarded, forwarded, both or none
+	Trusted         []netip.Prefix `json:"trusted,omitempty"` // networks of proxies that are believed
+	Via             string         `json:"via,omitempty"`     // our pseudonym; empty: none
+	Mode            string         `json:"mode,omitempty"`    // http or tcp
+	SNI             [][2]string    `json:"sni,omitempty"`     // server name and pool
+	AcceptProxy     []netip.Prefix `json:"accept_proxy,omitempty"`
 	TLS             *TLS           `json:"tls,omitempty"`            // nil: plain
 	RedirectHTTPS   int            `json:"redirect_https,omitempty"` // port; 0: requests are served
 	ResponseHeaders [][2]string    `json:"response_headers,omitempty"`
@@ -178,6 +181,9 @@ type PoolPolicy struct {
 	IdleTimeout    time.Duration `json:"idle_timeout"` // of unused connections
 	MaxIdle        int           `json:"max_idle"`     // of them, for each loop and backend
 	Retries        int           `json:"retries"`
+
+	SendProxy int      `json:"send_proxy,omitempty"` // version of the PROXY header; 0: none
+	TLS       *PoolTLS `json:"tls,omitempty"`        // nil: plain
 }
 
 // Check is how a backend's health is asked for.

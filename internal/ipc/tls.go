@@ -15,6 +15,15 @@ type TLS struct {
 	HandshakeTimeout time.Duration `json:"handshake_timeout"`
 }
 
+// PoolTLS is how TLS is spoken with the backends of a pool.
+type PoolTLS struct {
+	CAs         []byte       `json:"cas,omitempty"` // PEM; none: those of the system
+	ServerName  string       `json:"server_name,omitempty"`
+	MinVersion  uint16       `json:"min_version"`
+	Certificate *Certificate `json:"certificate,omitempty"`
+	Verify      bool         `json:"verify"`
+}
+
 // Certificate is a chain and its key, both PEM.
 type Certificate struct {
 	Chain []byte `json:"chain"`

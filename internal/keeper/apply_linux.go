@@ -94,6 +94,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			TunnelTimeout: f.TunnelTimeout, ClientTimeout: f.ClientTimeout, HalfClose: f.HalfClose,
 			MaxHead: f.MaxHeaderBytes, MaxBody: f.MaxBodyBytes, MinRate: f.MinRate,
 			Forwarded: f.Forwarded, Trusted: f.Trusted, Via: f.Via,
+			Mode: f.Mode, SNI: f.SNIPools, AcceptProxy: f.AcceptProxy,
 			TLS: frontendTLS(f.TLS, c.Cluster.BalancerKeys), RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders,
 		})
 	}
@@ -101,6 +102,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 		m.Pools = append(m.Pools, ipc.PoolPolicy{
 			Name: p.Name, Policy: p.Policy, ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
 			IdleTimeout: p.IdleTimeout, MaxIdle: p.MaxIdle, Retries: p.Retries,
+			SendProxy: p.SendProxy, TLS: poolTLS(p.TLS),
 			Check: ipc.Check{
 				Kind: string(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
 				Interval: p.Check.Interval, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,

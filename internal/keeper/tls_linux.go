@@ -28,6 +28,18 @@ func frontendTLS(t *config.FrontendTLS, balancerKeys [][]byte) *ipc.TLS {
 	return m
 }
 
+// poolTLS is what the proxy needs for TLS with the backends of a pool.
+func poolTLS(t *config.PoolTLS) *ipc.PoolTLS {
+	if t == nil {
+		return nil
+	}
+	m := &ipc.PoolTLS{CAs: t.CAs, ServerName: t.ServerName, MinVersion: t.MinVersion, Verify: t.Verify}
+	if t.Certificate != nil {
+		m.Certificate = &ipc.Certificate{Chain: t.Certificate.Chain, Key: t.Certificate.Key}
+	}
+	return m
+}
+
 // warnOf logs what is worth knowing about a configuration that is about to take effect.
 func warnOf(log *slog.Logger, c *config.Config) {
 	for _, w := range c.Warnings {

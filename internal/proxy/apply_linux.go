@@ -11,15 +11,21 @@ import (
 
 // This file alone translates between ipc's values and lbcore's.
 
-func poolConfigs(pools []ipc.PoolPolicy) []lbcore.PoolConfig {
+func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 	out := make([]lbcore.PoolConfig, 0, len(pools))
 	for _, p := range pools {
+		t, err := backendTLS(p.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("pool %s: %w", p.Name, err)
+		}
 		out = append(out, lbcore.PoolConfig{
-			Name:     p.Name,
-			Policy:   p.Policy,
-			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
-			Retries:  new(p.Retries),
-			MaxIdle:  p.MaxIdle,
+			SendProxy: p.SendProxy,
+			TLS:       t,
+			Name:      p.Name,
+			Policy:    p.Policy,
+			Timeouts:  lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
+			Retries:   new(p.Retries),
+			MaxIdle:   p.MaxIdle,
 			Check: lbcore.CheckConfig{
 				Kind: lbcore.CheckKind(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
 				StatusMin: p.Check.StatusMin, StatusMax: p.Check.StatusMax,
@@ -27,7 +33,7 @@ func poolConfigs(pools []ipc.PoolPolicy) []lbcore.PoolConfig {
 			},
 		})
 	}
-	return out
+	return out, nil
 }
 
 // frontendConfigs joins each frontend with its listening sockets, loops of them.
@@ -49,7 +55,8 @@ func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) ([]lb
 			Forwarded: f.Forwarded,
 			Trusted:   f.Trusted,
 			Via:       f.Via,
-			TLS:       t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders,
+			Mode:      lbcore.Mode(f.Mode), SNI: sniRoutes(f.SNI), AcceptProxy: f.AcceptProxy,
+			TLS: t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders,
 		})
 	}
 	return out, nil
@@ -83,6 +90,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 			Errors: map[string]uint64{
 				"bad_request": c.Errors.BadRequest, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
 				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
+				"bad_proxy_header": c.Errors.BadProxy, "bad_tls_greeting": c.Errors.BadHello,
 			},
 			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS),
 		})

@@ -131,7 +131,7 @@ func (p *Process) build() error {
 	if p.core, err = lbcore.New(lbcore.Config{Loops: start.Loops, MaxConns: start.MaxConn, Progress: words, Log: p.log}); err != nil {
 		return err
 	}
-	return p.core.SetPools(poolConfigs(start.Pools))
+	return p.setPools(start.Pools)
 }
 
 // progressWords maps the memory that the keeper watches.
@@ -199,4 +199,12 @@ func (p *Process) tell(m ipc.Message) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.keeper.Send(m)
+}
+
+func (p *Process) setPools(pools []ipc.PoolPolicy) error {
+	set, err := poolConfigs(pools)
+	if err != nil {
+		return err
+	}
+	return p.core.SetPools(set)
 }

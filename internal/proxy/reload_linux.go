@@ -69,7 +69,11 @@ func (p *Process) tryPrepare(m *ipc.Prepare, files []*os.File) error {
 	if err != nil {
 		return err
 	}
-	if err := p.core.Validate(poolConfigs(r.start.Pools), frontends); err != nil {
+	pools, err := poolConfigs(r.start.Pools)
+	if err != nil {
+		return err
+	}
+	if err := p.core.Validate(pools, frontends); err != nil {
 		return err
 	}
 	both := slices.Clone(p.start.Pools)
@@ -78,7 +82,7 @@ func (p *Process) tryPrepare(m *ipc.Prepare, files []*os.File) error {
 			both = append(both, pool)
 		}
 	}
-	if err := p.core.SetPools(poolConfigs(both)); err != nil {
+	if err := p.setPools(both); err != nil {
 		return err
 	}
 	p.reload = r
@@ -155,7 +159,7 @@ func (p *Process) commit(m *ipc.Commit) error {
 	if err := p.core.SetFrontends(frontends); err != nil {
 		return err
 	}
-	if err := p.core.SetPools(poolConfigs(r.start.Pools)); err != nil {
+	if err := p.setPools(r.start.Pools); err != nil {
 		return err
 	}
 	p.start, p.listeners = r.start, listeners
@@ -183,7 +187,7 @@ func (p *Process) abort() {
 	for _, files := range r.fresh {
 		closeAll(files)
 	}
-	if err := p.core.SetPools(poolConfigs(p.start.Pools)); err != nil {
+	if err := p.setPools(p.start.Pools); err != nil {
 		p.log.Error("taking back the pools of a reload", "err", err)
 	}
 }

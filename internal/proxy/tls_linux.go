@@ -50,6 +50,35 @@ func tlsConfig(t *ipc.TLS) (*lbcore.TLSConfig, error) {
 	return c, nil
 }
 
+// backendTLS turns what the keeper says of TLS with backends into lbcore's; nil stays nil.
+func backendTLS(t *ipc.PoolTLS) (*lbcore.BackendTLS, error) {
+	if t == nil {
+		return nil, nil
+	}
+	c := &lbcore.BackendTLS{ServerName: t.ServerName, MinVersion: t.MinVersion, Unverified: !t.Verify}
+	if len(t.CAs) > 0 {
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(t.CAs) {
+			return nil, errors.New("no authority of backends can be read")
+		}
+	}
+	if t.Certificate != nil {
+		cert, err := tls.X509KeyPair(t.Certificate.Chain, t.Certificate.Key)
+		if err != nil {
+			return nil, fmt.Errorf("the certificate that is shown to backends: %w", err)
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	return c, nil
+}
+
+func sniRoutes(routes [][2]string) (out []lbcore.SNIRoute) {
+	for _, r := range routes {
+		out = append(out, lbcore.SNIRoute{Names: []string{r[0]}, Pool: r[1]})
+	}
+	return out
+}
+
 func handshakeTimeout(t *ipc.TLS) time.Duration {
 	if t == nil {
 		return 0 // lbcore's default, which nothing runs by
