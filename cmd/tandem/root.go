@@ -119,7 +119,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.AddCommand(
 		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newDrain(), newReady(), newMaint(), newWeight(), newJoin(), newEvent(),
 		newStatus(), newMembers(), newTimeline(), newWhy(), newLogs(),
-		newCheck(), newDoctor(), newKeygen(), newKeys(), newRelease(), newVersion(),
+		newCheck(), newDoctor(), newImport(), newKeygen(), newKeys(), newRelease(), newVersion(),
 		newWebapp(),
 	)
 	root.AddCommand(childCommands()...)

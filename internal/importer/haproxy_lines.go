@@ -1,0 +1,263 @@
+package importer
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Timeouts of HAProxy and the keys that mean the same.
+var (
+	frontTimeouts = map[string]string{
+		"client": "client_timeout", "http-request": "header_timeout", "http-keep-alive": "idle_timeout", "tunnel": "tunnel_timeout",
+		"client-fin": "half_close_timeout",
+	}
+	poolTimeouts = map[string]string{"connect": "connect_timeout", "server": "server_timeout"}
+)
+
+// frontLine takes into a frontend what is meant for it.
+func frontLine(f *block, d directive) {
+	switch {
+	case d.words[0] == "timeout" && len(d.words) == 3 && frontTimeouts[d.words[1]] != "":
+		if t, ok := span(d.words[2]); ok {
+			f.set(frontTimeouts[d.words[1]], quoteSpan(t), d.place)
+		}
+	case isRedirect(d.words):
+		f.set("redirect", quote("https"), d.place)
+	case isHeader(d.words):
+		value := quote(d.words[2] + ": " + d.words[3])
+		for i := range f.lines {
+			if f.lines[i].key == "response_headers" {
+				f.lines[i].value = strings.TrimSuffix(f.lines[i].value, "]") + ", " + value + "]"
+				return
+			}
+		}
+		f.set("response_headers", "["+value+"]", d.place)
+	}
+}
+
+// isRedirect: to HTTPS, always or unless it is that already.
+func isRedirect(w []string) bool {
+	w = slices.DeleteFunc(slices.Clone(w), func(s string) bool { return s == "http-request" })
+	if len(w) > 3 && w[len(w)-2] == "code" {
+		w = w[:len(w)-2]
+	}
+	rest := strings.Join(w, " ")
+	return rest == "redirect scheme https" || rest == "redirect scheme https if !{ ssl_fc }" || rest == "redirect scheme https unless { ssl_fc }"
+}
+
+// isHeader: http-response set-header NAME VALUE, without a condition or a variable.
+func isHeader(w []string) bool {
+	return len(w) == 4 && w[0] == "http-response" && (w[1] == "set-header" || w[1] == "add-header") && !strings.Contains(w[3], "%[")
+}
+
+// proxyLine says what becomes of a line of a section, and takes into its pool what is meant
+// for that.
+func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
+	front := p.from.kind != "backend"
+	w := d.words
+	arg := func(i int) string {
+		if i < len(w) {
+			return w[i]
+		}
+		return ""
+	}
+	switch w[0] {
+	case "mode", "default_backend":
+		return Taken, ""
+	case "acl", "use-server", "stick", "cookie", "compression", "filter", "tcp-request", "http-reuse":
+		return Left, "there is nothing like it"
+	case "bind":
+		return b.last(d.place)
+	case "timeout":
+		return p.timeout(d, front, arg(1), arg(2))
+	case "balance":
+		return p.balance(d, arg(1))
+	case "server":
+		return p.server(d)
+	case "retries":
+		if n, err := strconv.Atoi(arg(1)); err == nil && p.pool != nil {
+			p.pool.set("retries", strconv.Itoa(n), d.place)
+			return Taken, ""
+		}
+	case "option":
+		return p.option(d, arg(1))
+	case "http-check":
+		return p.httpCheck(d)
+	case "redirect", "http-request", "http-response":
+		if front && (isRedirect(w) || isHeader(w)) {
+			return Taken, ""
+		}
+	case "use_backend":
+		return Left, "requests are not routed by host, path or header yet: all go to the default_backend"
+	case "stats":
+		return Left, "'tandem status' and the page on port 1936 show it"
+	case "log":
+		return Left, "it logs to standard error, for journald"
+	}
+	return Left, "not understood, or there is nothing like it"
+}
+
+// last returns what was said of a line already.
+func (b *builder) last(p place) (became, note string) {
+	for i := len(b.items) - 1; i >= 0; i-- {
+		if b.items[i].Line == p.line && b.items[i].File == p.file {
+			return b.items[i].Became, b.items[i].Note
+		}
+	}
+	return Left, "it listens nowhere"
+}
+
+func (p *proxy) timeout(d directive, front bool, what, value string) (string, string) {
+	t, ok := span(value)
+	switch {
+	case !ok:
+		return Left, "it is no time"
+	case front && frontTimeouts[what] != "":
+		return Taken, frontTimeouts[what]
+	case p.pool != nil && poolTimeouts[what] != "":
+		p.pool.set(poolTimeouts[what], quoteSpan(t), d.place)
+		return Taken, poolTimeouts[what]
+	case p.pool != nil && what == "check":
+		p.pool.set("check.timeout", quoteSpan(t), d.place)
+		return Taken, "check.timeout"
+	}
+	return Left, "there is no such timeout"
+}
+
+func (p *proxy) balance(d directive, how string) (string, string) {
+	if p.pool == nil {
+		return Left, "it belongs to a backend"
+	}
+	switch how {
+	case "roundrobin", "leastconn":
+		p.pool.set("policy", quote(how), d.place)
+		return Taken, "policy"
+	case "static-rr":
+		p.pool.set("policy", quote("roundrobin"), d.place)
+		return Taken, "policy"
+	}
+	p.pool.set("policy", quote("roundrobin"), d.place)
+	return Changed, "there is roundrobin and leastconn; roundrobin was put in the place of " + how
+}
+
+func (p *proxy) option(d directive, what string) (string, string) {
+	switch what {
+	case "httpchk":
+		if p.pool == nil {
+			return Left, "it belongs to a backend"
+		}
+		uri, method := "/", "OPTIONS"
+		if len(d.words) > 3 {
+			method, uri = d.words[2], d.words[3]
+		} else if len(d.words) == 3 {
+			uri = d.words[2]
+		}
+		p.pool.set("check.http", quote(uri), d.place)
+		if method != "GET" {
+			return Changed, "it is asked for by GET"
+		}
+		return Taken, "check.http"
+	case "forwardfor":
+		return Taken, "X-Forwarded-For is always sent"
+	case "redispatch", "http-keep-alive", "http-server-close", "tcp-smart-accept", "splice-auto", "dontlognull":
+		return Taken, "it is so always, or needs no telling"
+	}
+	return Left, "there is no such option"
+}
+
+// httpCheck reads http-check send and expect.
+func (p *proxy) httpCheck(d directive) (string, string) {
+	w := d.words
+	if p.pool == nil || len(w) < 3 {
+		return Left, "not understood"
+	}
+	switch w[1] {
+	case "expect":
+		if w[2] == "status" && len(w) == 4 {
+			p.pool.set("check.status", quote(w[3]), d.place)
+			return Taken, "check.status"
+		}
+	case "send":
+		note := ""
+		for i := 2; i+1 < len(w); i++ {
+			switch {
+			case w[i] == "uri":
+				p.pool.set("check.http", quote(w[i+1]), d.place)
+			case w[i] == "hdr" && i+2 < len(w) && strings.EqualFold(w[i+1], "host"):
+				p.pool.set("check.host", quote(w[i+2]), d.place)
+			case w[i] == "meth" && w[i+1] != "GET":
+				note = "it is asked for by GET"
+			}
+		}
+		if note != "" {
+			return Changed, note
+		}
+		return Taken, "check"
+	}
+	return Left, "a check looks at the status only"
+}
+
+// server reads server NAME ADDRESS:PORT and what follows.
+func (p *proxy) server(d directive) (became, note string) {
+	w := d.words
+	if p.pool == nil || len(w) < 3 {
+		return Left, "it belongs to a backend, with a name and an address"
+	}
+	addr, err := netip.ParseAddrPort(w[2])
+	if err != nil {
+		return Left, "a backend is an IP address and a port here: a host name would mean something else from time to time"
+	}
+	became = Taken
+	for i := 3; i < len(w); i++ {
+		next := ""
+		if i+1 < len(w) {
+			next = w[i+1]
+		}
+		switch w[i] {
+		case "backup", "disabled", "ssl", "send-proxy", "send-proxy-v2":
+			return Left, w[i] + ": there is nothing like it, and without it the server would get what it should not"
+		case "inter", "fastinter", "downinter":
+			if t, ok := span(next); ok && w[i] == "inter" {
+				p.pool.set("check.interval", quoteSpan(t), d.place)
+			}
+			i++
+		case "rise", "fall":
+			if n, err := strconv.Atoi(next); err == nil {
+				p.pool.set("check."+w[i], strconv.Itoa(n), d.place)
+			}
+			i++
+		case "weight":
+			if next != "1" && next != "100" {
+				became, note = Changed, "its weight is set while the balancer runs: tandem weight "+addr.String()+" N"
+			}
+			i++
+		case "check":
+		case "cookie", "maxconn", "slowstart", "port", "observe", "error-limit", "on-error":
+			became, note = Changed, w[i]+" is not there"
+			i++
+		default:
+			became, note = Changed, w[i]+" is not understood"
+		}
+	}
+	p.backend(addr, d.place)
+	return became, note
+}
+
+// backend adds a static backend.
+func (p *proxy) backend(addr netip.AddrPort, from place) { addBackend(p.pool, addr, from) }
+
+func addBackend(pool *block, addr netip.AddrPort, from place) {
+	value := quote(addr.String())
+	for i := range pool.lines {
+		l := &pool.lines[i]
+		if l.key == "backends" {
+			if !strings.Contains(l.value, value) {
+				l.value = strings.TrimSuffix(l.value, "]") + ", " + value + "]"
+			}
+			return
+		}
+	}
+	pool.set("backends", "["+value+"]", from)
+}

@@ -1,0 +1,178 @@
+package importer
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/testneed"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.golden anew; read the diff before you commit")
+
+func noFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
+
+// features are the files that show one each.
+func features() (files []string) {
+	for _, pattern := range []string{"testdata/*.cfg", "testdata/*.conf"} {
+		found, _ := filepath.Glob(pattern) // the pattern is good
+		files = append(files, found...)
+	}
+	return files
+}
+
+// written is a result as the golden files have it.
+func written(r Result) string {
+	var b strings.Builder
+	b.WriteString(r.TOML + "\n")
+	for _, i := range r.Report {
+		fmt.Fprintf(&b, "%3d %-7s %s\n", i.Line, i.Became, i.Text)
+		if i.Note != "" {
+			fmt.Fprintf(&b, "            → %s\n", i.Note)
+		}
+	}
+	return b.String()
+}
+
+// Each testdata/*.cfg and *.conf shows one feature; its .golden is what becomes of it.
+func TestEachFeatureBecomesWhatItsGoldenFileSays(t *testing.T) {
+	files := features()
+	if len(files) < 20 {
+		t.Fatalf("%d files", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := Import([]Source{{filepath.Base(file), data}}, "lb1", noFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := file + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(written(r)), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), written(r)); diff != "" {
+				t.Errorf("- want, + got (go test ./internal/importer -update writes it anew):\n%s", diff)
+			}
+			checkResult(t, r, string(data))
+		})
+	}
+}
+
+// checkResult: it passes 'tandem check', and no line is forgotten.
+func checkResult(t *testing.T, r Result, source string) {
+	t.Helper()
+	if _, err := config.Parse("imported.toml", []byte(r.TOML), noFile); err != nil {
+		t.Errorf("what was written does not pass the check:\n%s\n%v", r.TOML, err)
+	}
+	said := map[int]bool{}
+	for _, i := range r.Report {
+		if i.Line > 0 && said[i.Line] {
+			t.Errorf("line %d is reported twice", i.Line)
+		}
+		said[i.Line] = true
+		if i.Became == Left && i.Note == "" {
+			t.Errorf("line %d is left, and why is not told: %q", i.Line, i.Text)
+		}
+	}
+	n := 0
+	for text := range strings.Lines(source) {
+		n++
+		words := keepalivedFields(text)
+		words = slices.DeleteFunc(words, func(w string) bool { return w == "{" || w == "}" })
+		if len(words) > 0 && len(fields(text)) > 0 && !said[n] {
+			t.Errorf("line %d is forgotten: %q", n, text)
+		}
+	}
+}
+
+// The samples that Debian's packages ship.
+func TestSamplesOfDebiansPackagesAreImported(t *testing.T) {
+	var files []string
+	for _, pattern := range []string{
+		"/usr/share/doc/haproxy/examples/*.cfg", "/etc/haproxy/haproxy.cfg", "/usr/share/doc/keepalived/samples/keepalived.conf.*",
+	} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	if len(files) < 30 {
+		testneed.Missing(t, "the samples of haproxy and keepalived (%d of them are here): apt-get install haproxy keepalived, with their documentation", len(files))
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				if errors.Is(err, fs.ErrPermission) {
+					testneed.Missing(t, "the right to read %s: run as root", file)
+				}
+				t.Fatal(err)
+			}
+			r, err := Import([]Source{{file, data}}, "lb1", noFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkResult(t, r, string(data))
+		})
+	}
+}
+
+func TestBothFilesOfAPairBecomeOneConfiguration(t *testing.T) {
+	r, err := Import([]Source{
+		{"keepalived.conf", []byte("vrrp_instance web {\n interface eth1\n priority 150\n virtual_ipaddress {\n  192.168.42.42/24\n }\n}\n")},
+		{"haproxy.cfg", []byte("frontend http\n bind :80\n default_backend apps\nbackend apps\n server a 10.0.0.1:3000 check\n")},
+	}, "", noFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("x", []byte(r.TOML), noFile)
+	if err != nil || len(cfg.VIPs) != 1 || len(cfg.Frontends) != 1 || cfg.Frontends[0].Pool != "apps" {
+		t.Errorf("%s\n%v", r.TOML, err)
+	}
+	if !strings.Contains(written(r), "--priority 150") {
+		t.Errorf("whose the priority is is not asked:\n%s", written(r))
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	for _, file := range features() {
+		if data, err := os.ReadFile(file); err == nil {
+			f.Add(data, "lb1")
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, node string) {
+		if len(data) > 4<<10 {
+			return
+		}
+		r, err := Import([]Source{{"x", data}}, node, noFile)
+		if err != nil {
+			if strings.Contains(err.Error(), "not UTF-8") {
+				return
+			}
+			t.Fatal(err)
+		}
+		if _, err := config.Parse("x", []byte(r.TOML), noFile); err != nil {
+			t.Errorf("%s\n%v", r.TOML, err)
+		}
+	})
+}
