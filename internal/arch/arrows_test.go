@@ -19,7 +19,7 @@ var parts = []part{
 		"cmd/tandem",
 		[]string{
 			"internal/keeper", "internal/control", "internal/proxy", "internal/runner", "internal/agent", "internal/api", "internal/config",
-			"internal/lab", "internal/demo", "internal/doctor", "internal/importer", "internal/webapp",
+			"internal/hook", "internal/render", "internal/lab", "internal/demo", "internal/doctor", "internal/importer", "internal/webapp",
 		},
 		"flags and exit codes only: it starts what internal packages do",
 	},
@@ -37,11 +37,11 @@ var parts = []part{
 	},
 	{
 		"internal/control",
-		[]string{"membership", "internal/ipc", "internal/api", "internal/web", "internal/metrics", "internal/timeline", "internal/hook", "internal/talk"},
+		[]string{"membership", "internal/ipc", "internal/api", "internal/web", "internal/metrics", "internal/timeline", "internal/hook", "internal/render", "internal/talk"},
 		"the operator's side: it can ask the keeper, but not be it",
 	},
 	{"internal/proxy", []string{"lbcore", "internal/ipc"}, "the process that clients talk to knows nothing else"},
-	{"internal/runner", []string{"internal/ipc", "internal/hook"}, "runs hooks as a user of their own, so that control need not be that user; it knows nothing but what to run"},
+	{"internal/runner", []string{"internal/ipc", "internal/hook", "internal/render"}, "runs hooks and renders templates as a user of their own, so that control need not be that user; it knows nothing but what to run"},
 	{"internal/agent", []string{"membership", "internal/config", "internal/hook", "internal/talk"}, "runs beside an app; no balancer's code"},
 	{
 		"internal/demo",
@@ -63,6 +63,7 @@ var parts = []part{
 	{"internal/metrics", []string{"internal/api"}, "shows to Prometheus what status shows to people, and knows nothing else"},
 	{"internal/timeline", nil, "a leaf"},
 	{"internal/hook", nil, "a leaf"},
+	{"internal/render", nil, "a leaf"},
 	{"internal/doctor", nil, "looks at the machine, not at our code"},
 	{"internal/importer", []string{"internal/config"}, "writes what config reads"},
 	{"internal/testneed", nil, "a leaf: what a test does that lacks something"},

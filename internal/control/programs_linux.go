@@ -29,6 +29,7 @@ type programs struct {
 	in     chan any                                       // hook.Event, poolsChanged, runnerLink, runnerGone or runnerSaid
 	done   chan struct{}                                  // closed when run has returned
 	counts atomic.Pointer[[]hook.Stats]
+	feed   *feed // for whoever watches
 
 	sched    *hook.Scheduler
 	minimums []*hook.Minimum
@@ -52,7 +53,7 @@ type poolsChanged []ipc.StaticPool
 func newPrograms(start *ipc.ControlStart, log *slog.Logger, upNow func() (map[string]int, bool, bool)) *programs {
 	p := &programs{
 		log: log, start: start, upNow: upNow, in: make(chan any, maxRaised), done: make(chan struct{}),
-		sched: hook.NewScheduler(hookRules(start.Hooks)), minimums: minimums(start.Pools, nil), runners: make(map[string]*ipc.Conn),
+		feed: newFeed(), sched: hook.NewScheduler(hookRules(start.Hooks)), minimums: minimums(start.Pools, nil), runners: make(map[string]*ipc.Conn),
 	}
 	p.publish()
 	return p
@@ -108,6 +109,7 @@ func (p *programs) take(in any) {
 func (p *programs) happened(e hook.Event) {
 	p.seq++
 	e.Seq, e.Node = p.seq, p.start.Node
+	p.feed.add(e)
 	for _, name := range p.sched.Add(e) {
 		p.log.Warn("a hook's queue is full: its oldest event is dropped", "hook", name)
 	}

@@ -2,6 +2,7 @@ package hook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ const Path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 // Program is what [Run] runs.
 type Program struct {
 	Argv    []string
+	Dir     string   // where it runs; empty: /
 	Env     []string // the whole environment
 	Stdin   []byte
 	Timeout time.Duration         // it is killed then; 0: when ctx ends
@@ -71,7 +73,7 @@ func Run(ctx context.Context, p Program) Result {
 		out = &kept
 	}
 	cmd := exec.CommandContext(bound, p.Argv[0], p.Argv[1:]...)
-	cmd.Dir, cmd.Env = "/", p.Env
+	cmd.Dir, cmd.Env = cmp.Or(p.Dir, "/"), p.Env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(p.Stdin), out, out
 	cmd.WaitDelay = closing
 	asGroup(cmd)

@@ -130,6 +130,11 @@ func (s *Scheduler) Ended(id uint64, r Result) string {
 	return st.Name
 }
 
+// Busy says whether anything waits or runs.
+func (s *Scheduler) Busy() bool {
+	return len(s.running) > 0 || slices.ContainsFunc(s.waiting, func(w []Event) bool { return len(w) > 0 })
+}
+
 // Running returns the programs of one hook that run.
 func (s *Scheduler) Running(rule int) []uint64 {
 	var ids []uint64
