@@ -96,7 +96,7 @@ func parseWeight(s string) (int, error) {
 
 // backendCommand completes a command about backends.
 func backendCommand(cmd *cobra.Command, order func(context.Context, *api.Client, []string) (api.Done, error)) *cobra.Command {
-	cmd.GroupID = groupRun
+	cmd.GroupID = groupSteer
 	cmd = doneCommand(cmd, order)
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 && strings.HasPrefix(cmd.Use, "weight") {
@@ -128,4 +128,27 @@ func namesFromCluster(cmd *cobra.Command, of func(api.Status) []string) ([]strin
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return of(s), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFlag completes the value of a flag from what the balancer knows.
+func completeFlag(cmd *cobra.Command, flag string, of func(api.Status) []string) {
+	cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return namesFromCluster(cmd, of)
+	})
+}
+
+func peerNames(s api.Status) (names []string) {
+	for _, m := range s.Members {
+		if m.Role == "balancer" {
+			names = append(names, cobra.CompletionWithDesc(m.Name, m.State))
+		}
+	}
+	return names
+}
+
+func groupNames(s api.Status) (names []string) {
+	for _, g := range s.Groups {
+		names = append(names, cobra.CompletionWithDesc(g.Name, g.State))
+	}
+	return names
 }

@@ -12,7 +12,7 @@ func newJoin() *cobra.Command {
 	return doneCommand(&cobra.Command{
 		Use:     "join SEED…",
 		Short:   "have a running balancer look for other members, once",
-		GroupID: groupRun,
+		GroupID: groupSteer,
 		Args:    cobra.MinimumNArgs(1),
 		Long: `Have the balancer on this host try each SEED now: an address or a name, with a port if
 it is not 7946. One that answers suffices, and brings all that it knows. The seeds are
@@ -26,7 +26,7 @@ func newEvent() *cobra.Command {
 	return doneCommand(&cobra.Command{
 		Use:     "event NAME [PAYLOAD]",
 		Short:   "tell every member of something that is yours",
-		GroupID: groupRun,
+		GroupID: groupSteer,
 		Args:    cobra.RangeArgs(1, 2),
 		Long: `Tell every member that is there, balancers and agents, of an event. Each takes it at
 least once, and once only of one command; the command returns when all have, or says

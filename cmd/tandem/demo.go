@@ -16,6 +16,7 @@ func newDemo() *cobra.Command {
 		Use:     "demo",
 		Short:   "show a failover on this machine, without root, in under 40 s",
 		GroupID: groupRun,
+		Example: "  tandem demo\n  tandem demo --keep",
 		Args:    cobra.NoArgs,
 		Long: `Build a network of namespaces on this machine: two balancers with a VIP, three web
 apps, a client. Then cut the active balancer's power under load, bring it back,

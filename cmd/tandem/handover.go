@@ -14,7 +14,7 @@ func newHandover() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "handover",
 		Short:   "move the VIP to another balancer, losing no connection",
-		GroupID: groupRun,
+		GroupID: groupSteer,
 		Args:    cobra.NoArgs,
 		Long: `Move the VIPs to another balancer. New connections go there at once; the old one goes
 on with those that it has, which the new one forwards to it, and ends each with its
@@ -36,5 +36,7 @@ and the answer says so.`,
 	look.add(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the balancer that is to be active (default the best one)")
 	cmd.Flags().StringVar(&group, "group", "", "VIP group (default all)")
+	completeFlag(cmd, "to", peerNames)
+	completeFlag(cmd, "group", groupNames)
 	return cmd
 }

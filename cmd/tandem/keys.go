@@ -32,8 +32,9 @@ before the last step. Keys are named by fingerprints and never shown.
 A balancer keeps its keys in state_dir, an agent with --keyring; others have those of
 their key file after a restart (KEPT says no). A key file with other keys than before
 counts more than what was kept.`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usage("say what to do: list, add, use or remove") },
+		Example: "  tandem keys list\n  tandem keys add new.key",
+		Args:    cobra.NoArgs,
+		RunE:    func(*cobra.Command, []string) error { return usage("say what to do: list, add, use or remove") },
 	}
 	list := keysCommand("list", "show who holds which keys", cobra.NoArgs,
 		func([]string) ([]api.KeyOrder, error) { return []api.KeyOrder{{Do: "list"}}, nil })
@@ -61,6 +62,8 @@ func keysCommand(use, short string, args cobra.PositionalArgs, orders func([]str
 	var look lookFlags
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: args,
+		Long:    "This is a step of the order that 'tandem keys --help' explains: " + short + ". It\nreaches every member that is there, and prints who holds what after it.",
+		Example: "  tandem keys " + strings.NewReplacer("FILE", "new.key", "FINGERPRINT", "0b6c5a8d1e2f3a4b").Replace(use),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := orders(args)
 			if err != nil {

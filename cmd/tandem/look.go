@@ -35,6 +35,11 @@ func newStatus() *cobra.Command {
 		Short:   "show who is active, the processes, and the backends",
 		GroupID: groupLook,
 		Args:    cobra.NoArgs,
+		Long: `Show all that the balancer on this host knows: who is active and since when and why,
+whether a handover would be lossless, the three processes with their rights, frontends,
+pools and backends. With --json it is everything, with every counter.`,
+		Example: `  tandem status
+  tandem status --json | jq '.groups[] | {name, state, active}'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := api.NewClient(look.socket).Status(cmd.Context())
 			if err != nil {

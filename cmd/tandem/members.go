@@ -34,6 +34,7 @@ func newMembers() *cobra.Command {
 		Long: `Show the members as the balancer on this host sees them; with --watch, a line for each
 member now, and then one for each change, until Ctrl-C. With --json each such line is
 an object.`,
+		Example: "  tandem members\n  tandem members --watch --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client := api.NewClient(look.socket)
 			if watch {

@@ -17,7 +17,7 @@ func newReload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "reload",
 		Short:   "bring the changed configuration into effect, losing no request",
-		GroupID: groupRun,
+		GroupID: groupSteer,
 		Args:    cobra.NoArgs,
 		Long: `Have the balancer on this host load its configuration file and key files again, as
 SIGHUP does. All of it takes effect or nothing: an error in the file, an address that is

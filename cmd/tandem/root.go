@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,7 @@ func usage(format string, args ...any) error {
 
 const (
 	groupRun   = "run"
+	groupSteer = "steer"
 	groupLook  = "look"
 	groupSetup = "setup"
 )
@@ -80,10 +82,29 @@ func execute(args []string, out, errOut io.Writer) int {
 		code = exitUnreachable
 	}
 	fmt.Fprintf(errOut, "tandem: %v\n", err)
+	if next := nextStep(err); next != "" && code == exitFailed {
+		fmt.Fprintln(errOut, next)
+	}
 	if code == exitUsage {
 		fmt.Fprintln(errOut, "See 'tandem --help', or --help after a command.")
 	}
 	return code
+}
+
+// nextStep is what to do about an error that does not say so itself.
+func nextStep(err error) string {
+	var told *api.Error
+	switch {
+	case errors.As(err, &told) && told.Remedy == "":
+		return "'tandem status', 'tandem timeline' and the balancer's log may say more."
+	case errors.As(err, &told):
+		return ""
+	case errors.Is(err, fs.ErrPermission):
+		return "Try it as root, or as the user that the balancer runs as."
+	case errors.Is(err, fs.ErrNotExist):
+		return "Is the path right?"
+	}
+	return ""
 }
 
 // eachCommand calls do with every command below c.
@@ -111,6 +132,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.SetVersionTemplate("tandem {{.Version}}\n")
 	root.AddGroup(
 		&cobra.Group{ID: groupRun, Title: "Run:"},
+		&cobra.Group{ID: groupSteer, Title: "Steer one that runs:"},
 		&cobra.Group{ID: groupLook, Title: "Look:"},
 		&cobra.Group{ID: groupSetup, Title: "Set up:"},
 	)
@@ -120,7 +142,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newDrain(), newReady(), newMaint(), newWeight(), newJoin(), newEvent(),
 		newStatus(), newMembers(), newTimeline(), newWhy(), newLogs(), newWatch(),
 		newCheck(), newDoctor(), newImport(), newKeygen(), newKeys(), newRelease(), newVersion(),
-		newWebapp(),
+		newWebapp(), newMan(),
 	)
 	root.AddCommand(childCommands()...)
 	return root

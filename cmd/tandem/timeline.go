@@ -63,6 +63,8 @@ begins with the control process. Each balancer tells its own part: ask both.`,
 	f.StringVar(&query.Group, "group", "", "only this VIP group, or pool")
 	f.IntVar(&query.Limit, "last", 0, "only the newest so many (default all)")
 	f.BoolVar(&watch, "watch", false, "go on with what happens, until interrupted")
+	completeFlag(cmd, "kind", func(api.Status) []string { return timelineKinds })
+	completeFlag(cmd, "group", groupNames)
 	return cmd
 }
 
@@ -181,6 +183,9 @@ Durations are by this node's own clock.`,
 		},
 	}
 	look.add(cmd)
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return namesFromCluster(cmd, groupNames)
+	}
 	return cmd
 }
 
