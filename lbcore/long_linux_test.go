@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -48,11 +49,25 @@ func hasher(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("framing") == "length" {
 		w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
 	}
+	if r.URL.Query().Has("reset") {
+		resetAfter(w, noise(byte(seed), n/2))
+		return
+	}
 	_, _ = io.Copy(w, noise(byte(seed), n))
 }
 
+// resetAfter begins an answer and resets its connection.
+func resetAfter(w http.ResponseWriter, begin io.Reader) {
+	_, _ = io.Copy(w, begin)
+	c, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(err)
+	}
+	(&rawConn{TCPConn: c.(*net.TCPConn)}).die()
+}
+
 // Bodies of every size come through whole, both ways at once, while other clients
-// leave in the middle of theirs.
+// leave in the middle of theirs, and the backend in the middle of its answers.
 func TestLargeBodiesComeThroughWholeWhileOthersLeave(t *testing.T) {
 	l := newBed(t, one(httpBackend(t, "s1", hasher)), longChecks)
 	large := size(32<<20, 1<<30)
@@ -60,6 +75,9 @@ func TestLargeBodiesComeThroughWholeWhileOthersLeave(t *testing.T) {
 	stop := make(chan bool)
 	for i := range 4 {
 		others.Go(func() { leaveInTheMiddle(l, i, stop) })
+	}
+	for range 2 {
+		others.Go(func() { beLeftInTheMiddle(l, stop) })
 	}
 	for i, framing := range []string{"length", "chunked"} {
 		mine.Go(func() {
@@ -74,8 +92,23 @@ func TestLargeBodiesComeThroughWholeWhileOthersLeave(t *testing.T) {
 	close(stop)
 	others.Wait()
 	eventually(t, "nothing is left over", func() bool { return l.counters().Current == 0 && l.Connections().InFlight == 0 })
-	if l.counters().Errors.Aborted == 0 {
-		t.Error("nobody left in the middle: the test proves little")
+	if n := l.counters().Errors; n.Aborted == 0 || n.Cut == 0 {
+		t.Errorf("%d clients and %d answers ended in the middle: the test proves little", n.Aborted, n.Cut)
+	}
+}
+
+// beLeftInTheMiddle asks for answers that are cut off by the backend, until stop.
+func beLeftInTheMiddle(l *bed, stop chan bool) {
+	for i := 0; ; i++ {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Millisecond):
+		}
+		c := l.dial()
+		c.say(fmt.Sprintf("GET /?reset&size=%d&framing=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 1<<(i%22), []string{"length", "chunked"}[i%2]))
+		_, _ = io.Copy(io.Discard, c.r)
+		c.Close()
 	}
 }
 
