@@ -196,7 +196,7 @@ func (l *bed) dial() *rawConn {
 	c, err := net.Dial("tcp", l.addr)
 	must(l.t, err)
 	l.t.Cleanup(func() { c.Close() })
-	must(l.t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	must(l.t, c.SetDeadline(time.Now().Add(time.Minute)))
 	return &rawConn{c.(*net.TCPConn), bufio.NewReader(c)}
 }
 

@@ -184,6 +184,9 @@ func TestManyRequestsLeaveNothingBehind(t *testing.T) {
 		}
 		wg.Wait()
 	}
+	// Both ends of a kept connection to the backend are in this process, and as many are kept
+	// as there were requests at once.
+	open := func() int { return descriptors(t) - 2*int(l.poolState().Backends[0].Counters.Conns) }
 	memory := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -191,9 +194,9 @@ func TestManyRequestsLeaveNothingBehind(t *testing.T) {
 		return m.HeapAlloc
 	}
 	ask(1000)
-	heap, fds := memory(), descriptors(t)
+	heap, fds := memory(), open()
 	ask(size(30_000, 1_000_000) / clients)
-	if after := descriptors(t); after > fds {
+	if after := open(); after > fds {
 		t.Errorf("%d descriptors became %d", fds, after)
 	}
 	if after := memory(); after > heap+1<<20 {

@@ -106,9 +106,9 @@ func TestABodyThatTheBackendTakesSlowlyGoesThrough(t *testing.T) {
 	})), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
 		f.Limits.MinRate, f.Timeouts.Client = 1<<10, time.Second
 	})
-	c := l.dial()
+	c, body := l.dial(), make([]byte, size, size+7) // made before the proxy waits for it
 	c.say("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + strconv.FormatInt(size, 16) + "\r\n")
-	go func() { _, _ = c.Write(append(make([]byte, size), "\r\n0\r\n\r\n"...)) }()
+	go func() { _, _ = c.Write(append(body, "\r\n0\r\n\r\n"...)) }()
 	if resp, body := c.answer(t, "POST"); resp.StatusCode != 200 || body != "all" {
 		t.Fatalf("%s: %q", resp.Status, body)
 	}
