@@ -15,6 +15,8 @@ type harm struct {
 	calm bool // it lasts until the site is calm, for holdMax at most
 	// late: what a start still announces seconds later must be over, since it would hide what the fault does.
 	late bool
+	// lone: there is no backup any more: it lost its power before.
+	lone bool
 	// What Tandem promises about it, at whatever speed.
 	two   bool // there are two owners meanwhile, as is documented
 	stays bool // the active stays the active
@@ -41,6 +43,9 @@ var harms = []harm{
 	{name: "keeper-kill", does: "SIGKILL to what holds the VIP; later it is started again", beside: withDefault},
 	{name: "keeper-stuck", does: "all of what holds the VIP stands still but the thread that sends adverts (keepalived has none of its own)"},
 	{name: "control-kill", does: "SIGKILL to the active's control process", hold: time.Second, calm: true, stays: true},
+	{name: "proxy-kill-alone", does: "SIGKILL to the proxy of the only balancer", beside: withDefault, calm: true, lone: true, stays: true},
+	{name: "keeper-kill-alone", does: "SIGKILL to what holds the VIP at the only balancer; later it is started again", beside: withDefault, hold: time.Second, lone: true, stays: true},
+	{name: "control-kill-alone", does: "SIGKILL to the control process of the only balancer", hold: time.Second, calm: true, lone: true, stays: true},
 	{name: "node-freeze", does: "all of the active stopped for 5 s, then thawed", beside: withAll, hold: 5 * time.Second},
 	{name: "stop", does: "SIGTERM to the active; later it is started again", beside: withAll, hold: time.Second, calm: true},
 

@@ -42,7 +42,12 @@ var faults = map[string]fault{
 	"keeper-stuck": {inject: victim.hangKeeper, undo: victim.letGoKeeper},
 	"control-kill": {needs: roleControl, inject: kill(roleControl)},
 	"node-freeze":  {inject: victim.freezeNode, undo: victim.thawNode},
-	"stop":         {inject: victim.stopDaemons, undo: victim.startDaemons},
+
+	"proxy-kill-alone":   {inject: kill(roleProxy)},
+	"keeper-kill-alone":  {inject: kill(roleKeeper), undo: victim.startDaemons},
+	"control-kill-alone": {needs: roleControl, inject: kill(roleControl)},
+
+	"stop": {inject: victim.stopDaemons, undo: victim.startDaemons},
 
 	"advert-path-cut":  {inject: victim.cut, undo: victim.heal},
 	"adverts-filtered": {inject: victim.filterAdverts, undo: victim.unfilter},

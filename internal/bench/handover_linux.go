@@ -91,7 +91,7 @@ func switched(ctx context.Context, o handoverOptions, st *stack, name string, do
 		return r
 	}
 	p := &planner{site: s, o: o, r: &r, ctx: ctx}
-	err = s.serve(ctx, max(time.Second, st.start))
+	err = s.serve(ctx, max(time.Second, st.start), s.lbs...)
 	if err == nil {
 		err = p.underLoad(name, do)
 	}

@@ -55,7 +55,7 @@ func overloaded(ctx context.Context, o options, st *stack, errOut io.Writer) (x 
 	if err != nil {
 		return x, err
 	}
-	if err := s.serve(ctx, max(o.warm, lateSpan)); err != nil {
+	if err := s.serve(ctx, max(o.warm, lateSpan), s.lbs...); err != nil {
 		return x, err
 	}
 	x = Overload{Began: time.Now().UTC(), Command: command(), Commit: commitOf(o), Kernel: kernel(), Stack: st.name, CPUs: runtime.NumCPU(), Loops: o.busy * runtime.NumCPU(), Quota: o.quota, Minutes: o.minutes, Claims: -1, WorstMS: -1}

@@ -176,11 +176,11 @@ func (s *site) wait(ctx context.Context, atLeast, atMost time.Duration, cond fun
 	}
 }
 
-// serve waits until the site serves calmly, through each of its balancers, and has done so
-// for the time of warming.
-func (s *site) serve(ctx context.Context, warm time.Duration) error {
+// serve waits until the site serves calmly, through each of lbs, and has done so for the time
+// of warming.
+func (s *site) serve(ctx context.Context, warm time.Duration, lbs ...*node) error {
 	calm, err := s.wait(ctx, 0, startMax, s.calm)
-	for _, n := range s.lbs {
+	for _, n := range lbs {
 		if calm && err == nil {
 			calm, err = s.wait(ctx, 0, startMax, func() bool { return s.carries(n) })
 		}

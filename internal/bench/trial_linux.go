@@ -58,7 +58,7 @@ func (s *site) suffer(ctx context.Context, o options, name string, phase time.Du
 	if h.late {
 		warm = max(warm, s.stack.start)
 	}
-	if err := s.serve(ctx, warm+phase); err != nil {
+	if err := s.serve(ctx, warm+phase, s.lbs...); err != nil {
 		return t, moments, err
 	}
 	v := victim{site: s, active: s.active(), held: new(held)}
@@ -67,6 +67,14 @@ func (s *site) suffer(ctx context.Context, o options, name string, phase time.Du
 	}
 	v.backup = s.lbs[1-slices.Index(s.lbs, v.active)]
 	t.Before = v.active.name
+	if h.lone {
+		if err := v.backup.powerOff(); err != nil {
+			return t, moments, err
+		}
+		if err := s.serve(ctx, warm, v.active); err != nil {
+			return t, moments, err
+		}
+	}
 
 	from := now("fault")
 	if err := f.inject(v); err != nil {
