@@ -18,6 +18,10 @@ const (
 	doingDrain = "draining"
 )
 
+// serveWithin is how long a proxy that was started after a death may take to see the backends
+// that the dead one saw. Control tells it at once who they are, and they are checked at once.
+const serveWithin = 100 * time.Millisecond
+
 // leftInterval is how often the log says how many connections a drain waits for.
 const leftInterval = 10 * time.Second
 
@@ -53,10 +57,12 @@ type proxyEnd struct {
 	progress *progress
 	adopted  *ipc.Orphan // its start was an earlier keeper's; nil after its death
 
-	told      bool // to serve
-	ready     bool // it serves
-	listed    bool // it knows who is in the pools
-	up, total int  // backends
+	told      bool      // to serve
+	serveBy   time.Time // when it is told to, however many backends it sees by then; zero: no matter
+	want      int       // backends that its last life saw up
+	ready     bool      // it serves
+	listed    bool      // it knows who is in the pools
+	up, total int       // backends
 	clients   ipc.Clients
 	endBy     time.Time // of an old one: it is killed if it lives longer
 	abandoned bool      // a next one that will never serve
@@ -64,6 +70,10 @@ type proxyEnd struct {
 
 func (p *proxyEnd) ended() {
 	p.desk.ended()
+	if p.up > 0 {
+		p.want = p.up
+	}
+	p.up, p.total, p.serveBy = 0, 0, time.Time{}
 	p.told, p.ready, p.listed, p.adopted, p.clients = false, false, false, nil, ipc.Clients{}
 }
 
@@ -103,7 +113,11 @@ func (d *proxyDesk) started(ev childStarted, now time.Time) *proxyEnd {
 		return p
 	}
 	p.send(&d.start, append([]*os.File{p.progress.file}, d.listeners...)...)
-	if p == d.now {
+	switch {
+	case p != d.now:
+	case p.want > 0:
+		p.serveBy = now.Add(serveWithin)
+	default:
 		d.tellServe(p)
 	}
 	if !d.drainAt.IsZero() {
@@ -112,8 +126,17 @@ func (d *proxyDesk) started(ev childStarted, now time.Time) *proxyEnd {
 	return p
 }
 
+// serveAgain has a proxy that died serve again when it sees as many backends up as before, or
+// has had its time for that. Clients wait meanwhile, and would be told that there is none.
+func (d *proxyDesk) serveAgain(now time.Time) {
+	p := d.now
+	if p.conn != nil && !p.serveBy.IsZero() && (p.listed && p.up >= p.want || !now.Before(p.serveBy)) {
+		d.tellServe(p)
+	}
+}
+
 func (d *proxyDesk) tellServe(p *proxyEnd) {
-	p.told = true
+	p.told, p.serveBy = true, time.Time{}
 	if d.meeting == nil {
 		p.send(&ipc.Serve{})
 		return

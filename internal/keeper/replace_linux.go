@@ -73,6 +73,7 @@ func (l *loop) replaceProxy(id uint64, now time.Time) {
 // get warm, and ends old ones that overstay.
 func (l *loop) lookAtProxies(now time.Time) {
 	d := l.proxy
+	d.serveAgain(now)
 	if n := d.next; n != nil {
 		switch {
 		case n.abandoned:

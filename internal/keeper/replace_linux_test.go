@@ -257,3 +257,29 @@ func TestADrainReachesAllProxiesAndThoseToCome(t *testing.T) {
 	default:
 	}
 }
+
+func TestAProxyThatDiedServesAgainWhenItSeesTheBackendsAgain(t *testing.T) {
+	for name, patient := range map[string]bool{"all are up in time": true, "some stay away": false} {
+		c, _ := newCompany(t)
+		p, now := c.l.proxy.now, time.Now()
+		if !c.dies(p) {
+			t.Fatal("it is not started again")
+		}
+		heard := c.start(p)
+		next[*ipc.ProxyStart](t, heard)
+		c.says(p, &ipc.ProxyState{Up: 1, Total: 2, Listed: true})
+		if c.l.lookAtProxies(now); p.told {
+			t.Fatalf("%s: it was told to serve with one backend of two", name)
+		}
+		if patient {
+			c.says(p, &ipc.ProxyState{Up: 2, Total: 2, Listed: true})
+		} else {
+			now = time.Now().Add(serveWithin)
+		}
+		c.l.lookAtProxies(now)
+		next[*ipc.Serve](t, heard)
+		if c.l.lookAtProxies(now.Add(time.Hour)); !p.told || !p.serveBy.IsZero() {
+			t.Errorf("%s: it would be told again", name)
+		}
+	}
+}
