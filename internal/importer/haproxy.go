@@ -97,6 +97,8 @@ type proxy struct {
 	front    *block
 	pool     *block
 	poolName string
+	tcp      bool   // connections are passed on as they are
+	proto    string // what the servers are sent first: v1, v2, or "none"; "": no server yet
 }
 
 // haproxy imports a haproxy.cfg.
@@ -160,8 +162,12 @@ func (b *builder) number(head, key string, d directive, word int) {
 
 // proxy imports one section.
 func (b *builder) proxy(p *proxy) {
-	if d, is := p.find("mode"); is && len(d.words) > 1 && d.words[1] != "http" {
-		why := "mode " + d.words[1] + ": only HTTP is imported"
+	p.tcp = true // as HAProxy has it, where nothing is said
+	if d, is := p.find("mode"); is && len(d.words) > 1 {
+		p.tcp = d.words[1] == "tcp"
+	}
+	if d, is := p.find("mode"); is && len(d.words) > 1 && d.words[1] != "http" && d.words[1] != "tcp" {
+		why := "mode " + d.words[1] + ": there is HTTP and TCP"
 		b.took(p.from.place, Left, why)
 		for _, d := range p.from.body {
 			b.took(d.place, Left, why)
@@ -234,8 +240,11 @@ func (b *builder) fronts(p *proxy, name string) {
 			f.vital("listen", quote(listen), d.place)
 			f.vital("pool", quote(pool), poolFrom)
 			b.secure(f, d)
+			if p.tcp {
+				f.vital("mode", quote("tcp"), p.from.place)
+			}
 			for _, x := range p.body {
-				frontLine(f, x)
+				frontLine(f, x, p.tcp)
 			}
 		}
 	}
@@ -244,7 +253,12 @@ func (b *builder) fronts(p *proxy, name string) {
 // secure adds the certificates of a bind line, or has the frontend left out: without them it
 // would serve in the clear what was encrypted.
 func (b *builder) secure(f *block, d directive) {
-	if !slices.Contains(d.words, "ssl") {
+	switch {
+	case slices.Contains(d.words, "ssl"):
+	case slices.Contains(d.words, "accept-proxy"):
+		b.took(d.place, Changed, "nobody's PROXY header is believed before you name the networks of those who send it, in accept_proxy")
+		return
+	default:
 		b.took(d.place, Taken, "")
 		return
 	}

@@ -17,8 +17,12 @@ var (
 )
 
 // frontLine takes into a frontend what is meant for it.
-func frontLine(f *block, d directive) {
+func frontLine(f *block, d directive, tcp bool) {
 	switch {
+	case tcp:
+		if t, ok := span(last(d.words)); ok && d.words[0] == "timeout" && len(d.words) == 3 && d.words[1] == "client" {
+			f.set("tunnel_timeout", quoteSpan(t), d.place)
+		}
 	case d.words[0] == "timeout" && len(d.words) == 3 && frontTimeouts[d.words[1]] != "":
 		if t, ok := span(d.words[2]); ok {
 			f.set(frontTimeouts[d.words[1]], quoteSpan(t), d.place)
@@ -36,6 +40,8 @@ func frontLine(f *block, d directive) {
 		f.set("response_headers", "["+value+"]", d.place)
 	}
 }
+
+func last(words []string) string { return words[len(words)-1] }
 
 // isRedirect: to HTTPS, always or unless it is that already.
 func isRedirect(w []string) bool {
@@ -86,7 +92,7 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 	case "http-check":
 		return p.httpCheck(d)
 	case "redirect", "http-request", "http-response":
-		if front && (isRedirect(w) || isHeader(w)) {
+		if front && !p.tcp && (isRedirect(w) || isHeader(w)) {
 			return Taken, ""
 		}
 	case "use_backend":
@@ -114,6 +120,10 @@ func (p *proxy) timeout(d directive, front bool, what, value string) (string, st
 	switch {
 	case !ok:
 		return Left, "it is no time"
+	case front && p.tcp && what == "client":
+		return Changed, "tunnel_timeout: nothing may move for so long, in either direction"
+	case front && p.tcp && frontTimeouts[what] != "":
+		return Left, "it is about HTTP, and this frontend is TCP"
 	case front && frontTimeouts[what] != "":
 		return Taken, frontTimeouts[what]
 	case p.pool != nil && poolTimeouts[what] != "":
@@ -160,6 +170,9 @@ func (p *proxy) option(d directive, what string) (string, string) {
 		}
 		return Taken, "check.http"
 	case "forwardfor":
+		if p.tcp {
+			return Left, "it is about HTTP, and this is TCP"
+		}
 		return Taken, "X-Forwarded-For is always sent"
 	case "redispatch", "http-keep-alive", "http-server-close", "tcp-smart-accept", "splice-auto", "dontlognull":
 		return Taken, "it is so always, or needs no telling"
@@ -210,13 +223,16 @@ func (p *proxy) server(d directive) (became, note string) {
 		return Left, "a backend is an IP address and a port here: a host name would mean something else from time to time"
 	}
 	became = Taken
+	proto := "none"
 	for i := 3; i < len(w); i++ {
 		next := ""
 		if i+1 < len(w) {
 			next = w[i+1]
 		}
 		switch w[i] {
-		case "backup", "disabled", "ssl", "send-proxy", "send-proxy-v2":
+		case "send-proxy", "send-proxy-v2":
+			proto = map[string]string{"send-proxy": "v1", "send-proxy-v2": "v2"}[w[i]]
+		case "backup", "disabled", "ssl":
 			return Left, w[i] + ": there is nothing like it, and without it the server would get what it should not"
 		case "inter", "fastinter", "downinter":
 			if t, ok := span(next); ok && w[i] == "inter" {
@@ -241,13 +257,18 @@ func (p *proxy) server(d directive) (became, note string) {
 			became, note = Changed, w[i]+" is not understood"
 		}
 	}
-	p.backend(addr, d.place)
+	switch {
+	case p.proto == "" && proto != "none":
+		p.pool.set("send_proxy", quote(proto), d.place)
+	case p.proto != "" && p.proto != proto:
+		return Left, "the servers of a pool are all sent a PROXY header, or none is"
+	}
+	p.proto = proto
+	addBackend(p.pool, addr, d.place)
 	return became, note
 }
 
-// backend adds a static backend.
-func (p *proxy) backend(addr netip.AddrPort, from place) { addBackend(p.pool, addr, from) }
-
+// addBackend adds a static backend.
 func addBackend(pool *block, addr netip.AddrPort, from place) {
 	value := quote(addr.String())
 	for i := range pool.lines {

@@ -140,7 +140,7 @@ func TestSamplesOfDebiansPackagesAreImported(t *testing.T) {
 func TestBothFilesOfAPairBecomeOneConfiguration(t *testing.T) {
 	r, err := Import([]Source{
 		{"keepalived.conf", []byte("vrrp_instance web {\n interface eth1\n priority 150\n virtual_ipaddress {\n  192.168.42.42/24\n }\n}\n")},
-		{"haproxy.cfg", []byte("frontend http\n bind :80\n default_backend apps\nbackend apps\n server a 10.0.0.1:3000 check\n")},
+		{"haproxy.cfg", []byte("defaults\n mode http\nfrontend http\n bind :80\n default_backend apps\nbackend apps\n server a 10.0.0.1:3000 check\n")},
 	}, "", noFile)
 	if err != nil {
 		t.Fatal(err)

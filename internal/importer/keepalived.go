@@ -312,8 +312,9 @@ func (b *builder) virtualServer(s *statement) {
 	f := b.add("[[frontend]]", s.place)
 	f.vital("listen", quote(net(addr, strconv.Itoa(int(port)))), s.place)
 	f.vital("pool", quote(name), s.place)
+	f.vital("mode", quote("tcp"), s.place)
 	pool := b.table(poolHead(name), s.place)
-	b.took(s.place, Changed, "connections were passed on as they are; now requests are, and must be HTTP")
+	b.took(s.place, Changed, "the proxy makes connections of its own to the servers, which see its address and not the client's")
 	for _, c := range s.body {
 		switch c.words[0] {
 		case "lb_algo", "lvs_sched":
