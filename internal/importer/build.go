@@ -89,7 +89,8 @@ func Import(sources []Source, node string, readFile func(string) ([]byte, error)
 
 // repair leaves out what package config does not accept, until it accepts the rest.
 func (b *builder) repair(readFile func(string) ([]byte, error)) (string, error) {
-	for range 10_000 {
+	b.trim()
+	for range maxRounds {
 		text, at := b.text()
 		_, err := config.Parse("imported.toml", []byte(text), readFile)
 		if err == nil {
@@ -99,11 +100,42 @@ func (b *builder) repair(readFile func(string) ([]byte, error)) (string, error) 
 		if !errors.As(err, &errs) || len(errs) == 0 {
 			return "", err
 		}
-		if !b.leaveOut(errs[0], at) {
-			return "", fmt.Errorf("this cannot be imported: %w", err)
+		done := map[*block]bool{}
+		for _, e := range errs { // each round is a whole check, so it deals with all that it can
+			o := at[e.Line]
+			if o.block != nil && done[o.block] {
+				continue // its lines have moved
+			}
+			if !b.leaveOut(e, at) {
+				return "", fmt.Errorf("this cannot be imported: %w", err)
+			}
+			if done[o.block] = true; o.block == nil {
+				break
+			}
 		}
 	}
 	return "", errors.New("this cannot be imported: too much of it is wrong")
+}
+
+// maxRounds is far more than any file needs: what is left out can only make less wrong.
+const maxRounds = 1000
+
+// most is how many tables of a kind a configuration may have.
+var most = map[string]int{"[[frontend]]": 256, "[[vip]]": 64, "[pool.": 1000}
+
+// trim leaves out tables of which there may be no more.
+func (b *builder) trim() {
+	for kind, limit := range most {
+		n := 0
+		for _, x := range slices.Clone(b.blocks) {
+			if !strings.HasPrefix(x.head, kind) {
+				continue
+			}
+			if n++; n > limit {
+				b.drop(x, fmt.Sprintf("there may be %d of them", limit))
+			}
+		}
+	}
 }
 
 // origin is where a line of the output comes from.
@@ -159,6 +191,9 @@ func (b *builder) leaveOut(e *config.Error, at map[int]origin) bool {
 // frontend without its certificates would serve in the clear.
 func (b *builder) drop(blk *block, why string) {
 	i := slices.Index(b.blocks, blk)
+	if i < 0 {
+		return // with the one that it is a part of
+	}
 	from, to := i, i+1
 	if blk.head == tlsHead && i > 0 {
 		from--

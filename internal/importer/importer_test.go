@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -175,4 +176,19 @@ func FuzzImport(f *testing.F) {
 			t.Errorf("%s\n%v", r.TOML, err)
 		}
 	})
+}
+
+func TestALargeFileIsImportedInShortTime(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("defaults\n mode http\n timeout connect 1h\n")
+	for i := range 400 {
+		fmt.Fprintf(&b, "listen l%d\n bind :%d\n retries 99\n server s 10.0.0.1:80 inter 99h\n", i, i%5000)
+	}
+	began := time.Now()
+	r, err := Import([]Source{{"haproxy.cfg", []byte(b.String())}}, "", noFile)
+	if err != nil || !strings.Contains(r.TOML, "[[frontend]]") {
+		t.Fatalf("%d bytes, %v", len(r.TOML), err)
+	}
+	checkResult(t, r, b.String())
+	t.Log("took", time.Since(began))
 }
