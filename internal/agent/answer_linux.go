@@ -1,18 +1,13 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/talk"
 	"github.com/tandem-lb/tandem/membership"
 )
-
-// answerTime bounds what a balancer asks for.
-const answerTime = time.Second
 
 // drainedSoFar takes what the balancers have said.
 func (a *agent) drainedSoFar(news drainNews) {
@@ -38,22 +33,13 @@ func (a *agent) answer(from membership.Member, question []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case q.Log != nil:
-		if !a.cluster.Encrypted() && !a.cfg.Agent.Log.ReadUnencrypted {
-			return nil, errors.New("its log is not told, since gossip is not encrypted; give all members a key (tandem keygen), or it read_unencrypted")
-		}
-		return a.logPage(*q.Log).Fit()
-	case q.Adjust != nil:
-		ctx, cancel := context.WithTimeout(context.Background(), answerTime)
-		defer cancel()
-		done, err := a.adjust(ctx, from.Name, *q.Adjust)
-		if err != nil {
-			return nil, err
-		}
-		return talk.Encode(done)
+	if q.Log == nil {
+		return nil, errors.New("that is a question for a balancer")
 	}
-	return nil, errors.New("that is a question for a balancer")
+	if !a.cluster.Encrypted() && !a.cfg.Agent.Log.ReadUnencrypted {
+		return nil, errors.New("its log is not told, since gossip is not encrypted; give all members a key (tandem keygen), or it read_unencrypted")
+	}
+	return a.logPage(*q.Log).Fit()
 }
 
 // logPage returns what the ring has of what q asks for.
@@ -71,27 +57,6 @@ func (a *agent) logPage(q talk.LogQuestion) talk.Log {
 	return page
 }
 
-// adjust carries out an order about one app, for whoever by names.
-func (a *agent) adjust(ctx context.Context, by string, order talk.Adjust) (talk.Adjusted, error) {
-	if w := order.Weight; w != nil && (*w < membership.MinWeight || *w > membership.MaxWeight) {
-		return talk.Adjusted{}, fmt.Errorf("weight %d is not within %d to %d", *w, membership.MinWeight, membership.MaxWeight)
-	}
-	var (
-		done  talk.Adjusted
-		found = errors.New("this agent has no such app")
-	)
-	err := a.do(ctx, func() {
-		i := slices.IndexFunc(a.apps, func(o *app) bool { return a.appID(o) == order.App })
-		if i < 0 {
-			return
-		}
-		found = nil
-		a.change(by, []*app{a.apps[i]}, order.Weight, order.Drain)
-		done = talk.Adjusted{Weight: a.apps[i].weight, Drain: a.apps[i].drain}
-	})
-	return done, errors.Join(err, found)
-}
-
 // appID is how balancers call an app, see membership.Member.AppID.
 func (a *agent) appID(o *app) string {
 	if len(a.apps) == 1 {
@@ -100,15 +65,15 @@ func (a *agent) appID(o *app) string {
 	return fmt.Sprintf("%s:%d", a.cfg.Name, o.Port)
 }
 
-// change has apps announced otherwise. loop calls it.
-func (a *agent) change(by string, apps []*app, weight *int, drain *bool) {
+// change has apps announced otherwise, as the socket wants it. loop calls it.
+func (a *agent) change(apps []*app, weight *int, drain *bool) {
 	for _, o := range apps {
 		if weight != nil && o.weight != *weight {
-			a.cfg.Log.Info("another weight", "app", a.appID(o), "weight", *weight, "before", o.weight, "by", by)
+			a.cfg.Log.Info("another weight", "app", a.appID(o), "weight", *weight, "before", o.weight)
 			o.weight = *weight
 		}
 		if drain != nil && o.drain != *drain {
-			a.cfg.Log.Info("drain", "app", a.appID(o), "drain", *drain, "by", by)
+			a.cfg.Log.Info("drain", "app", a.appID(o), "drain", *drain)
 			o.drain = *drain
 		}
 	}

@@ -51,7 +51,7 @@ func (a *agent) order(ctx context.Context, o socketOrder, drain *bool) error {
 		if drain != nil {
 			weight = nil
 		}
-		a.change("the socket", found, weight, drain)
+		a.change(found, weight, drain)
 	})
 	if err == nil && len(found) == 0 {
 		err = fmt.Errorf("there is no app on port %d", o.Port)

@@ -21,7 +21,7 @@ type app struct {
 	checker  *checker
 	health   health
 	weight   int       // as announced
-	drain    bool      // asked for through the socket, or by a balancer
+	drain    bool      // asked for through the socket
 	complain time.Time // when it is to be said (again) that it is unwell
 }
 

@@ -197,7 +197,7 @@ func ask(t *testing.T, from *membership.Cluster, q talk.Question, into any) erro
 	return talk.ParseAnswer(answer, into)
 }
 
-func TestABalancerReadsTheAgentsLogAndChangesItsWeight(t *testing.T) {
+func TestABalancerReadsTheAgentsLog(t *testing.T) {
 	f := start(t, "", func(_ *fixture, cfg *agent.Config) {
 		cfg.Processes = []config.Process{shell("app", `i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo "line $i of one hundred bytes or so, as most lines are that web apps print, and here it ends"; done; echo end >&2; exec sleep 1000`)}
 	})
@@ -228,22 +228,8 @@ func TestABalancerReadsTheAgentsLogAndChangesItsWeight(t *testing.T) {
 	if len(got) < 1000 || len(got) > 1500 {
 		t.Errorf("%d lines, want as many of the newest 1500 as 256 KiB hold", len(got))
 	}
-
-	weight := 3
-	var done talk.Adjusted
-	if err := ask(t, f.balancer, talk.Question{Adjust: &talk.Adjust{App: "s1", Weight: &weight}}, &done); err != nil || done.Weight != 3 {
-		t.Errorf("weight: %+v, %v", done, err)
-	}
-	f.await("the weight is announced", func() bool { return f.app().Weight == 3 })
-	weight = 0
-	for what, q := range map[string]talk.Question{
-		"is not within 1 to 256":        {Adjust: &talk.Adjust{App: "s1", Weight: &weight}},
-		"no such app":                   {Adjust: &talk.Adjust{App: "s1:9"}},
-		"that is a question for a bala": {InFlight: &talk.InFlightQuestion{}},
-	} {
-		if err := ask(t, f.balancer, q, &done); err == nil || !strings.Contains(err.Error(), what) {
-			t.Errorf("%v: %v", q, err)
-		}
+	if err := ask(t, f.balancer, talk.Question{InFlight: &talk.InFlightQuestion{}}, nil); err == nil || !strings.Contains(err.Error(), "a question for a balancer") {
+		t.Errorf("of what is under way: %v", err)
 	}
 }
 

@@ -2,7 +2,7 @@
 // nobody else may import both ends, and neither needs to know the other.
 //
 // An agent that drains asks each balancer what is still under way to its apps ([InFlight]); a balancer asks an agent
-// for lines of its processes' logs ([Log]), and gives it an operator's orders about its apps ([Adjust]).
+// for lines of its processes' logs ([Log]).
 //
 // Everything is bounded, and what a hostile member sends is an error at worst.
 package talk
@@ -29,7 +29,6 @@ const maxLineBytes = 8 << 10
 type Question struct {
 	InFlight *InFlightQuestion `json:"in_flight,omitempty"`
 	Log      *LogQuestion      `json:"log,omitempty"`
-	Adjust   *Adjust           `json:"adjust,omitempty"`
 }
 
 // InFlightQuestion asks a balancer about all apps of the agent that asks.
@@ -70,19 +69,6 @@ type Line struct {
 	Cut     bool      `json:"cut,omitempty"` // it goes on in the next line of the process
 }
 
-// Adjust tells an agent to announce one of its apps otherwise. Fields that are nil change nothing.
-type Adjust struct {
-	App    string `json:"app"`              // as balancers call it: the agent's name, and ":PORT" where it has several apps
-	Weight *int   `json:"weight,omitempty"` // 1 to 256
-	Drain  *bool  `json:"drain,omitempty"`
-}
-
-// Adjusted is the answer to an Adjust.
-type Adjusted struct {
-	Weight int  `json:"weight"` // as it is announced now
-	Drain  bool `json:"drain"`
-}
-
 // Encode writes a question or an answer, or returns why it cannot be sent.
 func Encode(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
@@ -98,13 +84,7 @@ func ParseQuestion(b []byte) (Question, error) {
 	if err := decode(b, &q); err != nil {
 		return q, err
 	}
-	n := 0
-	for _, given := range []bool{q.InFlight != nil, q.Log != nil, q.Adjust != nil} {
-		if given {
-			n++
-		}
-	}
-	if n != 1 {
+	if (q.InFlight != nil) == (q.Log != nil) {
 		return q, errors.New("talk: a question of a kind that is not known here; is one of both of an older version?")
 	}
 	return q, nil

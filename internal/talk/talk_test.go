@@ -10,11 +10,9 @@ import (
 )
 
 func TestAQuestionIsOfOneKindThatIsKnown(t *testing.T) {
-	weight := 7
 	for _, q := range []Question{
 		{InFlight: &InFlightQuestion{}},
 		{Log: &LogQuestion{Run: "a", After: 1 << 60, Last: 5, Process: "app"}},
-		{Adjust: &Adjust{App: "s1:3000", Weight: &weight}},
 	} {
 		b, err := Encode(q)
 		if err != nil {
@@ -72,7 +70,7 @@ func TestALogIsCutToWhatFitsAndGoesOnWithTheNextAnswer(t *testing.T) {
 
 func FuzzQuestion(f *testing.F) {
 	f.Add([]byte(`{"log":{"run":"x","after":3}}`))
-	f.Add([]byte(`{"adjust":{"app":"s1","weight":3,"drain":true}}`))
+	f.Add([]byte(`{"in_flight":{}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var l Log
 		_ = ParseAnswer(b, &l)
