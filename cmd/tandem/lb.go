@@ -104,14 +104,23 @@ func newLog(process string, level slog.Leveler) *slog.Logger {
 }
 
 func newCheck() *cobra.Command {
-	return &cobra.Command{
+	var agents bool
+	cmd := &cobra.Command{
 		Use:     "check FILE",
 		Short:   "check a configuration file",
 		GroupID: groupSetup,
 		Args:    cobra.ExactArgs(1),
 		Long:    "Read a configuration file and report everything that is wrong with it, with line and remedy.",
-		Example: "  tandem check /etc/tandem/tandem.toml",
+		Example: "  tandem check /etc/tandem/tandem.toml\n  tandem check --agent /etc/tandem/agent.toml",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if agents {
+				a, err := config.LoadAgent(args[0], config.AgentFlags{})
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %d apps, %d processes\n", args[0], len(a.Apps), len(a.Processes))
+				return err
+			}
 			cfg, err := config.Load(args[0])
 			if err != nil {
 				return err
@@ -124,4 +133,6 @@ func newCheck() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&agents, "agent", false, "it is an agent's file, not a balancer's")
+	return cmd
 }

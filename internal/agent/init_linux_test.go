@@ -45,6 +45,12 @@ func agentMain(how string) int {
 		fmt.Println(err)
 		return 1
 	}
+	if how == "init" { // and one beside it, which must not be taken for an orphan either
+		cfg.Processes = append(cfg.Processes, config.Process{
+			Name: "beside", Command: []string{"/bin/sh", "-c", "exit 5"}, Restart: config.RestartOnFailure, Limit: 20,
+			MinBackoff: 20 * time.Millisecond, MaxBackoff: 20 * time.Second,
+		})
+	}
 	code, err := agent.Run(context.Background(), agent.Config{Agent: *cfg}, signals)
 	if err != nil {
 		fmt.Println(err)
@@ -92,6 +98,9 @@ func TestAsProcess1TheAgentReapsOrphansAndStillKnowsItsApp(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "all orphans are reaped") {
 		t.Errorf("output:\n%s", out.String())
+	}
+	if known, unknown := strings.Count(out.String(), "process=beside code=5 "), strings.Count(out.String(), "process=beside code="); known == 0 || known != unknown {
+		t.Errorf("of %d ends of the process beside, the code of %d is known:\n%s", unknown, known, out.String())
 	}
 	if code := cmd.ProcessState.ExitCode(); code != 9 {
 		t.Errorf("exit code %d, want the app's 9\n%s", code, out.String())

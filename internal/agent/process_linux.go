@@ -18,6 +18,9 @@ import (
 // the pipe for ever.
 const outputGrace = time.Second
 
+// lastWords is how long the end of a process is not acted on while its output is read: mostly that takes microseconds.
+const lastWords = 50 * time.Millisecond
+
 // process is one run of a program.
 type process struct {
 	index int // in the plan
@@ -61,10 +64,18 @@ func startProcess(index int, cfg config.Process, env []string, out, errs *stream
 			p.signal(syscall.SIGKILL) // what it left behind, before its pid, which is the group's, can be another's
 			_ = p.cmd.Wait()          // how it ended is in ProcessState
 			close(p.ended)
+		}
+		printed := make(chan struct{})
+		go func() { defer close(printed); copying.Wait() }()
+		select {
+		case <-printed: // BEFORE anybody acts on the end: its last lines stand before what comes of it
+		case <-time.After(lastWords):
+		}
+		if err == nil {
 			exits <- p
 		}
 		late := time.AfterFunc(outputGrace, func() { outPipe.close(); errPipe.close() })
-		copying.Wait()
+		<-printed
 		late.Stop()
 	})
 	return p, <-begun
