@@ -38,7 +38,8 @@ type scenario struct {
 	unit  string // of its figure, of which less is better
 	mode  loadMode
 	conns int
-	rate  int // requests/s, of the fixed rate only
+	rate  int  // requests/s, of the fixed rate only
+	tls   bool // clients speak TLS 1.3, with AES-128-GCM
 }
 
 // loadMode is what the generator does.
@@ -58,6 +59,9 @@ var scenarios = []scenario{
 	{name: "close", unit: "µs/request", mode: loadClose, conns: 64},
 	{name: "1MiB", unit: "s/GB", mode: loadBig, conns: 16},
 	{name: "idle-10000", unit: "MB", mode: loadIdle, conns: 10_000},
+	{name: "tls-keepalive-64", unit: "µs/request", mode: loadKeep, conns: 64, tls: true},
+	{name: "tls-1MiB", unit: "s/GB", mode: loadBig, conns: 16, tls: true},
+	{name: "tls-idle-2000", unit: "MB", mode: loadIdle, conns: 2000, tls: true},
 	{name: "latency", unit: "µs p99", mode: loadRate, conns: 64, rate: 5000},
 }
 

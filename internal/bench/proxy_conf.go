@@ -35,9 +35,11 @@ func tandemProxyArgs() []string {
 
 // haproxyProxyConf takes what helps it: reuse of connections by other clients,
 // and splicing where bodies are large.
-func haproxyProxyConf(big bool) string {
-	splice := ""
-	if big {
+func haproxyProxyConf(dir string, s scenario) string {
+	splice, bind := "", ""
+	if s.tls {
+		bind = " ssl crt " + certificatePath(dir) + " ciphersuites TLS_AES_128_GCM_SHA256"
+	} else if s.mode == loadBig {
 		splice = "\toption splice-response\n"
 	}
 	return fmt.Sprintf(`global
@@ -53,17 +55,21 @@ defaults
 	option forwardfor
 	http-reuse always
 %sfrontend site
-	bind :%d
+	bind :%d%s
 	default_backend web
 backend web
 	option httpchk GET /
 	server s1 %s check inter 1s
-`, splice, proxyPort, proxyAddr(backendPort))
+`, splice, proxyPort, bind, proxyAddr(backendPort))
 }
 
 // nginxProxyConf is a worker with a pool of kept connections. Bodies stay in
 // memory: without the first of these settings they would go to the disk.
-func nginxProxyConf(dir string) string {
+func nginxProxyConf(dir string, secured bool) string {
+	tls := ""
+	if secured {
+		tls = fmt.Sprintf(" ssl;\n\t\tssl_certificate %[1]s;\n\t\tssl_certificate_key %[1]s;\n\t\tssl_protocols TLSv1.2 TLSv1.3;\n\t\tssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256", certificatePath(dir))
+	}
 	return fmt.Sprintf(`daemon off;
 user root;
 pid %[1]s/nginx.pid;
@@ -88,7 +94,7 @@ http {
 		keepalive_requests 1000000000;
 	}
 	server {
-		listen %[3]d;
+		listen %[3]d%[4]s;
 		location / {
 			proxy_pass http://web;
 			proxy_http_version 1.1;
@@ -98,5 +104,26 @@ http {
 		}
 	}
 }
-`, dir, proxyAddr(backendPort), proxyPort)
+`, dir, proxyAddr(backendPort), proxyPort, tls)
+}
+
+// tandemTLSConf is the same work as a file, since flags know no certificates.
+func tandemTLSConf(dir string) string {
+	return fmt.Sprintf(`[[vip]]
+address = %q
+
+[[frontend]]
+listen = ":%d"
+pool = "web"
+
+[frontend.tls]
+certificates = [%q]
+
+[pool.web]
+backends = [%q]
+check = { http = "/" }
+
+[log]
+level = "warn"
+`, proxyVIP, proxyPort, certificatePath(dir), proxyAddr(backendPort))
 }

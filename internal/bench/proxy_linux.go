@@ -79,20 +79,24 @@ type rival struct {
 }
 
 func rivals(peers []string) []rival {
-	out := []rival{{ourProxy, func(string, scenario) ([]string, error) {
-		return append([]string{tandemPath()}, tandemProxyArgs()...), nil
+	out := []rival{{ourProxy, func(dir string, s scenario) ([]string, error) {
+		if !s.tls {
+			return append([]string{tandemPath()}, tandemProxyArgs()...), nil
+		}
+		file := filepath.Join(dir, "tandem.toml")
+		return []string{tandemPath(), "lb", "--config", file}, os.WriteFile(file, []byte(tandemTLSConf(dir)), 0o644)
 	}}}
 	for _, p := range peers {
 		switch p {
 		case "haproxy":
 			out = append(out, rival{p, func(dir string, s scenario) ([]string, error) {
 				file := filepath.Join(dir, "haproxy.cfg")
-				return []string{haproxyPath, "-q", "-db", "-f", file}, os.WriteFile(file, []byte(haproxyProxyConf(s.mode == loadBig)), 0o644)
+				return []string{haproxyPath, "-q", "-db", "-f", file}, os.WriteFile(file, []byte(haproxyProxyConf(dir, s)), 0o644)
 			}})
 		case "nginx":
-			out = append(out, rival{p, func(dir string, _ scenario) ([]string, error) {
+			out = append(out, rival{p, func(dir string, s scenario) ([]string, error) {
 				file := filepath.Join(dir, "nginx.conf")
-				return []string{nginxPath, "-p", dir, "-c", file}, os.WriteFile(file, []byte(nginxProxyConf(dir)), 0o644)
+				return []string{nginxPath, "-p", dir, "-c", file}, os.WriteFile(file, []byte(nginxProxyConf(dir, s.tls)), 0o644)
 			}})
 		}
 	}
@@ -162,6 +166,11 @@ func proxyTrial(ctx context.Context, p rival, s scenario, d time.Duration, cpus 
 	h, err := l.Host("proxy", proxyHost)
 	if err != nil {
 		return t, err
+	}
+	if s.tls {
+		if err := writeCertificate(dir); err != nil {
+			return t, err
+		}
 	}
 	argv, err := p.args(dir, s)
 	if err != nil {

@@ -26,7 +26,7 @@ func TestGeneratorCountsAnswersAndProcessorTime(t *testing.T) {
 	}()
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
-			s.conns = 4
+			s.conns, s.tls = 4, false // the backend speaks none
 			load := &loader{scenario: s, addr: addr, pid: os.Getpid(), warm: 20 * time.Millisecond, time: 300 * time.Millisecond}
 			got, err := load.run()
 			if err != nil || got.Failed > 0 || got.Requests < 4 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -95,7 +96,15 @@ func (l *loader) dial() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.SetDeadline(time.Now().Add(readyMax + l.warm + l.time))
+	if err := c.SetDeadline(time.Now().Add(readyMax + l.warm + l.time)); err != nil || !l.tls {
+		return c, err
+	}
+	t := tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: "bench.example", MinVersion: tls.VersionTLS13})
+	if err := t.Handshake(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return t, nil
 }
 
 // request is what is sent: what a small client sends.

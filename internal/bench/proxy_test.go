@@ -68,7 +68,10 @@ func TestRangeOfAnEvenNumberAndOfNone(t *testing.T) {
 }
 
 func TestProxyConfigurations(t *testing.T) {
-	golden(t, "proxy-haproxy.cfg", haproxyProxyConf(false))
-	golden(t, "proxy-haproxy-1MiB.cfg", haproxyProxyConf(true))
-	golden(t, "proxy-nginx.conf", nginxProxyConf("/tmp/x"))
+	golden(t, "proxy-haproxy.cfg", haproxyProxyConf("/tmp/x", scenario{}))
+	golden(t, "proxy-haproxy-1MiB.cfg", haproxyProxyConf("/tmp/x", scenario{mode: loadBig}))
+	golden(t, "proxy-haproxy-tls.cfg", haproxyProxyConf("/tmp/x", scenario{tls: true}))
+	golden(t, "proxy-nginx.conf", nginxProxyConf("/tmp/x", false))
+	golden(t, "proxy-nginx-tls.conf", nginxProxyConf("/tmp/x", true))
+	golden(t, "proxy-tandem-tls.toml", tandemTLSConf("/tmp/x"))
 }
