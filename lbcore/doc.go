@@ -1,4 +1,4 @@
-// Package lbcore is the proxy core: it takes HTTP/1.1 requests from listening
+// Package lbcore is the proxy core: it takes HTTP/1.1 requests and TCP connections from listening
 // sockets that somebody else made, picks a backend, and streams the answer
 // back.
 //
@@ -8,26 +8,44 @@
 //     own epoll, listeners, client and backend sockets, buffers, timers and
 //     counters. Loops share nothing that is written per request, take no
 //     contended lock and allocate nothing per request in steady state.
+//
 //   - A stuck loop keeps no new client: within about a tenth of a second the
 //     others accept from its listeners too. Those that it has wait for its end.
+//
 //   - Bounded memory. An idle connection holds no buffer; a stalled one holds
 //     at most 72 KiB per direction, and 64 KiB of requests sent ahead. Bodies of
 //     any size are streamed both ways; who writes faster than the other side
 //     reads is not read from. Those with a length are spliced from 32 KiB on, in
 //     at most 64 pipes of 1 MiB per loop; further ones are copied.
+//
 //   - Bounded time. Each phase of a connection has its timeout, and a client that
 //     dribbles a body, or takes an answer drop by drop, a least rate.
+//
 //   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
+//
 //   - What a client says of itself in Forwarded or X-Forwarded-* is removed, unless it is
 //     a proxy that [FrontendConfig].Trusted names.
+//
 //   - A request is sent again only when no backend can have acted upon it, or
 //     when it may be repeated (RFC 9110, 9.2.2): see retry.go.
+//
 //   - A drain breaks nothing: [Proxy.Drain] ends each connection behind an answer
 //     that says so, and never an idle one under its client's next request.
+//
 //   - A set is whole. [Proxy.SetFrontends], [Proxy.SetPools] and [Pool.Set] take
 //     all there is; what stays keeps its state, what left ends its requests in
 //     flight first. Each may be called at any time, also before Run.
+//
+//   - TLS with clients and backends is crypto/tls on the loops: only the handshake
+//     runs in a goroutine, at most 1000 per loop for clients. What TLS has sealed and
+//     the socket does not take stays below 64 KiB per direction. Sessions resume on
+//     each balancer with the same secret: see tickets.go.
+//
+//   - A TCP frontend passes bytes on as they are, and the server may speak first. It may
+//     route by the server name in a TLS greeting without terminating TLS.
+//
+//   - A PROXY header is read from networks that are trusted, and from no others.
 //
 // # How to use it
 //
@@ -68,6 +86,9 @@
 //     [FrontendTimeouts].HalfClose to be answered (tools such as `nc` do
 //     that), then its request is taken as aborted and the backend's connection
 //     is closed. A reset aborts at once.
+//   - A client or backend that ends its TLS connection without close_notify has ended
+//     it in order where the framing says so, or in a tunnel; a body that ends with the
+//     backend's connection is cut off then (RFC 9112, 9.8).
 //   - Trailers are dropped. A body that ends with the backend's connection is
 //     re-framed as chunked for HTTP/1.1 clients.
 //

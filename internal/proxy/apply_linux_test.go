@@ -38,3 +38,36 @@ func frontendOf(t *testing.T, f ipc.Frontend) lbcore.FrontendConfig {
 	}
 	return all[0]
 }
+
+func TestModeRoutesAndTLSReachTheCore(t *testing.T) {
+	networks := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	got := frontendOf(t, ipc.Frontend{
+		Name: "tcp", Pool: "web", Mode: "tcp", SNI: [][2]string{{"a.example", "a"}}, AcceptProxy: networks,
+		RedirectHTTPS: 443, ResponseHeaders: [][2]string{{"X-A", "b"}},
+	})
+	if got.Mode != lbcore.ModeTCP || len(got.SNI) != 1 || got.SNI[0].Names[0] != "a.example" || got.SNI[0].Pool != "a" ||
+		!slices.Equal(got.AcceptProxy, networks) || got.RedirectHTTPS != 443 || got.ResponseHeaders[0][1] != "b" || got.TLS != nil {
+		t.Errorf("%+v", got)
+	}
+	pools, err := poolConfigs([]ipc.PoolPolicy{{Name: "web", SendProxy: 2, TLS: &ipc.PoolTLS{ServerName: "x", MinVersion: 0x0304, Verify: true}}, {Name: "plain"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := pools[0]; p.SendProxy != 2 || p.TLS == nil || p.TLS.ServerName != "x" || p.TLS.MinVersion != 0x0304 || p.TLS.Unverified || pools[1].TLS != nil {
+		t.Errorf("%+v", pools)
+	}
+	for _, bad := range []ipc.PoolTLS{{CAs: []byte("x")}, {Certificate: &ipc.Certificate{}}} {
+		if _, err := poolConfigs([]ipc.PoolPolicy{{Name: "web", TLS: &bad}}); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+	for _, bad := range []ipc.TLS{{Certificates: []ipc.Certificate{{}}}, {ClientCAs: []byte("x")}} {
+		if _, err := tlsConfig(&bad); err == nil {
+			t.Errorf("%+v is taken", bad)
+		}
+	}
+	own, err := tlsConfig(&ipc.TLS{SessionTickets: true})
+	if err != nil || len(own.TicketSecrets) != 1 || len(own.TicketSecrets[0]) < 16 {
+		t.Errorf("without a shared secret the proxy has %d, %v", len(own.TicketSecrets), err)
+	}
+}
