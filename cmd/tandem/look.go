@@ -112,9 +112,23 @@ func printStatus(w io.Writer, s api.Status) error {
 		}
 	}
 	if len(s.Hooks) > 0 {
-		return printHooks(w, s.Hooks, s.At)
+		if err := printHooks(w, s.Hooks, s.At); err != nil {
+			return err
+		}
+	}
+	if len(s.Templates) > 0 {
+		return printTemplates(w, s.Templates, s.At)
 	}
 	return nil
+}
+
+func printTemplates(w io.Writer, templates []api.Template, now time.Time) error {
+	fmt.Fprintln(w)
+	t := newTable(w, "TEMPLATE FOR", "WRITTEN", "FAILED", "LAST", "LAST ERROR")
+	for _, f := range templates {
+		t.row(f.Target, fmt.Sprint(f.Changed), fmt.Sprint(f.Failed), ago(now, f.Last), f.LastErr)
+	}
+	return t.flush()
 }
 
 // reasons lists what is not 0, the words in order.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/lab"
+	"github.com/tandem-lb/tandem/internal/render"
 )
 
 var update = flag.Bool("update", false, "write what is printed into testdata/script; read the diff before you commit it")
@@ -69,7 +70,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, TemplateData: exampleData, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()
@@ -78,6 +79,10 @@ func serveExample(env *testscript.Env, path string) error {
 		}
 	})
 	return nil
+}
+
+func exampleData(context.Context) (any, error) {
+	return render.Data{Node: "lb1", Pools: []render.Pool{{Name: "web", Backends: []render.Backend{{Name: "web1", Host: "10.0.0.21", Port: 3000, Weight: 100, State: "up"}}}}}, nil
 }
 
 func replaced(context.Context) (api.Done, error) {
@@ -146,6 +151,7 @@ func example() api.Status {
 			{ID: "web1", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), State: "up", Since: now.Add(-49 * time.Hour), Weight: 100, Requests: 700},
 			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Weight: 50, Errors: 3, ByHand: &api.ByHand{Weight: 50, Who: "uid 0 (process 300)", Node: "lb2", At: now.Add(-time.Hour)}},
 		}}},
+		Templates: []api.Template{{Target: "/etc/haproxy/haproxy.cfg", Changed: 2, Failed: 1, Last: now.Add(-time.Minute)}},
 		Hooks: []api.Hook{
 			{Name: "join.sh", Runs: 12, Failed: 2, TimedOut: 1, Running: 1, Waiting: 3, Last: now.Add(-time.Minute), LastErr: "exit status 1"},
 			{Name: "notify"},

@@ -8,6 +8,7 @@
 //	GET /v1/why?of=  Story       the last change of a VIP or group, with evidence and phases
 //	POST /v1/reload?dry_run=1  Reload  loads the configuration again, or only says what would change
 //	GET /v1/logs?node=&run=&after=&last=&process=  LogPage  what an agent's processes have printed
+//	GET /v1/template-data  what templates see (package render's Data)
 //	GET /v1/events?event=&active=&run=&after=  WatchBegin and then events, one JSON object a line, as they happen; empty lines show that the balancer is there
 //	POST /v1/handover?group=&to=  Done  the VIPs move to another node, without loss where that is possible
 //	POST /v1/maint/on, /v1/maint/off  Done  this node hands its VIPs over and is no candidate any more, or is again

@@ -40,6 +40,8 @@ type Server struct {
 	Why      func(of string) (Story, *Error)
 	// Logs returns a page of an agent's log.
 	Logs func(context.Context, LogQuery) (LogPage, error)
+	// TemplateData is what templates see now.
+	TemplateData func(context.Context) (any, error)
 	// Watch calls send with a [WatchBegin], and then with each event that is wanted, a
 	// [WatchMissed], or nil now and then, until ctx ends or send fails. An *Error before that
 	// is passed on.
@@ -78,6 +80,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) routes(serving context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/events", s.watch(serving))
+	mux.HandleFunc("GET /v1/template-data", func(w http.ResponseWriter, r *http.Request) {
+		replyTo(w, r, s.TemplateData)
+	})
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, s.Status())
 	})
@@ -106,7 +111,7 @@ func (s *Server) routes(serving context.Context) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, GET /v1/logs, GET /v1/events, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, GET /v1/logs, GET /v1/events, GET /v1/template-data, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

@@ -31,6 +31,7 @@ type Status struct {
 	Pools          []Pool        `json:"pools"`
 	Members        []Member      `json:"members"`
 	Hooks          []Hook        `json:"hooks,omitempty"`
+	Templates      []Template    `json:"templates,omitempty"`
 	Gossip         Gossip        `json:"gossip"`
 	Timeline       TimelineFile  `json:"timeline"`
 
@@ -268,6 +269,15 @@ type Hook struct {
 	Dropped  uint64    `json:"dropped"`   // events that found the queue full
 	Last     time.Time `json:"last,omitzero"`
 	LastErr  string    `json:"last_error,omitempty"` // of the newest failure
+}
+
+// Template is what became of one template since the control process started.
+type Template struct {
+	Target  string    `json:"target"`
+	Changed uint64    `json:"changed"` // times that the target was written
+	Failed  uint64    `json:"failed"`  // times that it could not be, or its reload failed
+	Last    time.Time `json:"last,omitzero"`
+	LastErr string    `json:"last_error,omitempty"` // empty: the last time was good
 }
 
 // Done is the answer to an order that was carried out.

@@ -180,3 +180,9 @@ func (c *Client) watchOnce(ctx context.Context, q *WatchQuery, take func(json.Ra
 	}
 	return begun, fmt.Errorf("%w on %s any more", ErrUnreachable, c.socket)
 }
+
+// TemplateData asks for what templates see now.
+func (c *Client) TemplateData(ctx context.Context) (json.RawMessage, error) {
+	var d json.RawMessage
+	return d, c.get(ctx, "/v1/template-data", &d)
+}

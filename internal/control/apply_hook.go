@@ -3,14 +3,16 @@ package control
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/hook"
 	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/internal/render"
 	"github.com/tandem-lb/tandem/membership"
 )
 
-// This file alone translates into hook's values.
+// This file alone translates into hook's and render's values.
 
 var (
 	memberEvents = map[membership.EventKind]string{
@@ -98,6 +100,51 @@ func backendEvents(was, is *ipc.ProxyState, now time.Time) []hook.Event {
 		}
 	}
 	return out
+}
+
+// templateData puts together what templates see. What changes without being news, such as
+// counters, is no part of it.
+func templateData(node string, pic picture, lists *ipc.Pools) render.Data {
+	d := render.Data{Node: node, VIPs: []netip.Addr{}, Members: []render.Member{}, Pools: []render.Pool{}}
+	if pic.keeper != nil {
+		for _, g := range pic.keeper.Groups {
+			d.VIPs = append(d.VIPs, g.VIPs...)
+		}
+		d.Active = len(pic.keeper.Groups) == 0 || pic.keeper.Groups[0].State == hook.Active
+	}
+	tags := make(map[string]map[string]string) // by backend
+	for _, m := range pic.members {
+		if !m.State.Present() {
+			continue
+		}
+		d.Members = append(d.Members, render.Member{Name: m.Name, Role: m.Meta.Role.String(), Host: m.Addr.String(), Tags: m.Meta.Tags})
+		for nth := range m.Meta.Apps {
+			tags[m.AppID(nth)] = m.Meta.Tags
+		}
+	}
+	states := make(map[[2]string]string)
+	if pic.proxy != nil {
+		for _, p := range pic.proxy.Pools {
+			for _, b := range p.Backends {
+				states[[2]string{p.Name, b.ID}] = b.State
+			}
+		}
+	}
+	for _, p := range lists.Pools {
+		out := render.Pool{Name: p.Name, Backends: []render.Backend{}}
+		for _, b := range p.Backends {
+			state, known := states[[2]string{p.Name, b.ID}]
+			if !known {
+				state = "down" // until its first check
+			}
+			out.Backends = append(out.Backends, render.Backend{
+				Name: strings.TrimPrefix(b.ID, staticPrefix), Host: b.Addr.Addr().String(), Port: int(b.Addr.Port()),
+				Weight: b.Weight, State: state, Drain: b.Drain, Tags: tags[b.ID],
+			})
+		}
+		d.Pools = append(d.Pools, out)
+	}
+	return d
 }
 
 // vipsOf returns the VIPs of a group.

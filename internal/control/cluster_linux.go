@@ -16,7 +16,8 @@ func (p *Process) server() *api.Server {
 		Status: p.status, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver, Maintain: p.maintain,
 		Keys: p.keys, Join: p.join, SetBackend: p.setBackend, Event: p.event,
 		Timeline: p.queryTimeline, Why: p.why, Logs: p.logs, Who: caller,
-		Watch: p.programs.feed.watch,
+		TemplateData: p.askTemplateData,
+		Watch:        p.programs.feed.watch,
 	}
 }
 

@@ -57,6 +57,7 @@ type Process struct {
 
 	mu      sync.Mutex // protects what follows
 	pic     picture
+	listed  *ipc.Pools                   // who is in the pools
 	settled bool                         // every seed has been tried
 	proxies []*proxyLink                 // the proxies, in the order in which they first reported
 	asked   map[uint64]chan *ipc.Outcome // orders that the keeper has not answered yet
@@ -179,7 +180,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	cfg.Log, cfg.SnapshotFile, cfg.RingFile, cfg.Answer = p.log, has.members, has.keys, p.answer
 	p.openTimeline(has.timeline)
 	p.openHands(has.hands)
-	p.programs = newPrograms(p.start, p.log, p.upNow)
+	p.programs = newPrograms(p.start, p.log, p.upNow, p.templateData)
 	if p.cluster, err = membership.Open(cfg); err != nil {
 		return err
 	}
@@ -313,6 +314,7 @@ func (p *Process) refresh(seedsTried bool) {
 	}
 	p.known = lists
 	lists = p.hands.apply(lists)
+	p.listed = lists
 	for _, l := range p.proxies {
 		if !reflect.DeepEqual(l.pools, lists) && l.conn.Send(lists) == nil {
 			l.pools = lists // else it is tried again with the next look

@@ -22,6 +22,10 @@
 // that is started again meets every member anew, as a new one does, and without a state
 // directory hears the keeper's latest transitions again.
 //
+// Templates (package render) are made anew, by the same processes, when what they see has
+// changed and nothing more has for a while; never before the seeds have been tried, since a
+// file without backends would be worse than an old one.
+//
 // It ignores SIGTERM and SIGINT: when it ends is for the keeper to say, who sends Stop;
 // then it leaves the cluster. When the keeper is gone it ends at once, without a farewell:
 // a balancer without a keeper takes no part, and the next keeper starts it afresh. Nothing

@@ -30,7 +30,7 @@ func (p *Process) status() api.Status {
 	s := p.pic.status(p.now.Load(), time.Now())
 	addHands(&s, p.hands, p.known)
 	p.mu.Unlock()
-	s.Hooks = p.programs.hooks()
+	s.Hooks, s.Templates = p.programs.hooks(), *p.programs.files.Load()
 	s.Gossip = gossip(p.cluster.Stats())
 	s.Timeline = api.TimelineFile{Entries: p.timeline.Seq(), Damaged: p.timeline.Damaged(), Lost: p.lost.Load()}
 	return s

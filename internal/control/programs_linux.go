@@ -11,6 +11,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/hook"
 	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/internal/render"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -33,8 +34,14 @@ type programs struct {
 
 	sched    *hook.Scheduler
 	minimums []*hook.Minimum
-	runners  map[string]*ipc.Conn // by user
-	seq      uint64               // of the newest event
+
+	templates []*template
+	dataNow   func() (render.Data, bool)
+	data      []byte // that the templates were last told of
+	files     atomic.Pointer[[]api.Template]
+
+	runners map[string]*ipc.Conn // by user
+	seq     uint64               // of the newest event
 }
 
 // What a runner's link leads to.
@@ -44,16 +51,18 @@ type (
 		conn *ipc.Conn
 	}
 	runnerGone runnerLink
-	runnerSaid struct{ ended *ipc.HookEnded }
+	runnerSaid struct{ m ipc.Message }
 )
 
 // poolsChanged are the pools after a reload.
 type poolsChanged []ipc.StaticPool
 
-func newPrograms(start *ipc.ControlStart, log *slog.Logger, upNow func() (map[string]int, bool, bool)) *programs {
+func newPrograms(
+	start *ipc.ControlStart, log *slog.Logger, upNow func() (map[string]int, bool, bool), dataNow func() (render.Data, bool),
+) *programs {
 	p := &programs{
 		log: log, start: start, upNow: upNow, in: make(chan any, maxRaised), done: make(chan struct{}),
-		feed: newFeed(), sched: hook.NewScheduler(hookRules(start.Hooks)), minimums: minimums(start.Pools, nil), runners: make(map[string]*ipc.Conn),
+		feed: newFeed(), sched: hook.NewScheduler(hookRules(start.Hooks)), minimums: minimums(start.Pools, nil), runners: make(map[string]*ipc.Conn), templates: templates(start.Templates), dataNow: dataNow,
 	}
 	p.publish()
 	return p
@@ -62,18 +71,20 @@ func newPrograms(start *ipc.ControlStart, log *slog.Logger, upNow func() (map[st
 // run starts programs as events come in, until ctx ends. The programs are the runners'.
 func (p *programs) run(ctx context.Context) error {
 	defer close(p.done)
-	tick := time.NewTicker(lookInterval)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case in := <-p.in:
 			p.take(in)
-		case <-tick.C:
+		case <-timer.C:
 		}
-		p.lookAtMinimums(time.Now())
+		now := time.Now()
+		p.lookAtMinimums(now)
 		p.begin()
+		timer.Reset(p.lookAtTemplates(now))
 		p.publish()
 	}
 }
@@ -101,7 +112,7 @@ func (p *programs) take(in any) {
 			p.lost(in.user)
 		}
 	case runnerSaid:
-		p.ended(in.ended.ID, hookResult(in.ended))
+		p.said(in.m)
 	}
 }
 
@@ -147,8 +158,21 @@ func (p *programs) begin() {
 	}
 }
 
+// said takes in what a runner says.
+func (p *programs) said(m ipc.Message) {
+	switch m := m.(type) {
+	case *ipc.HookEnded:
+		p.ended(m.ID, hookResult(m))
+	case *ipc.Rendered:
+		if t := p.template(m.Target); t != nil {
+			p.rendered(time.Now(), t, m.Changed, m.Error)
+		}
+	}
+}
+
 // lost ends what a runner ran that is gone.
 func (p *programs) lost(user string) {
+	p.lostTemplates(user)
 	for i, h := range p.start.Hooks {
 		if h.User != user {
 			continue
@@ -173,6 +197,11 @@ func (p *programs) ended(id uint64, r hook.Result) {
 func (p *programs) publish() {
 	counts := p.sched.Stats()
 	p.counts.Store(&counts)
+	var files []api.Template
+	for _, t := range p.templates {
+		files = append(files, t.state)
+	}
+	p.files.Store(&files)
 }
 
 // hooks is what became of each hook's programs, for status.
@@ -191,9 +220,7 @@ func (p *programs) link(ctx context.Context, user string, conn *ipc.Conn) {
 		for _, f := range files {
 			f.Close()
 		}
-		if m, ok := m.(*ipc.HookEnded); ok {
-			p.tell(runnerSaid{m})
-		}
+		p.tell(runnerSaid{m})
 	})
 	p.tell(runnerGone{user, conn})
 }

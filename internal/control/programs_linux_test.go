@@ -13,6 +13,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/hook"
 	"github.com/tandem-lb/tandem/internal/ipc"
+	"github.com/tandem-lb/tandem/internal/render"
 )
 
 func proxyWith(backends ...ipc.BackendState) *ipc.ProxyState {
@@ -60,7 +61,7 @@ func (e *runnerEnd) order(t *testing.T) *ipc.RunHook {
 
 func startPrograms(t *testing.T, start *ipc.ControlStart) (*programs, func() *runnerEnd) {
 	t.Helper()
-	p := newPrograms(start, slog.New(slog.DiscardHandler), func() (map[string]int, bool, bool) { return nil, true, true })
+	p := newPrograms(start, slog.New(slog.DiscardHandler), func() (map[string]int, bool, bool) { return nil, true, true }, func() (render.Data, bool) { return render.Data{}, false })
 	ctx, cancel := context.WithCancel(context.Background())
 	go p.run(ctx)
 	t.Cleanup(func() { cancel(); <-p.done })

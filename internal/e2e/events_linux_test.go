@@ -36,6 +36,12 @@ command = ["/bin/sh", "-c", "cat >> %[1]s/serf; echo $SERF_EVENT $SERF_SELF_NAME
 name = "broken"
 events = ["active"]
 command = ["/bin/sh", "-c", "echo cannot; exit 9"]
+[[template]]
+source = "%[1]s/pool.tmpl"
+target = "%[1]s/pool.txt"
+check = ["/usr/bin/test", "-s", "{file}"]
+reload = ["/bin/sh", "-c", "echo again >> %[1]s/reloads"]
+quiescence = "100ms"
 `
 
 func openDir(t *testing.T) string {
@@ -51,9 +57,13 @@ func openDir(t *testing.T) string {
 	return dir
 }
 
-func TestHooksRunOnEventsWithoutAnyRight(t *testing.T) {
+func TestHooksAndTemplatesFollowEventsWithoutAnyRight(t *testing.T) {
 	s := newSite(t)
 	dir := openDir(t)
+	source := filepath.Join(dir, "pool.tmpl")
+	if err := os.WriteFile(source, []byte(`for {{ .Node }}:{{ range (.Pool "web").Up }} {{ .Name }} {{ hostport .Host .Port }}{{ end }}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	s.configured("lb1", fmt.Sprintf(eventful, dir))
 	s.startAppJoining("192.168.42.11", "web1")
 	s.untilServedBy("web1")
@@ -70,6 +80,13 @@ func TestHooksRunOnEventsWithoutAnyRight(t *testing.T) {
 		"serf": "web1-3000\t192.168.42.21\tweb\tpool=web", "serf-env": "member-join lb1 lb\n", "looked": "all",
 	} {
 		s.until("the hook has been told: "+name, func() (bool, string) { return strings.Contains(read(name), want), read(name) })
+	}
+	const rendered = "for lb1: web1-3000 192.168.42.21:3000"
+	s.until("the template's target names the backend", func() (bool, string) {
+		return read("pool.txt") == rendered && strings.Contains(read("reloads"), "again"), read("pool.txt")
+	})
+	if out, err := s.tandem("lb1", "template", "render", source); err != nil || out != rendered {
+		t.Errorf("tandem template render prints %q, %v", out, err)
 	}
 	status := map[string]string{}
 	for line := range strings.Lines(read("rights")) {
@@ -107,11 +124,13 @@ func TestHooksRunOnEventsWithoutAnyRight(t *testing.T) {
 				Name  string
 				Ready bool
 			}
+			Templates []struct{ Changed, Failed int }
 		}
 		if err == nil {
 			err = json.Unmarshal([]byte(out), &st)
 		}
-		if err != nil || len(st.Hooks) != 4 || len(st.Processes) != 4 || st.Processes[3].Name != "runner" || !st.Processes[3].Ready {
+		if err != nil || len(st.Hooks) != 4 || len(st.Processes) != 4 || st.Processes[3].Name != "runner" || !st.Processes[3].Ready ||
+			len(st.Templates) != 1 || st.Templates[0].Changed == 0 || st.Templates[0].Failed != 0 {
 			return false, fmt.Sprintf("%v %+v", err, st)
 		}
 		return st.Hooks[0].Runs >= 4 && st.Hooks[0].Failed == 0 && st.Hooks[3].Failed == 1 && st.Hooks[3].LastErr == "exit status 9", fmt.Sprintf("%+v", st)

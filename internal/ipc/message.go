@@ -34,6 +34,8 @@ const (
 	kindRunnerStart
 	kindRunHook
 	kindHookEnded
+	kindRender
+	kindRendered
 )
 
 // A new keeper may find a proxy of an earlier version alive (E11), and both must
@@ -115,6 +117,7 @@ type ControlStart struct {
 	LogLevel   int          `json:"log_level"`             // of log/slog
 	ConfigHash string       `json:"config_hash,omitempty"` // the same on nodes with the same file
 	Hooks      []Hook       `json:"hooks,omitempty"`
+	Templates  []Template   `json:"templates,omitempty"`
 
 	StatusPage  bool           `json:"status_page"` // the last descriptor is its listening socket
 	StatusAllow []netip.Prefix `json:"status_allow,omitempty"`

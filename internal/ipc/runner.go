@@ -1,6 +1,9 @@
 package ipc
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // What is said to and by a runner, the process that runs hooks as one user. The keeper says
 // what it may run; control says when, over a link that the keeper makes; so control cannot
@@ -8,8 +11,9 @@ import "time"
 
 // RunnerStart is the keeper's first message to a runner.
 type RunnerStart struct {
-	Hooks    []Program `json:"hooks,omitempty"`
-	LogLevel int       `json:"log_level"`
+	Hooks     []Program     `json:"hooks,omitempty"`
+	Templates []TemplateJob `json:"templates,omitempty"`
+	LogLevel  int           `json:"log_level"`
 }
 
 // Program is what a runner may run, under a name.
@@ -37,6 +41,37 @@ type HookEnded struct {
 	At       time.Time     `json:"at"`
 }
 
+// TemplateJob is a template that a runner may render, under the name of its target.
+type TemplateJob struct {
+	Source  string        `json:"source"`
+	Target  string        `json:"target"`
+	Check   []string      `json:"check,omitempty"`
+	Reload  []string      `json:"reload,omitempty"`
+	Timeout time.Duration `json:"timeout"` // of each of both programs
+	Keep    int           `json:"keep"`
+}
+
+// Render has a runner render a template. It is answered by [Rendered] of the same target.
+type Render struct {
+	Target string          `json:"target"`
+	Data   json.RawMessage `json:"data"` // what the template sees
+}
+
+// Rendered says what became of it.
+type Rendered struct {
+	Target  string        `json:"target"`
+	Changed bool          `json:"changed"`         // the target has another text now
+	Error   string        `json:"error,omitempty"` // also of a reload after that
+	Took    time.Duration `json:"took"`
+}
+
+// Template is what control needs to know of a template.
+type Template struct {
+	Target     string        `json:"target"`
+	User       string        `json:"user"` // names the runner
+	Quiescence time.Duration `json:"quiescence"`
+}
+
 // Hook is what control needs to know of a hook.
 type Hook struct {
 	Name        string            `json:"name"`
@@ -57,6 +92,10 @@ func newRunnerMessage(k Kind) Message {
 		return new(RunHook)
 	case kindHookEnded:
 		return new(HookEnded)
+	case kindRender:
+		return new(Render)
+	case kindRendered:
+		return new(Rendered)
 	}
 	return nil
 }
@@ -64,3 +103,5 @@ func newRunnerMessage(k Kind) Message {
 func (*RunnerStart) kind() Kind { return kindRunnerStart }
 func (*RunHook) kind() Kind     { return kindRunHook }
 func (*HookEnded) kind() Kind   { return kindHookEnded }
+func (*Render) kind() Kind      { return kindRender }
+func (*Rendered) kind() Kind    { return kindRendered }

@@ -77,6 +77,9 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 			MinBackends: p.MinBackends, MinAfter: p.MinAfter,
 		})
 	}
+	for _, t := range c.Templates {
+		m.Templates = append(m.Templates, ipc.Template{Target: t.Target, User: t.User, Quiescence: t.Quiescence})
+	}
 	for _, h := range c.Hooks {
 		m.Hooks = append(m.Hooks, ipc.Hook{
 			Name: h.Name, Events: h.Events, Format: h.Format, SerfTags: h.SerfTags, User: h.User,

@@ -26,7 +26,7 @@ type runnerDesk struct {
 	start ipc.RunnerStart
 }
 
-// runnerDesks makes one for each user of hooks. A user that there is not is an error.
+// runnerDesks makes one for each user of hooks and templates. A user that there is not is an error.
 func (k *Keeper) runnerDesks(level int) ([]*runnerDesk, error) {
 	var desks []*runnerDesk
 	of := make(map[string]*runnerDesk)
@@ -50,6 +50,15 @@ func (k *Keeper) runnerDesks(level int) ([]*runnerDesk, error) {
 			return nil, fmt.Errorf("hook %s: %w", h.Name, err)
 		}
 		d.start.Hooks = append(d.start.Hooks, ipc.Program{Name: h.Name, Argv: h.Command, Timeout: h.Timeout})
+	}
+	for _, t := range k.cfg.Templates {
+		d, err := deskOf(t.User)
+		if err != nil {
+			return nil, fmt.Errorf("template %s: %w", t.Source, err)
+		}
+		d.start.Templates = append(d.start.Templates, ipc.TemplateJob{
+			Source: t.Source, Target: t.Target, Check: t.Check, Reload: t.Reload, Timeout: t.Timeout, Keep: t.Keep,
+		})
 	}
 	return desks, nil
 }

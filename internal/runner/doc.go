@@ -1,5 +1,5 @@
-// Package runner is the process that runs a balancer's hooks: one for each user that they
-// are to run as, and none where nothing is configured.
+// Package runner is the process that runs a balancer's hooks, and renders its templates:
+// one for each user that they are to run as, and none where nothing is configured.
 //
 // Why it is a process of its own: a hook must not run as control, whose memory holds the
 // gossip key and which any process of the same user could read or stop. Only the keeper

@@ -23,8 +23,9 @@ type Process struct {
 	keeper *ipc.Conn
 
 	start   *ipc.RunnerStart
-	running atomic.Int64   // programs
-	work    sync.WaitGroup // links and programs
+	jobs    map[string]*job // by target
+	running atomic.Int64    // programs
+	work    sync.WaitGroup  // links and programs
 }
 
 // Run is a runner's life: orders come over f, the end of a socketpair whose other end the
@@ -54,7 +55,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 func (p *Process) fromKeeper(ctx context.Context, stop func(), m ipc.Message, files []*os.File) error {
 	switch m := m.(type) {
 	case *ipc.RunnerStart:
-		p.start = m
+		p.start, p.jobs = m, newJobs(m.Templates)
 		p.level.Set(slog.Level(m.LogLevel))
 		return p.keeper.Send(&ipc.Ready{})
 	case *ipc.Link:
@@ -96,8 +97,11 @@ func (p *Process) serve(ctx context.Context, conn *ipc.Conn) {
 		for _, f := range files {
 			f.Close()
 		}
-		if order, ok := m.(*ipc.RunHook); ok {
-			p.begin(ctx, conn, order)
+		switch m := m.(type) {
+		case *ipc.RunHook:
+			p.begin(ctx, conn, m)
+		case *ipc.Render:
+			p.work.Go(func() { p.render(ctx, conn, m) })
 		}
 	})
 }
