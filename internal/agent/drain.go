@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	drainInterval = 50 * time.Millisecond // between two rounds of questions
-	drainAnswer   = time.Second           // so long an answer is waited for in one round
+	minDrainPause = 50 * time.Millisecond // between two rounds of questions, at first; it doubles
+	maxDrainPause = 400 * time.Millisecond
+	drainAnswer   = time.Second // so long an answer is waited for in one round
 )
 
 // drainNews is what the balancers have said in one round.
@@ -21,11 +22,10 @@ type drainNews struct {
 	waiting  []string // balancers that have not said that they send nothing more and have nothing under way
 }
 
-// watchDrain asks the balancers again and again, until all have said that nothing is under way, or ctx ends.
+// watchDrain asks the balancers again and again, until all have said that nothing is under way, or ctx ends. It asks
+// ever more seldom, so that hundreds of agents that stop at once do not keep a balancer busy with it.
 func (a *agent) watchDrain(ctx context.Context) {
-	tick := time.NewTicker(drainInterval)
-	defer tick.Stop()
-	for {
+	for pause := minDrainPause; ; pause = min(2*pause, maxDrainPause) {
 		news := askRound(ctx, balancersOf(a.cluster.Members()), func(ctx context.Context, name string) (talk.InFlight, error) {
 			return askInFlight(ctx, a.cluster, name)
 		})
@@ -40,7 +40,7 @@ func (a *agent) watchDrain(ctx context.Context) {
 			return
 		}
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
 		}
