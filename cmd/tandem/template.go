@@ -15,6 +15,10 @@ func newTemplate() *cobra.Command {
 		Use:     "template",
 		Short:   "try a template",
 		GroupID: groupLook,
+		Long: `A [[template]] of the configuration makes a file of the members, pools and backends that
+are there, and keeps it so. These commands show what a template sees, and what one makes
+of it, without writing anything.`,
+		Example: "  tandem template render /etc/tandem/haproxy.cfg.tmpl",
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return usage("say what to do: render FILE, or data") },
 	}
@@ -58,7 +62,10 @@ func newTemplateData() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "print what templates see now, as JSON",
-		Args:  cobra.NoArgs,
+		Long: `Print what a template sees on the balancer of this host: this node, its VIPs, the members
+that are there, and the pools with their backends. Always JSON, with or without --json.`,
+		Example: "  tandem template data | jq '.pools[].backends[].name'",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := api.NewClient(look.socket).TemplateData(cmd.Context())
 			if err != nil {
