@@ -29,29 +29,58 @@ func (l *lookFlags) add(cmd *cobra.Command) {
 }
 
 func newStatus() *cobra.Command {
-	var look lookFlags
+	var (
+		look lookFlags
+		node string
+		all  bool
+	)
 	cmd := &cobra.Command{
 		Use:     "status",
 		Short:   "show who is active, the processes, and the backends",
 		GroupID: groupLook,
 		Args:    cobra.NoArgs,
-		Long: `Show all that the balancer on this host knows: who is active and since when and why,
-whether a handover would be lossless, the three processes with their rights, frontends,
-pools and backends. With --json it is everything, with every counter.`,
+		Long: `Show every balancer in a line, with the age of what it said (who has not been heard for
+3 s is "unknown"), and then all that one of them knows of itself, the one on this host or
+--node: who is active and since when and why, whether a handover would be lossless, the
+three processes with their rights, frontends, pools and backends. With --json it is
+everything, with every counter.`,
 		Example: `  tandem status
+  tandem status --node lb2
   tandem status --json | jq '.groups[] | {name, state, active}'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := api.NewClient(look.socket).Status(cmd.Context())
+			client, w := api.NewClient(look.socket), cmd.OutOrStdout()
+			if look.json && node == "" && !all { // the others need not be waited for
+				s, err := client.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printJSON(w, s)
+			}
+			c, err := client.Cluster(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if look.json {
-				return printJSON(cmd.OutOrStdout(), s)
+			v, err := pick(c, node)
+			switch {
+			case all && look.json:
+				return printJSON(w, c)
+			case all:
+				return printCluster(w, c)
+			case err != nil:
+				return err
+			case look.json:
+				return printJSON(w, v.Status)
 			}
-			return printStatus(cmd.OutOrStdout(), s)
+			if err := printCluster(w, c); err != nil {
+				return err
+			}
+			fmt.Fprintln(w)
+			return printStatus(w, *v.Status)
 		},
 	}
 	look.add(cmd)
+	cmd.Flags().StringVar(&node, "node", "", "balancer to show (default the one that answers)")
+	cmd.Flags().BoolVar(&all, "cluster", false, "show the lines of all balancers alone")
 	return cmd
 }
 

@@ -70,7 +70,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, TemplateData: exampleData, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, Cluster: exampleCluster, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, TemplateData: exampleData, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()

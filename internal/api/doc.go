@@ -3,6 +3,7 @@
 // tandem and by whoever likes to.
 //
 //	GET /v1/status    Status     this node: election, processes, frontends, pools, members
+//	GET /v1/cluster   Cluster    all balancers, each as it last said itself, and how long ago that was
 //	GET /v1/members   []Member   the cluster as gossip sees it
 //	GET /v1/timeline?since=&kind=&group=&after=&limit=  []Entry  what happened on this node, oldest first
 //	GET /v1/why?of=  Story       the last change of a VIP or group, with evidence and phases

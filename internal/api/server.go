@@ -16,6 +16,8 @@ const orderTimeout = 30 * time.Second
 // Server answers the API. Its functions must be safe for use by many goroutines.
 type Server struct {
 	Status func() Status
+	// Cluster returns what is known of all balancers; it may wait a moment for their answers.
+	Cluster func(context.Context) Cluster
 	// ReplaceProxy puts a new proxy process in the place of the one that serves, and returns
 	// when it serves. An *Error is passed on to the operator as it is.
 	ReplaceProxy func(context.Context) (Done, error)
@@ -107,11 +109,12 @@ func (s *Server) routes(serving context.Context) http.Handler {
 	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
 	s.timelineRoutes(mux)
 	s.logRoutes(mux)
+	s.clusterRoutes(mux)
 	s.reloadRoute(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/members, GET /v1/timeline, GET /v1/why, GET /v1/logs, GET /v1/events, GET /v1/template-data, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/cluster, GET /v1/members, GET /v1/timeline, GET /v1/why, GET /v1/logs, GET /v1/events, GET /v1/template-data, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

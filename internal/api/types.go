@@ -66,7 +66,8 @@ type Group struct {
 	Interface  string       `json:"interface"`
 	State      string       `json:"state"` // init, backup, active, draining or fault
 	Since      time.Time    `json:"since"`
-	Reason     string       `json:"reason"` // why this node is in that state
+	Reason     string       `json:"reason"`        // why this node is in that state
+	Why        string       `json:"why,omitempty"` // the same as a sentence, as the timeline has it
 	Active     string       `json:"active,omitempty"`
 	Epoch      uint64       `json:"epoch"` // counts claims of the group
 	Priority   uint8        `json:"priority"`

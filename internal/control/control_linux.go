@@ -49,7 +49,10 @@ type Process struct {
 	now     atomic.Pointer[ipc.ControlStart]
 	joining atomic.Bool // the cluster is there, for the keeper's messages
 	cluster *membership.Cluster
-	refused complaints // follow owns it
+	views   *views
+	history history
+	news    chan struct{} // the keeper has reported something
+	refused complaints    // follow owns it
 	began   time.Time
 	nudge   chan struct{} // lists must be computed anew: a new proxy waits for its own, or there are other orders
 	joined  chan struct{} // another balancer is there, and has to be told what was set by hand
@@ -106,7 +109,7 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 		log: log, level: level, keeper: conn,
 		started: make(chan startOrder, 1), stopped: make(chan *ipc.Stop, 1), links: make(chan linkEnd, 16),
 		queries: make(chan *ipc.RelayQuery, maxQueries), happened: make(chan func(), maxHappened),
-		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), changed: make(chan struct{}, 1), joined: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
+		began: time.Now(), pic: picture{began: time.Now()}, nudge: make(chan struct{}, 1), news: make(chan struct{}, 1), changed: make(chan struct{}, 1), joined: make(chan struct{}, 1), asked: make(map[uint64]chan *ipc.Outcome),
 	}
 	ctx, hangUp := context.WithCancel(context.Background())
 	defer hangUp()
@@ -159,6 +162,7 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 		p.mu.Lock()
 		p.pic.keeper, p.pic.keeperAt = m, time.Now()
 		p.mu.Unlock()
+		p.isNews()
 		p.happens(func() { p.noteProcesses(m) })
 	}
 	for _, f := range files {
@@ -171,19 +175,22 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	p.start = o.m
 	p.now.Store(o.m)
 	p.level.Set(slog.Level(o.m.LogLevel))
+	opened := make(chan struct{}) // what answers others may be used
 	has, err := take(p.start, o.files)
 	if err != nil {
 		return err
 	}
 	defer has.close()
 	cfg := clusterConfig(p.start)
-	cfg.Log, cfg.SnapshotFile, cfg.RingFile, cfg.Answer = p.log, has.members, has.keys, p.answer
+	cfg.Log, cfg.SnapshotFile, cfg.RingFile, cfg.Answer = p.log, has.members, has.keys, p.answering(opened)
 	p.openTimeline(has.timeline)
 	p.openHands(has.hands)
 	p.programs = newPrograms(p.start, p.log, p.upNow, p.templateData)
 	if p.cluster, err = membership.Open(cfg); err != nil {
 		return err
 	}
+	p.views = newViews(p.otherBalancers, p.askStatus)
+	close(opened)
 	defer p.cluster.Close()
 
 	ctx, stop := context.WithCancel(ctx)
@@ -199,6 +206,8 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 	g.Go(func() error { return p.relay(ctx) })
 	g.Go(func() error { return p.keepAnnounced(ctx) })
 	g.Go(func() error { return p.keepSpreading(ctx) })
+	g.Go(func() error { return p.views.run(ctx) })
+	g.Go(func() error { return p.keepHistory(ctx) })
 	g.Go(func() error { return p.keepTimeline(ctx) })
 	g.Go(func() error { return p.programs.run(ctx) })
 	g.Go(func() error {
@@ -206,28 +215,6 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 		return p.untilStopped(ctx)
 	})
 	return g.Wait()
-}
-
-// untilStopped waits for the keeper's word, and then leaves the cluster. If the keeper just
-// ends, so does this process, at once and as it is: that balancer has failed, which is what
-// the others find out, and the next keeper's control process needs the gossip port now.
-func (p *Process) untilStopped(ctx context.Context) error {
-	var s *ipc.Stop
-	select {
-	case <-ctx.Done():
-		return nil
-	case s = <-p.stopped:
-	}
-	if s == nil {
-		p.log.Warn("the keeper is gone; ending")
-		return nil
-	}
-	bound, cancel := context.WithTimeout(ctx, s.Grace*3/4) // the keeper kills at grace
-	defer cancel()
-	if err := p.cluster.Leave(bound); err != nil {
-		p.log.Warn("leaving the cluster", "err", err)
-	}
-	return nil
 }
 
 // follow turns events of the cluster into whole lists, until ctx ends.

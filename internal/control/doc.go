@@ -26,6 +26,11 @@
 // changed and nothing more has for a while; never before the seeds have been tried, since a
 // file without backends would be worse than an old one.
 //
+// Balancers ask each other for their status, over gossip's own connections: often while
+// somebody looks, and now and then in any case. So each can show the whole cluster, a dead
+// node as it last was, with the age of what it said. That is as true as gossip is: whoever
+// holds the gossip key could lie, and nothing but what is shown depends on it.
+//
 // It ignores SIGTERM and SIGINT: when it ends is for the keeper to say, who sends Stop;
 // then it leaves the cluster. When the keeper is gone it ends at once, without a farewell:
 // a balancer without a keeper takes no part, and the next keeper starts it afresh. Nothing

@@ -7,9 +7,9 @@ import (
 	"github.com/tandem-lb/tandem/internal/ipc"
 )
 
-// report is what a proxy says after n seconds of 100 requests a second of 2 ms, one of which
+// said is what a proxy says after n seconds of 100 requests a second of 2 ms, one of which
 // failed.
-func report(n uint64) *ipc.ProxyState {
+func said(n uint64) *ipc.ProxyState {
 	h := ipc.Histogram{From: 1, Counts: []uint64{100 * n}, Sum: time.Duration(n) * 200 * time.Millisecond}
 	return &ipc.ProxyState{
 		LatencyBounds: []time.Duration{time.Millisecond, 3 * time.Millisecond},
@@ -26,12 +26,12 @@ func report(n uint64) *ipc.ProxyState {
 func TestRatesAreOfTheLastFiveSeconds(t *testing.T) {
 	var r reports
 	began := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	if l := r.add(report(0), began); l[liveKey{frontend: "http"}] != nil {
+	if l := r.add(said(0), began); l[liveKey{frontend: "http"}] != nil {
 		t.Error("one report alone gives a rate")
 	}
 	var l lives
 	for n := range uint64(20) {
-		l = r.add(report(n+1), began.Add(time.Duration(n+1)*time.Second))
+		l = r.add(said(n+1), began.Add(time.Duration(n+1)*time.Second))
 	}
 	f := l[liveKey{frontend: "http"}]
 	if f == nil || f.Window != liveWindow || f.Requests != 100 || f.Errors != 2 || f.BytesIn != 1000 || f.BytesOut != 2000 {
@@ -51,8 +51,8 @@ func TestRatesAreOfTheLastFiveSeconds(t *testing.T) {
 func TestAnotherAppOfTheSameNameHasNoNegativeRate(t *testing.T) {
 	var r reports
 	began := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	r.add(report(9), began)
-	l := r.add(report(1), began.Add(time.Second))
+	r.add(said(9), began)
+	l := r.add(said(1), began.Add(time.Second))
 	for key, live := range l {
 		if live.Requests < 0 || live.Errors < 0 || live.BytesIn < 0 {
 			t.Errorf("%v: %+v", key, live)
@@ -67,7 +67,7 @@ func TestManyReportsAreBounded(t *testing.T) {
 	var r reports
 	began := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	for n := range uint64(1000) {
-		r.add(report(n), began.Add(time.Duration(n)*time.Millisecond))
+		r.add(said(n), began.Add(time.Duration(n)*time.Millisecond))
 	}
 	if len(r) > maxReports {
 		t.Errorf("%d reports are kept, want %d at most", len(r), maxReports)

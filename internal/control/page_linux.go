@@ -2,11 +2,13 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/metrics"
+	"github.com/tandem-lb/tandem/internal/timeline"
 	"github.com/tandem-lb/tandem/internal/web"
 )
 
@@ -20,7 +22,9 @@ func (p *Process) servePage(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	s := &web.Server{Allow: p.start.StatusAllow, Metrics: m}
+	s := &web.Server{
+		Allow: p.start.StatusAllow, Metrics: m, Cluster: p.picture, History: p.history.json, Changed: p.news,
+	}
 	return s.Serve(ctx, l)
 }
 
@@ -33,5 +37,35 @@ func (p *Process) status() api.Status {
 	s.Hooks, s.Templates = p.programs.hooks(), *p.programs.files.Load()
 	s.Gossip = gossip(p.cluster.Stats())
 	s.Timeline = api.TimelineFile{Entries: p.timeline.Seq(), Damaged: p.timeline.Damaged(), Lost: p.lost.Load()}
+	for i, g := range s.Groups {
+		s.Groups[i].Why = p.whyIn(g.Name, g.State)
+	}
 	return s
+}
+
+// whyIn is why a group is in a state, as a sentence; "" when the timeline does not tell.
+func (p *Process) whyIn(group, state string) string {
+	last := p.timeline.Query(timeline.Filter{Kinds: []string{timeline.KindState}, Group: group, Limit: 1})
+	if len(last) == 0 || last[0].To != state {
+		return ""
+	}
+	return timeline.Because(last[0])
+}
+
+// picture is what the page shows. That it is made means that somebody looks.
+func (p *Process) picture() []byte {
+	p.views.look(time.Now())
+	b, err := json.Marshal(p.clusterView())
+	if err != nil {
+		p.log.Error("the status page cannot be shown", "err", err)
+	}
+	return b
+}
+
+// isNews has the page show what was just reported.
+func (p *Process) isNews() {
+	select {
+	case p.news <- struct{}{}:
+	default: // it is about to
+	}
 }

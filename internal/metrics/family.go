@@ -13,7 +13,7 @@ const (
 	// MaxBackends bounds the backends of all pools that have series of their own.
 	MaxBackends = 1000
 	// StaleAfter is how long a report is believed: three heartbeats.
-	StaleAfter = 3 * time.Second
+	StaleAfter = api.StaleAfter
 )
 
 // unknown is the state of whoever has not been heard of for StaleAfter.

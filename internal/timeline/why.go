@@ -49,7 +49,7 @@ func Why(entries []Entry, group string) (s Story, ok bool) {
 	}
 	e := entries[at]
 	s = Story{
-		Headline: headline(e), Why: because(e), Next: next(e), Took: took(e),
+		Headline: headline(e), Why: Because(e), Next: next(e), Took: took(e),
 		Complete: entries[0].Time.Before(e.Time.Add(-before)) || entries[0].Seq == 1,
 	}
 	for i, o := range entries {
@@ -81,7 +81,8 @@ func headline(e Entry) string {
 	return fmt.Sprintf("%s %s for group %s at %s (epoch %d)", e.Node, became, e.Group, e.Time.Format("2006-01-02 15:04:05.000 MST"), e.Epoch)
 }
 
-func because(e Entry) string {
+// Because is the reason of a change of state, as a sentence.
+func Because(e Entry) string {
 	peer := e.Peer
 	if peer == "" {
 		peer = "the other node"

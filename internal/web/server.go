@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -26,15 +27,24 @@ const (
 // Server answers on the status address. What it is given must be safe for use by many
 // goroutines.
 type Server struct {
-	Allow   []netip.Prefix // whose addresses are answered; none: nobody's
-	Metrics http.Handler   // at /metrics
+	Allow   []netip.Prefix  // whose addresses are answered; none: nobody's
+	Metrics http.Handler    // at /metrics
+	Cluster func() []byte   // what the page shows, as JSON in one line
+	History func() []byte   // what its charts begin with, likewise
+	Changed <-chan struct{} // something is worth showing at once; nil: nothing ever is
 }
 
 // Serve answers on l until ctx ends, then closes it and returns nil when the requests under
 // way have been answered, within a second.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	pictures := newStream(s.Cluster)
+	ctx, stopStream := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stopStream()
+	running.Go(func() { pictures.run(ctx, s.Changed) })
 	hs := &http.Server{
-		Handler: s.handler(), MaxHeaderBytes: maxHeader,
+		Handler: s.handler(pictures), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, IdleTimeout: idleTimeout, WriteTimeout: writeTimeout,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
@@ -58,9 +68,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-func (s *Server) handler() http.Handler {
+func (s *Server) handler(pictures *stream) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.Metrics)
+	mux.Handle("GET /", page())
+	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) { pictures.serve(w, r, s.History()) })
 	return s.guard(mux)
 }
 

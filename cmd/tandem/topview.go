@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tandem-lb/tandem/internal/api"
+)
+
+// topModel is what 'tandem top' shows, and in which way.
+type topModel struct {
+	cluster api.Cluster
+	err     error // of the last question; what is shown is older then
+	order   int   // of backends, in topOrders
+	held    bool  // nothing new is taken in
+	first   int   // line that stands at the top
+	quit    bool
+	asked   bool // something was answered once
+}
+
+// answered takes in what the balancer said.
+func (m *topModel) answered(c api.Cluster, err error) {
+	switch {
+	case m.held:
+	case err != nil:
+		m.err = err
+	default:
+		m.cluster, m.err, m.asked = c, nil, true
+	}
+}
+
+// pressed takes in one key.
+func (m *topModel) pressed(key byte) {
+	switch key {
+	case 'q', 3, 4: // Ctrl-C and Ctrl-D come as bytes from a raw terminal
+		m.quit = true
+	case 's':
+		m.order = (m.order + 1) % len(topOrders)
+	case ' ':
+		m.held = !m.held
+	case 'j':
+		m.first++
+	case 'k':
+		m.first = max(0, m.first-1)
+	}
+}
+
+// screen is what stands on a terminal of this size: no more lines, and none longer.
+func (m *topModel) screen(width, height int) []string {
+	head := []string{m.title()}
+	if m.err != nil {
+		head = append(head, "! "+m.err.Error())
+	}
+	var b bytes.Buffer
+	if m.asked {
+		m.print(&b)
+	}
+	body := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	room := max(0, height-len(head))
+	m.first = max(0, min(m.first, len(body)-room))
+	body = body[m.first:]
+	lines := append(head, body[:min(len(body), room)]...)
+	for i, l := range lines {
+		if r := []rune(l); len(r) > width {
+			lines[i] = string(r[:max(0, width-1)]) + "…"
+		}
+	}
+	return lines[:min(len(lines), height)]
+}
+
+func (m *topModel) title() string {
+	held := "space holds"
+	if m.held {
+		held = "HELD, space goes on"
+	}
+	return fmt.Sprintf("tandem top  %s  q quits  %s  s sorts by %s  j k scroll", m.cluster.At.Format("15:04:05"), held, topOrders[(m.order+1)%len(topOrders)])
+}
+
+// print writes the whole of it, as it stands in a file.
+func (m *topModel) print(w io.Writer) error {
+	if err := printCluster(w, m.cluster); err != nil {
+		return err
+	}
+	frontends, pools := topRows(m.cluster)
+	fmt.Fprintln(w)
+	t := newTable(w, "FRONTEND", "REQ/S", "ERR/S", "P50", "P95", "P99", "CONNECTIONS", "IN/S", "OUT/S")
+	for _, f := range frontends {
+		t.row(f.Name, perSecond(f.Live.Requests), perSecond(f.Live.Errors), briefly(f.Live.P50), briefly(f.Live.P95), briefly(f.Live.P99),
+			fmt.Sprint(f.Current), bytesPerSecond(f.Live.BytesIn), bytesPerSecond(f.Live.BytesOut))
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = newTable(w, "POOL, BACKEND", "STATE", "REQ/S", "ERR/S", "P50", "P95", "P99", "NOW")
+	for _, p := range pools {
+		t.topRow(p.Name, p)
+		for _, b := range sortRows(p.children, topOrders[m.order]) {
+			t.topRow("  "+b.Name, b)
+		}
+	}
+	return t.flush()
+}
+
+func (t table) topRow(name string, r *topRow) {
+	t.row(name, r.State, perSecond(r.Live.Requests), perSecond(r.Live.Errors), briefly(r.Live.P50), briefly(r.Live.P95), briefly(r.Live.P99), fmt.Sprint(r.Current))
+}

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Cluster is what one balancer knows of all balancers.
+type Cluster struct {
+	Node  string     `json:"node"` // that answers
+	At    time.Time  `json:"at"`
+	Nodes []NodeView `json:"nodes"` // by name, the answering one included
+}
+
+// NodeView is one balancer, as it said itself some time ago.
+type NodeView struct {
+	Node   string         `json:"node"`
+	Addr   netip.AddrPort `json:"addr"`            // of its gossip
+	Member string         `json:"member"`          // alive, suspect, failed or left, as gossip says
+	Age    time.Duration  `json:"age"`             // of Status, by the answering node's clock; 0 for that node itself
+	Error  string         `json:"error,omitempty"` // why there is nothing newer
+	Status *Status        `json:"status,omitempty"`
+	Newest []Entry        `json:"newest,omitempty"` // of its timeline, oldest first, at most 50
+}
+
+// StaleAfter is how long a node is believed to be in the state that it last reported.
+const StaleAfter = 3 * time.Second
+
+// Heard says whether what is known of the node is fresh enough to be believed.
+func (v NodeView) Heard() bool {
+	return v.Status != nil && v.Age <= StaleAfter && v.Status.KeeperAge <= StaleAfter && v.Member != "failed" && v.Member != "left"
+}
+
+// Find returns the view of one balancer by its name, and whether there is one.
+func (c Cluster) Find(node string) (NodeView, bool) {
+	for _, v := range c.Nodes {
+		if v.Node == node {
+			return v, true
+		}
+	}
+	return NodeView{}, false
+}
+
+// Cluster asks for what the balancer knows of all balancers. It asks those whose word is
+// older than a second, and waits a moment for them.
+func (c *Client) Cluster(ctx context.Context) (Cluster, error) {
+	var v Cluster
+	return v, c.get(ctx, "/v1/cluster", &v)
+}
+
+func (s *Server) clusterRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/cluster", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, http.StatusOK, s.Cluster(r.Context()))
+	})
+}

@@ -1,0 +1,69 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/membership"
+)
+
+// clusterView is what this node knows of all balancers, as of now.
+func (p *Process) clusterView() api.Cluster {
+	now, own := time.Now(), p.status()
+	self := api.NodeView{Node: p.start.Node, Member: "alive", Status: &own, Newest: p.newest()}
+	for _, m := range own.Members {
+		if m.Name == self.Node {
+			self.Addr = m.Addr
+		}
+	}
+	nodes := append(p.views.list(now), self)
+	slices.SortFunc(nodes, func(a, b api.NodeView) int { return strings.Compare(a.Node, b.Node) })
+	return api.Cluster{Node: p.start.Node, At: now, Nodes: nodes}
+}
+
+// lookAround is the same for somebody who asks once, and wants it fresh.
+func (p *Process) lookAround(ctx context.Context) api.Cluster {
+	p.views.lookAround(ctx)
+	return p.clusterView()
+}
+
+// otherBalancers are those that gossip knows, dead ones included.
+func (p *Process) otherBalancers() []membership.Member {
+	return slices.DeleteFunc(p.cluster.Members(), func(m membership.Member) bool {
+		return m.Self || m.Meta.Role != membership.RoleBalancer
+	})
+}
+
+// newest is the end of this node's timeline.
+func (p *Process) newest() []api.Entry { return p.queryTimeline(api.TimelineQuery{Limit: maxNewest}) }
+
+// answering answers other members, once opened is closed.
+func (p *Process) answering(opened <-chan struct{}) func(membership.Member, []byte) ([]byte, error) {
+	return func(from membership.Member, question []byte) ([]byte, error) {
+		select {
+		case <-opened:
+			if string(question) != askStatus {
+				return p.answer(from, question)
+			}
+			return p.tellStatus(from)
+		default:
+			return nil, errors.New("this balancer is only starting")
+		}
+	}
+}
+
+// tellStatus says to another balancer how this one is.
+func (p *Process) tellStatus(to membership.Member) ([]byte, error) {
+	if to.Meta.Role != membership.RoleBalancer {
+		return nil, errors.New("only balancers are told")
+	}
+	return report{Status: p.status(), Newest: p.newest()}.pack(membership.MaxQuestion)
+}
+
+func (p *Process) askStatus(ctx context.Context, node string) ([]byte, error) {
+	return p.cluster.Ask(ctx, node, []byte(askStatus))
+}
