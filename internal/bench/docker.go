@@ -64,6 +64,7 @@ var dockerSteps = []dockerStep{
 	{name: "lb-pause", does: "`docker pause` of the active balancer for 3 s, and `docker unpause`", most: 2 * time.Second},
 	{name: "lb-disconnect", does: "`docker network disconnect` of the active balancer", most: 2 * time.Second},
 	{name: "lb-connect", does: "`docker network connect` of it", most: 2 * time.Second},
+	{name: "apps-kill", does: "`docker kill` of all apps, with `tandem watch pool-below-minimum -- scale.sh` on the host: two run again"},
 }
 
 // A DockerReport is the result of a run of docker, and the form of its --json.

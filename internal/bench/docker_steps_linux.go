@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -80,6 +82,8 @@ func (d *dockerSite) harm(ctx context.Context, name string) error {
 		return d.startStopped(ctx)
 	case "lb-connect":
 		return d.connect(ctx)
+	case "apps-kill":
+		return d.killApps(ctx)
 	}
 	active, err := d.active(ctx)
 	if err != nil {
@@ -166,6 +170,49 @@ func (d *dockerSite) killApp(ctx context.Context) error {
 		return err
 	}
 	return d.untilServed(ctx, 1)
+}
+
+// killApps kills all apps, and waits until a program on the host has brought back as many as
+// min_backends asks for.
+func (d *dockerSite) killApps(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	watch := exec.CommandContext(ctx, filepath.Join(d.dir, "tandem"), "watch", "--active", "--socket", filepath.Join(d.dir, "run/lb1/control.sock"),
+		"--socket", filepath.Join(d.dir, "run/lb2/control.sock"), "pool-below-minimum", "--", filepath.Join(d.dir, "scale.sh"))
+	watch.Env = append(slices.Clone(d.env), "COMPOSE="+strings.Join(d.compose, " "), "COMPOSE_PROJECT_NAME="+d.project)
+	watch.Cancel = func() error { return watch.Process.Signal(os.Interrupt) }
+	watch.Stdout, watch.Stderr, watch.WaitDelay = d.errOut, d.errOut, 10*time.Second
+	if err := watch.Start(); err != nil {
+		stop()
+		return err
+	}
+	defer func() {
+		stop()
+		watch.Wait() // it ends since it was told to
+	}()
+	if err := d.untilServed(ctx, 2); err != nil { // one was killed before
+		return err
+	}
+	ids, err := d.composed(ctx, "ps", "-q", "web")
+	if err != nil {
+		return err
+	}
+	if _, err := d.docker(ctx, append([]string{"kill"}, d.running(ctx, strings.Fields(ids))...)...); err != nil {
+		return err
+	}
+	if err := d.untilServed(ctx, 0); err != nil {
+		return err
+	}
+	return d.untilServed(ctx, 2)
+}
+
+// running are those containers that run.
+func (d *dockerSite) running(ctx context.Context, ids []string) (out []string) {
+	for _, id := range ids {
+		if state, err := d.docker(ctx, "inspect", "-f", "{{.State.Running}}", id); err == nil && state == "true" {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // startStopped starts the balancer that does not run.
