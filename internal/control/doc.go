@@ -11,6 +11,11 @@
 // the cluster carry its queries there. It cannot read them, nor forge an answer: the
 // balancer key stays with the keepers.
 //
+// What operators set of a backend by hand (drain, maint, a weight) is laid over these lists.
+// Every balancer holds all of it, the latest word counts, and each tells the others at once
+// and now and then again (hands.go). In a reload control first tells the proxy of what is
+// coming, so that it can be checked, and changes itself only when nobody refuses (ipc/reload.go).
+//
 // It keeps the timeline: what the keeper reports of each change of state, and what control
 // sees itself (members, backends, processes, orders and who gave them). The keeper opens the
 // files; without a state directory the timeline is in memory, and a new control process has
