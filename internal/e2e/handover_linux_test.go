@@ -63,6 +63,41 @@ func TestABalancerThatEndsInOrderLosesNothing(t *testing.T) {
 	}
 }
 
+// Whoever cannot wait for the end of the drain says it twice; what is left of connections is cut.
+func TestASecondSIGTERMEndsABalancerAtOnce(t *testing.T) {
+	s, active := newPair(t)
+	s.untilLinked(active)
+	conns := s.keepAlives(5) // idle, so that a drain lasts for a minute
+	s.signal(active, syscall.SIGTERM)
+	s.untilOwnedBy(other(active))
+	s.untilState(active, "draining")
+	said := time.Now()
+	s.signal(active, syscall.SIGTERM)
+	if err := s.ended(active); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if took := time.Since(said); took > 10*time.Second {
+		t.Errorf("it ended only %v after the second SIGTERM", took)
+	}
+	if err := conns[0].ask(); err == nil {
+		t.Error("a connection of a balancer that has ended goes on")
+	}
+	s.untilServedBy("web1", "web2")
+	s.untilClean(other(active))
+	addrs, err := s.hosts[active].Addrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addrs {
+		if a.Addr() == vip {
+			t.Errorf("the VIP is left behind on %s", active)
+		}
+	}
+	if tables := s.askNft(active, "list", "tables"); strings.Contains(tables, "tandem") {
+		t.Errorf("%s has tables left: %s", active, tables)
+	}
+}
+
 // untilDrained waits until a balancer has ended all that it had.
 func (s *site) untilDrained(host string) {
 	s.t.Helper()
