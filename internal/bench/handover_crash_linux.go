@@ -29,9 +29,9 @@ func crash(p *planner) error {
 	if err := p.rest(settled); err != nil {
 		return err
 	}
-	active := p.active()
-	if active == nil {
-		return errors.New("nobody, or more than one, is active")
+	active, err := p.onlyActive()
+	if err != nil {
+		return err
 	}
 	back := make(chan time.Duration, waiting)
 	for range waiting {

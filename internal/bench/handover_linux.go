@@ -168,11 +168,18 @@ func (p *planner) underRequests(do func(*planner) error) error {
 
 // moved runs an order and notes how long it took until the other node answered on the wire.
 func (p *planner) moved(order func(from *node) error) error {
-	from := p.active()
-	if from == nil {
-		return errors.New("nobody, or more than one, is active")
+	from, err := p.onlyActive()
+	if err != nil {
+		return err
 	}
 	return p.movedTo(p.other(from), func() error { return order(from) })
+}
+
+// onlyActive waits for one node to be active, and no other: what a busy machine answers late
+// looks for a moment as if there were none.
+func (p *planner) onlyActive() (n *node, err error) {
+	err = p.until("one node is active", func() bool { n = p.active(); return n != nil })
+	return n, err
 }
 
 // movedTo is moved, to a node that is known.

@@ -61,9 +61,9 @@ func tandemUpgrade(p *planner) error {
 	if err != nil {
 		return err
 	}
-	active := p.active()
-	if active == nil {
-		return errors.New("nobody, or more than one, is active")
+	active, err := p.onlyActive()
+	if err != nil {
+		return err
 	}
 	backup := p.other(active)
 	if err := errors.Join(backup.stop(), backup.startAs(next), p.untilReady(active, backup)); err != nil {
@@ -132,9 +132,9 @@ func tandemPreempt(p *planner) error {
 
 func tandemReload(p *planner) error {
 	for range p.o.moves {
-		n := p.active()
-		if n == nil {
-			return errors.New("nobody, or more than one, is active")
+		n, err := p.onlyActive()
+		if err != nil {
+			return err
 		}
 		if _, err := n.tandem("reload", "--proxy"); err != nil {
 			return err
