@@ -35,7 +35,7 @@ while [ $n -lt "$TANDEM_MISSING" ]; do
 	n=$((n + 1))
 	port=$((4000 + $(ls %[1]s | wc -l)))
 	touch %[1]s/app-$port
-	%[2]s agent --pool web --port $port --bind 0.0.0.0:$((port + 1000)) --join 192.168.42.42 -- %[2]s webapp --listen :$port --name app-$port > %[1]s/log-$port 2>&1 &
+	%[2]s agent --pool web --port $port --join 192.168.42.42 -- %[2]s webapp --listen :$port --name app-$port > %[1]s/log-$port 2>&1 &
 done
 `
 
