@@ -54,11 +54,13 @@ func (c *Cluster) answer(from string, question []byte) ([]byte, error) {
 	}
 	c.mu.Lock()
 	e := c.table.entries[from]
-	c.mu.Unlock()
 	if e == nil {
+		c.mu.Unlock()
 		return nil, fmt.Errorf("%w: %s", ErrUnknownMember, from)
 	}
-	answer, err := c.cfg.Answer(e.shown, question)
+	asks := e.shown
+	c.mu.Unlock()
+	answer, err := c.cfg.Answer(asks, question)
 	if err == nil && len(answer) > MaxQuestion {
 		return nil, fmt.Errorf("an answer of %d bytes, where %d fit", len(answer), MaxQuestion)
 	}
