@@ -33,6 +33,7 @@ var (
 // Stats are counters since Open.
 type Stats struct {
 	BadMeta         uint64 // messages about members ignored since their meta, name or address could not be believed
+	RefusedNew      uint64 // messages about members never heard of before, ignored since there were too many at once, or at one address
 	BadMessages     uint64 // direct messages ignored since they could not be decoded
 	DroppedMessages uint64 // messages dropped since nobody received
 	MergedEvents    uint64 // events dropped in favour of a newer one of the same member

@@ -1,7 +1,6 @@
 package membership
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,15 +26,18 @@ func (d delegate) NodeMeta(int) []byte { return *d.c.metaBytes.Load() }
 // NotifyAlive refuses what cannot be believed, before memberlist takes it in: an error here makes memberlist ignore
 // the message, so a member with a bad meta does not exist, or stays as it was.
 func (d delegate) NotifyAlive(n *memberlist.Node) error {
-	_, _, err := readNode(n)
+	addr, _, err := readNode(n)
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
-	if err == nil && d.c.table.runs[n.Name] == nil && len(d.c.table.runs) >= maxRuns {
-		err = errors.New("too many members")
-	}
 	if err != nil {
 		d.c.stats.BadMeta++
 		return err
+	}
+	if d.c.table.runs[n.Name] == nil && n.Name != d.c.wire {
+		if err := d.c.table.entry.admit(addr.Addr(), len(d.c.table.runs), time.Now()); err != nil {
+			d.c.stats.RefusedNew++
+			return err
+		}
 	}
 	d.c.table.suspect(n.Name, false, time.Now())
 	return nil

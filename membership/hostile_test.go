@@ -2,13 +2,17 @@ package membership_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"log"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/tandem-lb/tandem/membership"
 )
 
 // stranger is a bare memberlist node on the network: it says what it likes.
@@ -118,4 +122,67 @@ func TestAnotherProductsClusterIsKeptApart(t *testing.T) {
 		}
 		w.agree(0, "lb1:alive", lb1)
 	})
+}
+
+// A member that holds the gossip key invents thousands of others: those that are there stay, what is kept is bounded, and
+// when it stops, whoever joins is known at once.
+func TestAFloodOfInventedMembersDisplacesNobody(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		quiet := func(cfg *membership.Config) { cfg.Log = nobodyListens }
+		lb1 := w.start("lb1", 11, bothSeeds, quiet)
+		s1 := w.start("s1", 21, bothSeeds, quiet)
+		w.agree(2*time.Second, "lb1:alive s1:alive", lb1, s1)
+		from := w.net.Listen("10.0.0.66")
+		for i := range 5000 {
+			last := byte(i)
+			if i%2 == 0 {
+				last = 66 // half of them at its own address
+			}
+			name := fmt.Sprintf("evil%d#1-A", i)
+			if _, err := from.WriteTo(aliveMessage(name, [4]byte{10, 9, byte(i >> 8), last}), "10.0.0.11:7946"); err != nil {
+				t.Fatal(err)
+			}
+			if i%500 == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		synctest.Wait()
+		known := len(lb1.Members())
+		if known > 2+2048+200 || lb1.Stats().RefusedNew == 0 {
+			t.Errorf("%d members are known, %d refused", known, lb1.Stats().RefusedNew)
+		}
+		for _, name := range []string{"lb1", "s1"} {
+			if !lb1.member(name).State.Present() {
+				t.Errorf("%s is gone", name)
+			}
+		}
+		time.Sleep(2 * time.Second)
+		s2 := w.start("s2", 22, bothSeeds, quiet)
+		took := w.within(5*time.Second, "who joins afterwards is known", func() bool { return lb1.member("s2").State.Present() })
+		t.Logf("%d of 5000 invented members were taken in; a new one was known after %v", known-2, took)
+		if n := len(lb1.Members()); n > known+1 {
+			t.Errorf("%d members are kept, of %d", n, known)
+		}
+		if !s2.member("lb1").State.Present() || len(lb1.heardOf("s1")) != 1 {
+			t.Errorf("s2 does not see lb1, or s1 went: %q", lb1.heardOf("s1"))
+		}
+	})
+}
+
+// aliveMessage is memberlist's packet that says that an agent without an app is at an address.
+func aliveMessage(name string, addr [4]byte) []byte {
+	const hasLabel, alive = 244, 4
+	b := append([]byte{hasLabel, byte(len("tandem"))}, "tandem"...)
+	b = append(b, alive, 0x86) // a map of six
+	field := func(key string, value ...byte) {
+		b = append(append(append(b, 0xa0|byte(len(key))), key...), value...)
+	}
+	raw := func(v []byte) []byte { return append([]byte{0xda, 0, byte(len(v))}, v...) }
+	field("Incarnation", 1)
+	field("Node", raw([]byte(name))...)
+	field("Addr", raw(addr[:])...)
+	field("Port", 0xcd, 0x1f, 0x0a) // 7946
+	field("Meta", raw([]byte{2, 3, 1, 2})...)
+	field("Vsn", raw([]byte{1, 5, 2, 0, 0, 0})...)
+	return b
 }

@@ -16,7 +16,7 @@ var long = flag.Bool("long", false, "a thousand members in place of a hundred an
 func TestAThousandMembersJoinAtOnce(t *testing.T) {
 	count, rest := 150, 30*time.Second
 	if *long {
-		count, rest = 1000, 5*time.Second
+		count, rest = 1000, time.Second
 	}
 	inWorld(t, func(t *testing.T, w *world) {
 		seeds := []string{"10.0.0.1"}
@@ -39,7 +39,8 @@ func TestAThousandMembersJoinAtOnce(t *testing.T) {
 		}
 		w.within(5*time.Second, "both balancers know all", known(lbs, count+2))
 		joined := time.Since(begun)
-		w.within(15*time.Second, "everybody knows everybody", known(agents, count+2))
+		// Agents hear of each other by gossip alone, at their leisure: all that matters to an app is which balancers there are.
+		w.within(2*time.Minute, "everybody knows everybody", known(agents, count+2))
 		everyone := time.Since(begun)
 
 		time.Sleep(rest)

@@ -2,7 +2,6 @@ package membership
 
 import (
 	"cmp"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -55,11 +54,12 @@ type table struct {
 	entries map[string]*entry
 	runs    map[string]*run // by wire name
 	early   map[string]statement
+	entry   *admission
 	dispute bool // set when a name may have come to have two live runs; contests says
 }
 
 func newTable(self string) *table {
-	return &table{self: self, entries: map[string]*entry{}, runs: map[string]*run{}, early: map[string]statement{}}
+	return &table{self: self, entries: map[string]*entry{}, runs: map[string]*run{}, early: map[string]statement{}, entry: newAdmission()}
 }
 
 // heard notes that memberlist holds the run wire for alive, at addr, saying said. The wire name must be a good one.
@@ -67,7 +67,7 @@ func (t *table) heard(wire string, addr netip.AddrPort, said statement, now time
 	name, start, _ := parseWireName(wire)
 	r := t.runs[wire]
 	if r == nil {
-		r = &run{wire: wire, start: start, addr: addr, said: said}
+		r = &run{wire: wire, start: start, said: said}
 		t.runs[wire] = r
 		if early, ok := t.early[wire]; ok && early.seq > said.seq {
 			r.said = early
@@ -85,6 +85,7 @@ func (t *table) heard(wire string, addr netip.AddrPort, said statement, now time
 	if said.seq >= r.said.seq { // else a direct push was faster than gossip
 		r.said = said
 	}
+	t.entry.moved(r.addr.Addr(), addr.Addr())
 	r.addr, r.alive, r.suspect = addr, true, false
 	for _, o := range e.runs {
 		switch {
@@ -150,7 +151,7 @@ func (t *table) settle(name string, e *entry, now time.Time) []Event {
 	e.runs = slices.DeleteFunc(e.runs, func(r *run) bool {
 		drop := !r.alive && r != e.current
 		if drop {
-			delete(t.runs, r.wire)
+			t.drop(r)
 		}
 		return drop
 	})
@@ -295,6 +296,15 @@ func (t *table) expire(now time.Time) {
 }
 
 func (t *table) forget(name string) {
-	maps.DeleteFunc(t.runs, func(_ string, r *run) bool { return slices.Contains(t.entries[name].runs, r) })
+	for _, r := range t.entries[name].runs {
+		t.drop(r)
+	}
 	delete(t.entries, name)
+}
+
+func (t *table) drop(r *run) {
+	if t.runs[r.wire] == r {
+		t.entry.moved(r.addr.Addr(), netip.Addr{})
+		delete(t.runs, r.wire)
+	}
 }

@@ -214,7 +214,7 @@ func story(s timeline.Story) api.Story {
 
 func gossip(s membership.Stats) api.Gossip {
 	return api.Gossip{Relayed: s.Relayed, Ignored: map[string]uint64{
-		"bad_meta": s.BadMeta, "bad_message": s.BadMessages, "dropped_message": s.DroppedMessages, "merged_event": s.MergedEvents,
+		"bad_meta": s.BadMeta, "refused_new": s.RefusedNew, "bad_message": s.BadMessages, "dropped_message": s.DroppedMessages, "merged_event": s.MergedEvents,
 		"refused_order": s.RefusedOrders, "refused_relay": s.RefusedRelays,
 	}}
 }
