@@ -168,16 +168,8 @@ const (
 	label = "tandem"
 )
 
-// What agents do as memberlist's LAN profile has it. There may be hundreds of them, and all that a balancer has to know of
-// an agent it is told directly: so they gossip half as often as balancers, and repeat less. When a hundred agents join
-// at once that saves a third of what it costs.
-const (
-	agentGossipInterval = 200 * time.Millisecond
-	agentRetransmitMult = 4
-)
-
 // profile returns memberlist's configuration: its LAN profile with the changes above.
-func profile(wire string, keys *memberlist.Keyring, role Role) *memberlist.Config {
+func profile(wire string, keys *memberlist.Keyring) *memberlist.Config {
 	conf := memberlist.DefaultLANConfig()
 	conf.Name = wire
 	conf.Label = label
@@ -188,9 +180,6 @@ func profile(wire string, keys *memberlist.Keyring, role Role) *memberlist.Confi
 	conf.GossipInterval = gossipInterval
 	conf.PushPullInterval = pushPullInterval
 	conf.TCPTimeout = streamTimeout
-	if role == RoleAgent {
-		conf.GossipInterval, conf.RetransmitMult = agentGossipInterval, agentRetransmitMult
-	}
 	conf.EnableCompression = false // a state is small, and what is not unpacked cannot blow up
 	conf.Keyring = keys
 	return conf

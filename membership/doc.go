@@ -40,7 +40,8 @@
 // dead; if it says that it is a balancer, it may give orders about keys. So nothing here decides who is active (package election has a key of its own), and whoever fills a pool with
 // members decides which networks may register. Such a one can also name any address as where it receives adverts, and
 // have each member send up to 1600 datagrams of 1200 bytes a second there, one for each of its own. What is decoded is bounded and fuzzed; names, addresses and texts are
-// checked before anybody sees them.
+// checked before anybody sees them. New members are admitted in bounds (2048 at once, 200 a second after that, 256 at
+// one address), so a flood of invented ones displaces nobody that is known; while it lasts, others may have to wait.
 //
 // # Names on the wire
 //

@@ -92,7 +92,7 @@ type rawFrontendTLS struct {
 type rawPool struct {
 	table
 	Policy         text     `toml:"policy" default:"roundrobin" oneof:"roundrobin,leastconn"`
-	Backends       list     `toml:"backends" max:"1000"`
+	Backends       list     `toml:"backends" max:"10000"`
 	ConnectTimeout span     `toml:"connect_timeout" default:"1s" min:"10ms" max:"1m"`
 	ServerTimeout  span     `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`
 	IdleTimeout    span     `toml:"idle_timeout" default:"4s" min:"10ms" max:"24h"`
