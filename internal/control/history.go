@@ -2,7 +2,6 @@ package control
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"slices"
 	"sync"
@@ -108,18 +107,4 @@ func (h *history) json() []byte {
 		return []byte("[]") // no value of it can fail
 	}
 	return b
-}
-
-// keepHistory adds to the history each second, until ctx ends.
-func (p *Process) keepHistory(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			p.history.add(p.clusterView(), p.views.every(time.Now())*3/2)
-		}
-	}
 }

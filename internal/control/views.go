@@ -52,7 +52,7 @@ func (v *views) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			v.serve(nil)
+			v.stop()
 			v.running.Wait()
 			return nil
 		case now := <-tick.C:
@@ -65,6 +65,13 @@ func (v *views) serve(ctx context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.serving = ctx
+}
+
+// stop has no more questions asked.
+func (v *views) stop() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.serving = nil
 }
 
 // view is one other balancer.

@@ -94,7 +94,6 @@ type proxy struct {
 	from     *section
 	body     []directive // with those of its defaults first
 	own      int         // how many of body are inherited
-	front    *block
 	pool     *block
 	poolName string
 	tcp      bool   // connections are passed on as they are

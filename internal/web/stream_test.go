@@ -24,8 +24,10 @@ func TestAPictureIsMadeEachSecondForAllAndNoneForNobody(t *testing.T) {
 		if made.Load() != 0 {
 			t.Errorf("%d pictures were made for nobody", made.Load())
 		}
-		if !s.join() || !s.join() {
-			t.Fatal("nobody may follow")
+		for range 2 {
+			if !s.join() {
+				t.Fatal("nobody may follow")
+			}
 		}
 		synctest.Wait()
 		if n := made.Load(); n < 1 || n > 2 {
