@@ -3,48 +3,23 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
 
-	"github.com/tandem-lb/tandem/internal/lab"
 	"github.com/tandem-lb/tandem/internal/lab/client"
 )
 
 // appsMain is the command apps.
-func appsMain(args []string) int {
-	o, err := parseAppsOptions(args, os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case err != nil:
-		return exitUsage
+func appsMain(args []string) int { return inLab(args, parseAppsOptions, appsReady, lives) }
+
+func appsReady(o appsOptions) (string, error) {
+	if err := appsPossible(o); err != nil {
+		return "", err
 	}
-	if os.Getenv(workVar) == "" {
-		if err := appsPossible(o); err != nil {
-			return exitWith(err)
-		}
-		work, err := prepare(o.tandem)
-		if err != nil {
-			return exitWith(err)
-		}
-		defer os.RemoveAll(work)
-		if err := bringSerf(o, work); err != nil {
-			return exitWith(err)
-		}
-	}
-	inside, code, err := lab.Enter()
-	if err != nil || !inside {
-		return max(code, exitWith(err))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return exitWith(lives(ctx, o, os.Stdout, os.Stderr))
+	return prepareThen(o.tandem, func(work string) error { return bringSerf(o, work) })
 }
 
 // lives runs an app's life on every stack, n times, the order of the stacks rotating, and

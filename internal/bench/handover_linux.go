@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/lab"
@@ -20,34 +16,18 @@ import (
 
 // handoverMain is the command handover.
 func handoverMain(args []string) int {
-	o, err := parseHandoverOptions(args, os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case err != nil:
-		return exitUsage
+	return inLab(args, parseHandoverOptions, handoverReady, handovers)
+}
+
+func handoverReady(o handoverOptions) (string, error) {
+	err := lab.Preflight()
+	if o.peer {
+		err = errors.Join(err, peerMissing())
 	}
-	if os.Getenv(workVar) == "" {
-		err := lab.Preflight()
-		if o.peer {
-			err = errors.Join(err, peerMissing())
-		}
-		if err != nil {
-			return exitWith(err)
-		}
-		work, err := prepare(o.tandem)
-		if err != nil {
-			return exitWith(err)
-		}
-		defer os.RemoveAll(work)
+	if err != nil {
+		return "", err
 	}
-	inside, code, err := lab.Enter()
-	if err != nil || !inside {
-		return max(code, exitWith(err))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return exitWith(handovers(ctx, o, os.Stdout, os.Stderr))
+	return prepare(o.tandem)
 }
 
 // handovers runs every scenario on every stack that has it, n times, and prints the report,

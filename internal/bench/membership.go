@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -199,3 +201,14 @@ var errSilent = errors.New("nothing was measured")
 
 // crowdWait bounds each phase.
 const crowdWait = 60 * time.Second
+
+var benchLine = regexp.MustCompile(`(?m)^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`)
+
+// costsIn reads what go test -bench prints.
+func costsIn(text string) (out []Cost) {
+	for _, m := range benchLine.FindAllStringSubmatch(text, -1) {
+		ns, _ := strconv.ParseFloat(m[2], 64)
+		out = append(out, Cost{m[1], ns})
+	}
+	return out
+}

@@ -4,16 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
-	"regexp"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/lab"
@@ -30,33 +25,14 @@ type tested struct {
 
 // membershipMain is the command membership.
 func membershipMain(args []string) int {
-	o, err := parseMembershipOptions(args, os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case err != nil:
-		return exitUsage
+	return inLab(args, parseMembershipOptions, membershipReady, crowds)
+}
+
+func membershipReady(o membershipOptions) (string, error) {
+	if err := lab.Preflight(); err != nil {
+		return "", err
 	}
-	if os.Getenv(workVar) == "" {
-		if err := lab.Preflight(); err != nil {
-			return exitWith(err)
-		}
-		work, err := prepare(o.tandem)
-		if err != nil {
-			return exitWith(err)
-		}
-		defer os.RemoveAll(work)
-		if err := testOutside(o); err != nil {
-			return exitWith(err)
-		}
-	}
-	inside, code, err := lab.Enter()
-	if err != nil || !inside {
-		return max(code, exitWith(err))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return exitWith(crowds(ctx, o, os.Stdout, os.Stderr))
+	return prepareThen(o.tandem, func(string) error { return testOutside(o) })
 }
 
 // crowds measures what was asked for, and prints the report, also of a run that was interrupted.
@@ -134,15 +110,4 @@ func goTest(args ...string) (string, error) {
 		return "", fmt.Errorf("go test %s: %w: %s", strings.Join(args, " "), err, text)
 	}
 	return string(text), nil
-}
-
-var benchLine = regexp.MustCompile(`(?m)^Benchmark(\S+?)(?:-\d+)?\s+\d+\s+([0-9.]+) ns/op`)
-
-// costsIn reads what go test -bench prints.
-func costsIn(text string) (out []Cost) {
-	for _, m := range benchLine.FindAllStringSubmatch(text, -1) {
-		ns, _ := strconv.ParseFloat(m[2], 64)
-		out = append(out, Cost{m[1], ns})
-	}
-	return out
 }

@@ -4,17 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,30 +28,14 @@ const (
 
 // proxyMain is the command proxy.
 func proxyMain(args []string) int {
-	o, err := parseProxyOptions(args, os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return exitOK
-	case err != nil:
-		return exitUsage
+	return inLab(args, parseProxyOptions, proxyReady, runProxies)
+}
+
+func proxyReady(o proxyOptions) (string, error) {
+	if err := errors.Join(lab.Preflight(), proxyMissing(o.peers)); err != nil {
+		return "", err
 	}
-	if os.Getenv(workVar) == "" {
-		if err := errors.Join(lab.Preflight(), proxyMissing(o.peers)); err != nil {
-			return exitWith(err)
-		}
-		work, err := prepare(o.tandem)
-		if err != nil {
-			return exitWith(err)
-		}
-		defer os.RemoveAll(work)
-	}
-	inside, code, err := lab.Enter()
-	if err != nil || !inside {
-		return max(code, exitWith(err))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	return exitWith(runProxies(ctx, o, os.Stdout, os.Stderr))
+	return prepare(o.tandem)
 }
 
 // proxyMissing names the peers' programs that are not installed, and the remedy.

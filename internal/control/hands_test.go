@@ -153,3 +153,7 @@ func FuzzHands(f *testing.F) {
 		}
 	})
 }
+
+func backend(id string, drain bool) ipc.Backend {
+	return ipc.Backend{ID: id, Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 100, Drain: drain}
+}

@@ -9,10 +9,6 @@ import (
 	"github.com/tandem-lb/tandem/internal/ipc"
 )
 
-func backend(id string, drain bool) ipc.Backend {
-	return ipc.Backend{ID: id, Addr: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 100, Drain: drain}
-}
-
 func TestAReloadBringsWholePoolsAndBackendsThatGetNoRequestYet(t *testing.T) {
 	now := &ipc.Pools{Pools: []ipc.PoolBackends{
 		{Name: "web", Backends: []ipc.Backend{backend("a", false), backend("b", true)}},

@@ -39,7 +39,7 @@ func (l *loop) settle(now time.Time) {
 	l.lookAtDrain()
 	l.serving.setLease(l.leaseEnd())
 	l.lookAtServing(now)
-	if fitness := l.tracks.short(l.proxy.fitness()); fitness != l.fitness {
+	if fitness := short(l.proxy.fitness(), l.tracks.all); fitness != l.fitness {
 		l.fitness = fitness
 		l.stepAll(election.Fitness{Value: fitness})
 	}

@@ -43,12 +43,13 @@ func (t *tracked) result(now time.Time, err error) (changed bool) {
 	return true
 }
 
-// lost is the fitness that this node is short of for what fails.
-func lost(all []*tracked) (points int) {
+// short is a fitness less what the failing ones of all take off it; 0 at least.
+func short(fitness uint8, all []*tracked) uint8 {
+	left := int(fitness)
 	for _, t := range all {
 		if t.failing {
-			points += t.cfg.Weight
+			left -= t.cfg.Weight
 		}
 	}
-	return points
+	return uint8(max(0, left))
 }

@@ -114,8 +114,3 @@ func (d *trackDesk) states() (out []ipc.Track) {
 	}
 	return out
 }
-
-// short is what the failing ones take off a fitness, which stays 0 at least.
-func (d *trackDesk) short(fitness uint8) uint8 {
-	return uint8(max(0, int(fitness)-lost(d.all)))
-}

@@ -56,7 +56,7 @@ func TestTracksRunTheirProgramsUntilTheyAreTakenOut(t *testing.T) {
 		}
 	}
 	d.set([]config.Track{file, hang})
-	until("both fail", func() bool { return d.short(255) == 255-64-10 })
+	until("both fail", func() bool { return short(255, d.all) == 255-64-10 })
 	if reason := d.states()[1].Reason; !strings.Contains(reason, "deadline") {
 		t.Errorf("the one that hangs is down because %q, want its deadline", reason)
 	}
@@ -66,7 +66,7 @@ func TestTracksRunTheirProgramsUntilTheyAreTakenOut(t *testing.T) {
 	until("the file's is up", func() bool { return d.states()[0].State == "up" })
 	kept := d.all[0]
 	d.set([]config.Track{file})
-	if len(d.states()) != 1 || d.all[0] != kept || d.short(255) != 255 {
+	if len(d.states()) != 1 || d.all[0] != kept || short(255, d.all) != 255 {
 		t.Errorf("after a reload: %+v, want the one that stayed with all that is known", d.states())
 	}
 	if err := os.Remove(flag); err != nil {

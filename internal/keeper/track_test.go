@@ -37,16 +37,16 @@ func TestE10ATrackFailsAndRecoversAfterAsManyResultsAsAreAskedFor(t *testing.T) 
 }
 
 func TestE10WhatFailsIsMissingFromTheFitness(t *testing.T) {
-	d := &trackDesk{all: []*tracked{
+	all := []*tracked{
 		{cfg: config.Track{Weight: 64}, known: true, failing: true},
 		{cfg: config.Track{Weight: 100}, known: true},
 		{cfg: config.Track{Weight: 30}},
-	}}
-	if got := d.short(255); got != 191 {
+	}
+	if got := short(255, all); got != 191 {
 		t.Errorf("fitness %d, want 255 less the 64 of the one that fails", got)
 	}
-	d.all[0].cfg.Weight = 255
-	if got := d.short(200); got != 0 {
+	all[0].cfg.Weight = 255
+	if got := short(200, all); got != 0 {
 		t.Errorf("fitness %d, want 0: less than nothing is nothing", got)
 	}
 }
