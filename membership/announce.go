@@ -17,9 +17,12 @@ const (
 	maxPushing  = 16                     // balancers that are told at once
 )
 
+// ErrNotTold is what is wrong when balancers could not be told directly what is new.
+var ErrNotTold = errors.New("membership: not told directly")
+
 // SetMeta announces another Meta, one call after the other: by gossip to everybody, and directly to every balancer that is there. It returns
 // when each of those was told, or could not be within 3 s each, or when ctx has ended; gossip goes on by itself.
-// ErrMetaTooLarge, and errors of what Meta says, mean that nothing was announced. Any other error names the balancers
+// ErrMetaTooLarge, and errors of what Meta says, mean that nothing was announced. ErrNotTold names the balancers
 // that only gossip will tell.
 func (c *Cluster) SetMeta(ctx context.Context, meta Meta) error {
 	c.announcing.Lock()
@@ -78,7 +81,10 @@ func (c *Cluster) pushToBalancers(ctx context.Context, b []byte) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	if len(errs) > 0 {
+		return fmt.Errorf("%w: %w", ErrNotTold, errors.Join(errs...))
+	}
+	return nil
 }
 
 // Send gives payload (at most MaxPayload bytes) to the named member over TCP, within 3 s. A nil error means that its

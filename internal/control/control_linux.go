@@ -219,9 +219,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 
 // follow turns events of the cluster into whole lists, until ctx ends.
 func (p *Process) follow(ctx context.Context) error {
-	if err := p.announceSelf(ctx); err != nil {
-		return err
-	}
+	wake(p.changed) // beside what follows: a balancer that cannot be reached costs seconds
 	p.joining.Store(true)
 	if err := p.keeper.Send(&ipc.Ready{}); err != nil {
 		return err

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -116,8 +117,12 @@ func (p *Process) keepAnnounced(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-p.changed:
-			if err := p.announceSelf(ctx); err != nil && ctx.Err() == nil {
-				p.log.Warn("not every balancer was told of the new configuration directly; gossip will", "err", err)
+			switch err := p.announceSelf(ctx); {
+			case ctx.Err() != nil || err == nil:
+			case errors.Is(err, membership.ErrNotTold):
+				p.log.Warn("not every balancer was told directly what is new of this one; gossip will", "err", err)
+			default:
+				return err
 			}
 		}
 	}
