@@ -92,7 +92,7 @@ func FromUnix(sock *net.UnixConn) *Conn {
 }
 
 // Send queues m, and copies of the files' descriptors, for the other process. The caller
-// keeps its files. It fails with [ErrBacklog] when the queue is full.
+// keeps its files; m is read later, and must not change any more. It fails with [ErrBacklog] when the queue is full.
 func (c *Conn) Send(m Message, files ...*os.File) error {
 	out := outgoing{m: m}
 	for _, f := range files {

@@ -54,7 +54,8 @@ type controlDesk struct {
 
 func (d *controlDesk) started(conn *ipc.Conn) {
 	d.conn = conn
-	d.send(&d.start, d.files...)
+	start := d.start // as it is now: a reload changes it, and what is sent is read later
+	d.send(&start, d.files...)
 }
 
 func (d *controlDesk) report(s *ipc.KeeperState) { d.send(s) }

@@ -112,7 +112,8 @@ func (d *proxyDesk) started(ev childStarted, now time.Time) *proxyEnd {
 		}
 		return p
 	}
-	p.send(&d.start, append([]*os.File{p.progress.file}, d.listeners...)...)
+	start := d.start // as it is now: a reload changes it, and what is sent is read later
+	p.send(&start, append([]*os.File{p.progress.file}, d.listeners...)...)
 	switch {
 	case p != d.now:
 	case p.want > 0:

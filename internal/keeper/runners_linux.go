@@ -108,5 +108,6 @@ func (l *loop) runnerOf(c *child) *runnerDesk {
 
 func (d *runnerDesk) started(conn *ipc.Conn) {
 	d.conn = conn
-	d.send(&d.start)
+	start := d.start // a copy, since what is sent is read later
+	d.send(&start)
 }
