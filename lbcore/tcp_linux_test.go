@@ -132,8 +132,13 @@ func TestAResetPassesThroughATCPConnection(t *testing.T) {
 
 func TestATCPConnectionWithoutABackendIsResetAndOneThatFailsIsMoved(t *testing.T) {
 	l := newBed(t, nil, tcpMode)
-	c := l.dial()
-	if _, err := c.r.ReadByte(); !errors.Is(err, syscall.ECONNRESET) {
+	c, err := net.Dial("tcp", l.addr) // it may be reset before this returns
+	if err == nil {
+		defer c.Close()
+		must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+		_, err = c.Read(make([]byte, 1))
+	}
+	if !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("without a backend: %v", err)
 	}
 	eventually(t, "it is counted", func() bool { n := l.counters(); return n.Errors.NoBackend == 1 && n.Current == 0 })
