@@ -68,7 +68,7 @@ var mutants = []mutant{
 	{"E8: the loser is not mute", "become.go", "m.giveEnds(false)\n\tm.fence()\n", "m.giveEnds(false)\n"},
 	{"E8: the loser cuts its connections", "conflict.go", "if !m.lossless || m.lossyTo", "if true || m.lossyTo"},
 	{"E8: the loser speaks on while it drains", "conflict.go", "	m.fence()\n	m.kept", "	m.kept"},
-	{"E8: the winner announces before it forwards", "conflict.go", "if !met || m.cannotForward(p) != \"\" {", "if true {"},
+	{"E8: the winner announces before it forwards", "conflict.go", "if !met || m.cannotForward(p) != \"\" {", "if met || !met {"},
 	{"E8: the winner does not forward", "active.go", "		m.heardDraining(p, was)\n", ""},
 	{"E8: the winner does not announce when it forwards", "conflict.go", "		m.forgetTable()\n	}\n	m.announce()\n", "		m.forgetTable()\n	}\n"},
 	{"E8: the winner stays mute", "become.go", "\tm.unfence()\n\tm.do(Announce{})", "\tm.do(Announce{})"},
