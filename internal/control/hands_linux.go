@@ -168,8 +168,12 @@ func (p *Process) heardHands(m membership.Message) {
 		return o.Name == m.From && o.Meta.Role == membership.RoleBalancer
 	})
 	list, err := decodeHands(m.Payload)
-	if from < 0 || err != nil {
+	switch {
+	case err != nil:
 		p.log.Warn("a message is not understood", "from", m.From, "err", err)
+		return
+	case from < 0: // not yet: it tells again
+		p.log.Info("somebody who is not known as a balancer told what was set of backends by hand", "from", m.From)
 		return
 	}
 	p.mu.Lock()
