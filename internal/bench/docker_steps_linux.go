@@ -19,7 +19,7 @@ func (d *dockerSite) measure(ctx context.Context, report *DockerReport) (err err
 	if report.Engine, err = d.docker(ctx, "version", "-f", "{{.Server.Version}}"); err != nil {
 		return err
 	}
-	if report.Compose, err = d.run(ctx, d.dir, d.compose[0], append(d.compose[1:], "version", "--short")...); err != nil {
+	if report.Compose, err = d.run(ctx, d.dir, d.compose[0], slices.Concat(d.compose[1:], []string{"version", "--short"})...); err != nil {
 		return err
 	}
 	report.Compose = "Compose " + report.Compose
