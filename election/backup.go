@@ -1,6 +1,9 @@
 package election
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // settle ends the wait of a cold start: from now on silence counts (E11).
 func (m *Machine) settle() {
@@ -28,6 +31,9 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 	case was.holds() && was.until.After(m.now):
 		// It yields, or came back from a restart: there is nothing to wait for but better candidates (E7).
 		m.floor, m.relievedAt = m.now, m.now
+		if was.claiming() && m.othersHold(p) {
+			m.askFirst()
+		}
 		m.voluntary = p.Boot == was.Boot && p.Group.State == Backup && p.Group.Fitness > 0
 		m.useless = p.Group.Wire == WireSilent
 		p.useless = m.useless
@@ -41,6 +47,19 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 	if m.kept && m.state == Backup && p.active() {
 		m.lose(p) // E12: somebody has taken it over
 	}
+}
+
+// othersHold: by the last that it said somebody beside p has the VIP, however long ago that was.
+func (m *Machine) othersHold(p *peer) bool {
+	return slices.ContainsFunc(m.peers, func(o *peer) bool { return o != p && o.holds() })
+}
+
+// askFirst lets the rest of an active-down interval pass, with the questions that belong to it: whoever gave
+// its claim up had its own reasons to take the active for gone, and for as long as it claimed nobody here asked
+// the active (E4).
+func (m *Machine) askFirst() {
+	down := activeDown(m.cfg.AdvertInterval)
+	m.floor, m.relievedAt = m.now.Add(down-questionsAfter(down)), time.Time{}
 }
 
 // tickBackup claims when the active-down interval has passed.
