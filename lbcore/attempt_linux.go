@@ -20,7 +20,7 @@ func (x *exchange) try() {
 	x.pool = x.view.pool.view.Load()
 	n := &x.pool.slots[x.w.slot]
 	n.requests.Add(1)
-	b := x.pool.pick(x.w.slot, 0, nil, nil)
+	b := x.pool.pick(x.w.slot, x.key, nil, nil)
 	if b == nil {
 		n.noBackend.Add(1)
 		x.c.count().noBackend.Add(1)
@@ -39,7 +39,7 @@ func (x *exchange) elsewhere(b *Backend, v verdict) *Backend {
 	var tried [maxTried]*Backend
 	n := copy(tried[:], x.tried[:x.attempts])
 	tried[n] = b
-	next := x.view.pool.view.Load().pick(x.w.slot, 0, tried[:n+1], x.w.scratch)
+	next := x.view.pool.view.Load().pick(x.w.slot, x.key, tried[:n+1], x.w.scratch)
 	if next == nil && v.same && b.available() {
 		return b
 	}

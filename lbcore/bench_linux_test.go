@@ -22,6 +22,12 @@ func BenchmarkRequest(b *testing.B) {
 		l := newBed(b, []lbcore.BackendConfig{backend}, longChecks, oneLoop)
 		askAgain(b, l.dial())
 	})
+	for _, name := range []string{"leastconn", "random", "hash"} {
+		b.Run(name, func(b *testing.B) {
+			l := newBed(b, []lbcore.BackendConfig{backend, fixed(b, "s2", okAnswer), fixed(b, "s3", okAnswer)}, longChecks, oneLoop, policy(name, lbcore.HashConfig{}))
+			askAgain(b, l.dial())
+		})
+	}
 	b.Run("ReverseProxy", func(b *testing.B) {
 		s := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend.Addr.String()}))
 		b.Cleanup(s.Close)

@@ -1,7 +1,6 @@
 package lbcore
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -123,76 +122,6 @@ type FrontendTimeouts struct {
 	Tunnel time.Duration
 }
 
-// PoolConfig is a named set of backends with one policy and one check.
-type PoolConfig struct {
-	// Name identifies the pool across SetPools.
-	Name string
-	// Policy is "roundrobin" (smooth weighted; the default) or "leastconn".
-	Policy   string
-	Check    CheckConfig
-	Timeouts PoolTimeouts
-	// Retries bounds how often one request is sent again, 0 to 10.
-	// nil means DefaultRetries.
-	Retries *int
-	// SendProxy has each connection to a backend begin with a header of the PROXY
-	// protocol of this version, 1 or 2, and serve one request or TCP connection. 0:
-	// none.
-	SendProxy int
-	// TLS is what backends speak; nil: nothing. Checks speak it too.
-	TLS *BackendTLS
-	// MaxIdle bounds the idle connections kept per loop and backend, 1 to
-	// 10,000. 0 means 1000.
-	MaxIdle int
-}
-
-// PoolTimeouts bound the phases of a backend connection. Zero means the default.
-type PoolTimeouts struct {
-	// Connect bounds the TCP handshake (default 1 s). A request that may be
-	// repeated is also moved elsewhere when its bytes go unacknowledged for so
-	// long, as those sent to a host without power do.
-	Connect time.Duration
-	// Server bounds the wait for the head of the answer, and each later wait for
-	// more of its body (default 30 s); then 504, or a cut answer.
-	Server time.Duration
-	// Idle is how long an unused connection is kept (default 4 s: less than
-	// the 5 s after which Node's HTTP server closes, so that we close first).
-	Idle time.Duration
-}
-
-// CheckKind is how a backend is asked whether it is well.
-type CheckKind string
-
-// The kinds of checks.
-const (
-	CheckTCP  CheckKind = "tcp"  // connects (the default)
-	CheckHTTP CheckKind = "http" // connects, sends GET, reads the status
-)
-
-// CheckConfig is the active check of a pool. The zero value is a TCP check with
-// the defaults.
-type CheckConfig struct {
-	Kind CheckKind
-	// Path (default "/") and Host (default the backend's address) of an HTTP check.
-	Path, Host string
-	// StatusMin and StatusMax are the good statuses, inclusive (default 200 to 399).
-	StatusMin, StatusMax int
-	// Interval from the start of one check to the start of the next (default 1 s,
-	// 10 ms to 1 h).
-	Interval time.Duration
-	// Timeout of one check (default 1 s, at most 1 min).
-	Timeout time.Duration
-	// Rise is how many good checks in a row bring a backend up that was down
-	// (default 2). A new backend needs one.
-	Rise int
-	// Fall is how many bad ones in a row take it down (default 3). A failed
-	// connection attempt of a request counts as one.
-	Fall int
-	// Checker replaces Kind by an own check, if not nil.
-	Checker Checker
-
-	tls *tls.Config // of the pool, for the backend that is checked
-}
-
 // BackendConfig is one running app.
 type BackendConfig struct {
 	// ID identifies the backend across Pool.Set: the same ID keeps health and
@@ -276,89 +205,6 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 		bad("%v", err)
 	}
 	return c, errors.Join(errs...)
-}
-
-func (c PoolConfig) withDefaults() (PoolConfig, error) {
-	var errs []error
-	bad := func(format string, a ...any) {
-		errs = append(errs, fmt.Errorf("pool %q: "+format, append([]any{c.Name}, a...)...))
-	}
-	if c.Name == "" {
-		bad("has no name")
-	}
-	if c.Policy == "" {
-		c.Policy = "roundrobin"
-	}
-	if c.Policy != "roundrobin" && c.Policy != "leastconn" {
-		bad("policy %q: want \"roundrobin\" or \"leastconn\"", c.Policy)
-	}
-	if c.Retries == nil {
-		n := DefaultRetries
-		c.Retries = &n
-	}
-	if *c.Retries < 0 || *c.Retries > 10 {
-		bad("retries %d: want 0 to 10", *c.Retries)
-	}
-	if c.MaxIdle == 0 {
-		c.MaxIdle = 1000
-	}
-	if c.MaxIdle < 1 || c.MaxIdle > 10_000 {
-		bad("maxidle %d: want 1 to 10000", c.MaxIdle)
-	}
-	if c.SendProxy < 0 || c.SendProxy > 2 {
-		bad("PROXY protocol of version %d: want 1 or 2, or 0 for none", c.SendProxy)
-	}
-	if c.TLS != nil {
-		c.TLS.check(bad)
-	}
-	t := &c.Timeouts
-	orDefault(&t.Connect, time.Second)
-	orDefault(&t.Server, 30*time.Second)
-	orDefault(&t.Idle, 4*time.Second)
-	if min(t.Connect, t.Server, t.Idle) < 0 {
-		bad("a timeout is negative: %+v", *t)
-	}
-	c.Check = c.Check.withDefaults(bad)
-	return c, errors.Join(errs...)
-}
-
-func (c CheckConfig) withDefaults(bad func(string, ...any)) CheckConfig {
-	if c.Kind == "" {
-		c.Kind = CheckTCP
-	}
-	if c.Kind != CheckTCP && c.Kind != CheckHTTP {
-		bad("check kind %q: want %q or %q", c.Kind, CheckTCP, CheckHTTP)
-	}
-	if c.Path == "" {
-		c.Path = "/"
-	}
-	if c.Path[0] != '/' || !visible(c.Path) || !visible(c.Host) {
-		bad("check of path %q, host %q: want visible ASCII, and a path that begins with /", c.Path, c.Host)
-	}
-	if c.StatusMin == 0 && c.StatusMax == 0 {
-		c.StatusMin, c.StatusMax = 200, 399
-	}
-	if c.StatusMin < 100 || c.StatusMax > 599 || c.StatusMin > c.StatusMax {
-		bad("check status %d to %d: want a range within 100 to 599", c.StatusMin, c.StatusMax)
-	}
-	orDefault(&c.Interval, time.Second)
-	orDefault(&c.Timeout, time.Second)
-	if c.Interval < 10*time.Millisecond || c.Interval > time.Hour {
-		bad("check interval %v: want 10ms to 1h", c.Interval)
-	}
-	if c.Timeout < time.Millisecond || c.Timeout > time.Minute {
-		bad("check timeout %v: want 1ms to 1m", c.Timeout)
-	}
-	if c.Rise == 0 {
-		c.Rise = 2
-	}
-	if c.Fall == 0 {
-		c.Fall = 3
-	}
-	if min(c.Rise, c.Fall) < 1 || max(c.Rise, c.Fall) > 100 {
-		bad("check rise %d, fall %d: want 1 to 100", c.Rise, c.Fall)
-	}
-	return c
 }
 
 func (c BackendConfig) withDefaults() (BackendConfig, error) {

@@ -35,6 +35,7 @@ type exchange struct {
 	headOnly, idempotent, chunked, wantsKeep bool
 	minor                                    int
 	upgrade                                  []byte // the protocols it asks for
+	key                                      uint64 // what a policy that sticks goes by
 
 	// To the backend. send[sent:] waits to be sent; while replayable, send is
 	// everything taken from the client so far.

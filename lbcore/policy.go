@@ -1,5 +1,7 @@
 package lbcore
 
+import "math/rand/v2"
+
 // Policy picks one of the available backends, which are never none. Each loop
 // has its own Policy, so Pick needs no lock; it must not block or allocate. key
 // is a hash of what the request should stick to; policies that do not stick
@@ -100,10 +102,18 @@ func (l LeastConn) leastOfDrawn(avail []*Backend) *Backend {
 	return least
 }
 
-// newPolicy makes the policy of that name, which PoolConfig has checked.
-func newPolicy(name string, slot int) Policy {
-	if name == "leastconn" {
+// policyNames are those that PoolConfig.Policy may be.
+var policyNames = []string{"roundrobin", "leastconn", "random", "hash"}
+
+// newPolicy makes the policy of cfg, which was checked, for one slot.
+func newPolicy(cfg *PoolConfig, slot int) Policy {
+	switch cfg.Policy {
+	case "leastconn":
 		return LeastConn{slot, &rota{slot: slot}}
+	case "random":
+		return newRandom(rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())))
+	case "hash":
+		return Hash{factor: cfg.Hash.BalanceFactor, load: new(loadCount)}
 	}
 	return RoundRobin{slot, &rota{slot: slot}}
 }

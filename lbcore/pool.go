@@ -29,8 +29,8 @@ type Pool struct {
 	later    *time.Timer // shows loops what has changed; nil: nothing waits
 }
 
-// In a pool of more than manyBackends, changes of state are shown together after publishDelay: to show
-// one costs a look at all, and in the second after a start all of them come up.
+// In a pool of more than manyBackends, or of the policy "hash", changes of state are shown together after
+// publishDelay: to show one costs a look at all, or a table, and in the second after a start all of them come up.
 const (
 	manyBackends = 256
 	publishDelay = 2 * time.Millisecond
@@ -67,7 +67,7 @@ func newPool(p *Proxy, cfg PoolConfig) *Pool {
 func (p *Pool) choosePolicies() {
 	p.policies = make([]Policy, p.proxy.slots())
 	for slot := range p.policies {
-		p.policies[slot] = newPolicy(p.cfg.Policy, slot)
+		p.policies[slot] = newPolicy(p.cfg, slot)
 	}
 }
 
@@ -140,6 +140,9 @@ func (p *Pool) publish() {
 			v.avail = append(v.avail, b)
 		}
 	}
+	if p.cfg.Policy == "hash" {
+		v.policies = withTable(v.policies, newMaglev(v.avail))
+	}
 	p.view.Store(v)
 }
 
@@ -149,7 +152,7 @@ func (p *Pool) refresh() {
 	defer p.mu.Unlock()
 	switch {
 	case p.later != nil:
-	case len(p.backends) > manyBackends:
+	case len(p.backends) > manyBackends || p.cfg.Policy == "hash":
 		p.later = time.AfterFunc(publishDelay, p.publishLater)
 	default:
 		p.publish()

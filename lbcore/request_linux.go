@@ -28,6 +28,7 @@ func (x *exchange) begin(buf []byte, n int) {
 		return
 	}
 
+	x.key = x.hashKey(x.view.pool)
 	x.send = x.appendHead(x.w.get(len(buf) + ownFields))
 	send, rest, err := x.takeBody(x.send, buf[n:])
 	x.send = send

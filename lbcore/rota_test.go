@@ -24,7 +24,7 @@ func TestManyBackendsArePickedInProportionToTheirWeights(t *testing.T) {
 		for _, b := range list {
 			total += b.Weight()
 		}
-		p := newPolicy("roundrobin", 0)
+		p := newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)
 		got := map[*Backend]int{}
 		for cycle := 1; cycle <= 3; cycle++ {
 			for range total {
@@ -44,7 +44,7 @@ func TestManyEqualBackendsTakeTurns(t *testing.T) {
 	for _, b := range list {
 		b.weight.Store(100)
 	}
-	p := newPolicy("roundrobin", 0)
+	p := newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)
 	for i := range 3 * len(list) {
 		if got := p.Pick(list, 0); got != list[i%len(list)] {
 			t.Fatalf("pick %d is another one", i)
@@ -58,7 +58,7 @@ func TestManyBackendsStayFairWhenTheSetChanges(t *testing.T) {
 	for _, b := range list {
 		b.weight.Store(100)
 	}
-	p := newPolicy("roundrobin", 0)
+	p := newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)
 	for range 70 {
 		p.Pick(list, 0)
 	}
@@ -88,11 +88,11 @@ func TestANewOrderForgetsTheEarlierOne(t *testing.T) {
 	for _, b := range list {
 		b.weight.Store(1)
 	}
-	old := newPolicy("roundrobin", 0)
+	old := newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)
 	for range 1025 {
 		old.Pick(list, 0)
 	}
-	p := newPolicy("roundrobin", 0)
+	p := newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)
 	p.Pick(list, 0)
 	other := append([]*Backend(nil), list...)
 	got := map[*Backend]int{}
@@ -114,7 +114,7 @@ func TestLeastConnOfManyAvoidsTheBusy(t *testing.T) {
 			b.slots[1].count.current.Store(50)
 		}
 	}
-	p := newPolicy("leastconn", 0)
+	p := newPolicy(&PoolConfig{Policy: "leastconn"}, 0)
 	for range 1000 {
 		b := p.Pick(list, 0)
 		if b.slots[1].count.current.Load() == 50 {
@@ -137,7 +137,7 @@ func TestOfManyAnotherOneThanThoseTriedIsPicked(t *testing.T) {
 			b.weight.Store(MaxWeight)
 		}
 	}
-	v := &poolView{avail: list, policies: []Policy{newPolicy("roundrobin", 0)}}
+	v := &poolView{avail: list, policies: []Policy{newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)}}
 	tried := []*Backend{list[7]}
 	for range 1000 {
 		if b := v.pick(0, 0, tried, nil); b == nil || b == list[7] {
@@ -151,7 +151,7 @@ func BenchmarkPick(b *testing.B) {
 	for _, policy := range []string{"roundrobin", "leastconn"} {
 		for _, n := range []int{3, 32, 5000} {
 			list := many(rand.New(rand.NewPCG(1, 1)), n)
-			p := newPolicy(policy, 0)
+			p := newPolicy(&PoolConfig{Policy: policy}, 0)
 			b.Run(policy+"/"+strconv.Itoa(n), func(b *testing.B) {
 				for b.Loop() {
 					p.Pick(list, 0)

@@ -12,6 +12,7 @@ func (c *client) passOn(v *frontendView) {
 	x := c.w.newExchange(c)
 	c.x, c.phase = x, phaseBusy
 	x.view, x.raw, x.reqDone, x.replayable = v, true, true, true
+	x.key = x.hashKey(v.pool)
 	x.try()
 }
 

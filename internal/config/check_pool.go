@@ -14,6 +14,7 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 		ConnectTimeout: raw.ConnectTimeout.V, ServerTimeout: raw.ServerTimeout.V,
 		IdleTimeout: raw.IdleTimeout.V, MaxIdle: raw.MaxIdle.V, Retries: raw.Retries.V,
 	}
+	p.Hash = c.hash(raw)
 	p.SendProxy = map[string]int{"v1": 1, "v2": 2}[raw.SendProxy.V]
 	p.TLS = c.poolTLS(name, &raw.TLS)
 	seen := map[netip.AddrPort]place{}

@@ -97,7 +97,8 @@ type Frontend struct {
 // Pool is a named set of backends with a policy and a check.
 type Pool struct {
 	Name           string
-	Policy         string // "roundrobin" or "leastconn"
+	Policy         string // "roundrobin", "leastconn", "random" or "hash"
+	Hash           Hash   // what the policy "hash" goes by
 	Check          Check
 	Backends       []netip.AddrPort // static ones; those announced by gossip stand beside them
 	ConnectTimeout time.Duration    // for a connection to a backend

@@ -91,7 +91,9 @@ type rawFrontendTLS struct {
 
 type rawPool struct {
 	table
-	Policy         text     `toml:"policy" default:"roundrobin" oneof:"roundrobin,leastconn"`
+	Policy         text     `toml:"policy" default:"roundrobin" oneof:"roundrobin,leastconn,random,hash"`
+	HashOn         text     `toml:"hash_on" default:"source"`
+	HashFactor     number   `toml:"hash_balance_factor" default:"0" min:"0" max:"65535"`
 	Backends       list     `toml:"backends" max:"10000"`
 	ConnectTimeout span     `toml:"connect_timeout" default:"1s" min:"10ms" max:"1m"`
 	ServerTimeout  span     `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`

@@ -79,7 +79,7 @@ func (r reference) documentedKeys() []documented {
 			comment = append(comment, strings.TrimSpace(strings.TrimPrefix(text, "#")))
 			continue
 		case strings.HasPrefix(text, "["):
-			header = strings.NewReplacer("pool.web", "pool.NAME", "node.lb1", "node.NAME", "track.uplink", "track.NAME", "process.shop", "process.NAME", "process.forwarder", "process.NAME").Replace(text)
+			header = strings.NewReplacer("pool.web", "pool.NAME", "pool.cache", "pool.NAME", "node.lb1", "node.NAME", "track.uplink", "track.NAME", "process.shop", "process.NAME", "process.forwarder", "process.NAME").Replace(text)
 		case keyLine.MatchString(text):
 			name := keyLine.FindStringSubmatch(text)[1]
 			if !seen[header+name] {

@@ -144,12 +144,29 @@ func (p *proxy) balance(d directive, how string) (string, string) {
 	case "roundrobin", "leastconn":
 		p.pool.set("policy", quote(how), d.place)
 		return Taken, "policy"
+	case "source":
+		p.pool.set("policy", quote("hash"), d.place)
+		return Changed, `policy = "hash", which is consistent: keys keep their backends when others come and go`
+	case "uri":
+		p.pool.set("policy", quote("hash"), d.place)
+		p.pool.set("hash_on", quote("path"), d.place)
+		return Changed, `policy = "hash", which is consistent: keys keep their backends when others come and go`
 	case "static-rr":
 		p.pool.set("policy", quote("roundrobin"), d.place)
 		return Taken, "policy"
 	}
+	if name, ok := strings.CutPrefix(how, "hdr("); ok {
+		name, _, _ = strings.Cut(name, ")")
+		p.pool.set("policy", quote("hash"), d.place)
+		p.pool.set("hash_on", quote("header:"+name), d.place)
+		return Changed, `policy = "hash", which is consistent; where the header is missing it goes by the source`
+	}
+	if how == "random" || strings.HasPrefix(how, "random(") {
+		p.pool.set("policy", quote("random"), d.place)
+		return Taken, "policy"
+	}
 	p.pool.set("policy", quote("roundrobin"), d.place)
-	return Changed, "there is roundrobin and leastconn; roundrobin was put in the place of " + how
+	return Changed, "there is roundrobin, leastconn, random and hash; roundrobin was put in the place of " + how
 }
 
 func (p *proxy) option(d directive, what string) (string, string) {

@@ -298,7 +298,7 @@ func (b *builder) priority(s *statement, node string) {
 }
 
 // policies of IPVS that have a counterpart.
-var schedulers = map[string]string{"rr": "roundrobin", "wrr": "roundrobin", "lc": "leastconn", "wlc": "leastconn"}
+var schedulers = map[string]string{"rr": "roundrobin", "wrr": "roundrobin", "lc": "leastconn", "wlc": "leastconn", "sh": "hash"}
 
 // virtualServer imports a virtual_server: a frontend and its pool.
 func (b *builder) virtualServer(s *statement) {
@@ -344,7 +344,7 @@ func (b *builder) scheduler(s *statement, pool *block) {
 		b.took(s.place, Taken, "policy")
 		return
 	}
-	b.took(s.place, Changed, "there is roundrobin and leastconn; roundrobin was put in the place of "+s.arg(1))
+	b.took(s.place, Changed, "there is roundrobin, leastconn, random and hash; roundrobin was put in the place of "+s.arg(1))
 }
 
 func (b *builder) realServer(s *statement, pool *block) {

@@ -178,6 +178,7 @@ type Frontend struct {
 type PoolPolicy struct {
 	Name           string        `json:"name"`
 	Policy         string        `json:"policy"`
+	Hash           Hash          `json:"hash,omitzero"`
 	Check          Check         `json:"check"`
 	ConnectTimeout time.Duration `json:"connect_timeout"`
 	ServerTimeout  time.Duration `json:"server_timeout"`

@@ -103,7 +103,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.PoolPolicy{
-			Name: p.Name, Policy: p.Policy, ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
+			Name: p.Name, Policy: p.Policy, Hash: ipc.Hash(p.Hash), ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
 			IdleTimeout: p.IdleTimeout, MaxIdle: p.MaxIdle, Retries: p.Retries,
 			SendProxy: p.SendProxy, TLS: poolTLS(p.TLS),
 			Check: ipc.Check{

@@ -23,6 +23,7 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 			TLS:       t,
 			Name:      p.Name,
 			Policy:    p.Policy,
+			Hash:      lbcore.HashConfig{On: lbcore.HashOn(p.Hash.On), Header: p.Hash.Header, BalanceFactor: p.Hash.BalanceFactor},
 			Timeouts:  lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
 			Retries:   new(p.Retries),
 			MaxIdle:   p.MaxIdle,
