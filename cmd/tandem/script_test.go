@@ -177,7 +177,7 @@ func exampleLogs(_ context.Context, q api.LogQuery) (api.LogPage, error) {
 	return page, nil
 }
 
-func exampleTimeline(q api.TimelineQuery) []api.Entry {
+func exampleTimeline(_ context.Context, q api.TimelineQuery) (api.Timeline, error) {
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	all := []api.Entry{
 		{
@@ -190,20 +190,24 @@ func exampleTimeline(q api.TimelineQuery) []api.Entry {
 		{Seq: 5, Time: at.Add(4 * time.Second), Node: "lb1", Kind: "order", Subject: "handover to lb1", To: "refused", Who: "uid 0 (process 200)", Detail: "lb1 is active already"},
 	}
 	all = slices.DeleteFunc(all, func(e api.Entry) bool {
-		return e.Time.Before(q.Since) || e.Seq <= q.After || len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind)
+		return e.Time.Before(q.Since) || e.Seq <= q.After[e.Node] || !q.Until.IsZero() && !e.Time.Before(q.Until) || q.Node != "" && e.Node != q.Node || len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind)
 	})
-	return all[max(0, len(all)-cmp.Or(q.Limit, len(all))):]
+	return api.Timeline{Node: "lb1", At: at, Entries: all[max(0, len(all)-cmp.Or(q.Limit, len(all))):], Nodes: []api.NodeTimeline{
+		{Node: "lb1", Entries: 5}, {Node: "lb2", Age: 12 * time.Second, Error: "it is not there: gossip says failed"},
+		{Node: "lb3", ClockOffset: 1234567890, ClockExact: 345678}, {Node: "lb4", ClockOffset: 200000, ClockExact: 345678, Cut: true},
+	}}, nil
 }
 
-func exampleWhy(of string) (api.Story, *api.Error) {
+func exampleWhy(ctx context.Context, of, node string) (api.Story, error) {
 	if of != "" && of != "192.168.42.42" {
 		return api.Story{}, &api.Error{Message: fmt.Sprintf("there is no VIP or group %q here", of), Remedy: "'tandem status' names them"}
 	}
+	t, err := exampleTimeline(ctx, api.TimelineQuery{Kinds: []string{"state", "member"}, Node: node})
 	return api.Story{
 		Headline: "lb1 became active for group default at 2026-11-22 12:00:00.000 UTC (epoch 7)",
-		Events:   exampleTimeline(api.TimelineQuery{Kinds: []string{"state", "member"}}),
-		Why:      "lb2 was active and fell silent.", Sure: []string{"4 adverts were missed"}, Took: []string{"20ms until it was noticed"}, Next: []string{"is lb2 up?"},
-	}, nil
+		Events:   t.Entries, Nodes: t.Nodes,
+		Why: "lb2 was active and fell silent.", Sure: []string{"4 adverts were missed"}, Took: []string{"20ms until it was noticed"}, Next: []string{"is lb2 up?"},
+	}, err
 }
 
 func TestEveryCommandHasHelpAndKnowsItsPlace(t *testing.T) {

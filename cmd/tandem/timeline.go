@@ -23,24 +23,31 @@ var timelineKinds = []string{"state", "member", "backend", "order", "process", "
 
 func newTimeline() *cobra.Command {
 	var (
-		look  lookFlags
-		since string
-		watch bool
-		query api.TimelineQuery
+		look         lookFlags
+		since, until string
+		watch        bool
+		query        api.TimelineQuery
 	)
 	cmd := &cobra.Command{
 		Use:     "timeline",
-		Short:   "show what happened on this balancer, and why",
+		Short:   "show what happened on all balancers, and why",
 		GroupID: groupLook,
 		Args:    cobra.NoArgs,
-		Long: `Show what happened on the balancer of this host, oldest first: changes of state with
-their reason and how long each phase took, members that came and went, backends that
+		Long: `Show what happened on all balancers, or on --node alone, oldest first: changes of state
+with their reason and how long each phase took, members that came and went, backends that
 went up and down, processes that were replaced or ended, and what operators ordered.
 
-It survives restarts where the balancer has a state directory (--state), and else
-begins with the control process. Each balancer tells its own part: ask both.`,
-		Example: `  tandem timeline --since 1h
-  tandem timeline --kind state,order --watch`,
+Any balancer can be asked: it asks the others. First it says who has told how much; of one
+that is dead, what it said last stands here. Times are by the clock of the balancer that
+answers, where another's is known to differ; durations are always by one clock alone. What
+happened on two nodes closer together than their clocks are known may stand in the wrong
+order.
+
+It survives restarts where the balancer has a state directory (--state), and else begins
+with its control process.`,
+		Example: `  tandem timeline --since 12h --kind state,order
+  tandem timeline --since "2026-11-22 22:00" --until "2026-11-23 06:00"
+  tandem timeline --watch --node lb2`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, k := range query.Kinds {
 				if !slices.Contains(timelineKinds, k) {
@@ -48,7 +55,10 @@ begins with the control process. Each balancer tells its own part: ask both.`,
 				}
 			}
 			var err error
-			if query.Since, err = sinceTime(since, time.Now()); err != nil {
+			if query.Since, err = momentFlag("since", since, time.Now()); err != nil {
+				return err
+			}
+			if query.Until, err = momentFlag("until", until, time.Now()); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -59,16 +69,21 @@ begins with the control process. Each balancer tells its own part: ask both.`,
 	look.add(cmd)
 	f := cmd.Flags()
 	f.StringVar(&since, "since", "", "only what is newer: 15m, 24h, or a time such as 2026-11-22T23:00:00Z")
+	f.StringVar(&until, "until", "", "only what is older, likewise")
+	f.StringVar(&query.Node, "node", "", "only this balancer's part (default all)")
 	f.StringSliceVar(&query.Kinds, "kind", nil, "only these kinds: "+strings.Join(timelineKinds, ", "))
 	f.StringVar(&query.Group, "group", "", "only this VIP group, or pool")
 	f.IntVar(&query.Limit, "last", 0, "only the newest so many (default all)")
-	f.BoolVar(&watch, "watch", false, "go on with what happens, until interrupted")
+	f.BoolVar(&watch, "watch", false, "go on with what happens, until interrupted; with --json an entry a line")
+	cmd.MarkFlagsMutuallyExclusive("until", "watch")
 	completeFlag(cmd, "kind", func(api.Status) []string { return timelineKinds })
 	completeFlag(cmd, "group", groupNames)
+	completeFlag(cmd, "node", peerNames)
 	return cmd
 }
 
-func sinceTime(s string, now time.Time) (time.Time, error) {
+// momentFlag reads a time, or how long ago it was; empty: none.
+func momentFlag(flag, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -80,23 +95,30 @@ func sinceTime(s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, usage("--since %q: want a duration such as 15m, or a time such as 2026-11-22T23:00:00Z", s)
+	return time.Time{}, usage("--%s %q: want a duration such as 15m, or a time such as 2026-11-22T23:00:00Z", flag, s)
 }
 
 // showTimeline prints what is there and, with watch, what comes, one JSON object a line.
 func showTimeline(ctx context.Context, w io.Writer, c *api.Client, q api.TimelineQuery, asJSON, watch bool) error {
+	said := "" // of who has told
+	q.After = make(map[string]uint64)
 	for {
-		entries, err := c.Timeline(ctx, q)
+		t, err := c.Timeline(ctx, q)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			return err
 		case asJSON && !watch:
-			return printJSON(w, entries)
+			return printJSON(w, t)
 		}
-		for _, e := range entries {
-			q.After, q.Limit = max(q.After, e.Seq), 0
+		if now := tellers(t); now != said && !asJSON {
+			fmt.Fprintf(w, "%s\n", now)
+			said = now
+		}
+		q.Limit = 0
+		for _, e := range t.Entries {
+			q.After[e.Node] = max(q.After[e.Node], e.Seq)
 			if !asJSON {
 				fmt.Fprintln(w, entryLine(e))
 			} else if err := json.NewEncoder(w).Encode(e); err != nil {
@@ -104,7 +126,7 @@ func showTimeline(ctx context.Context, w io.Writer, c *api.Client, q api.Timelin
 			}
 		}
 		if !watch {
-			if len(entries) == 0 {
+			if len(t.Entries) == 0 {
 				fmt.Fprintln(w, "nothing is known to have happened")
 			}
 			return nil
@@ -117,10 +139,41 @@ func showTimeline(ctx context.Context, w io.Writer, c *api.Client, q api.Timelin
 	}
 }
 
+// tellers says whose entries these are, and how old, a line for each balancer.
+func tellers(t api.Timeline) string {
+	b := new(strings.Builder)
+	for _, n := range t.Nodes {
+		b.WriteString(n.Node)
+		switch {
+		case n.Node == t.Node:
+			b.WriteString(" answers")
+		case n.Error == "":
+			fmt.Fprintf(b, " told %s just now; %s", t.Node, clockOf(n.ClockOffset, n.ClockExact))
+		case n.Age > 0:
+			fmt.Fprintf(b, " does not tell (%s): from it is what it said last, %v ago", n.Error, n.Age.Round(time.Second/10))
+		default:
+			fmt.Fprintf(b, " does not tell (%s)", n.Error)
+		}
+		if n.Cut {
+			b.WriteString("; older entries are left out")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// clockOf compares a clock with that of the balancer that answers.
+func clockOf(offset, exact time.Duration) string {
+	if offset.Abs() <= exact {
+		return fmt.Sprintf("its clock is the same, to %v", short(exact))
+	}
+	return fmt.Sprintf("its clock is %v %s (±%v)", short(offset.Abs()), either(offset > 0, "ahead", "behind"), short(exact))
+}
+
 // entryLine is one entry for people.
 func entryLine(e api.Entry) string {
 	b := new(strings.Builder)
-	fmt.Fprintf(b, "%s  %-7s  ", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Kind)
+	fmt.Fprintf(b, "%s  %s  %-7s  ", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Node, e.Kind)
 	switch e.Kind {
 	case "state":
 		fmt.Fprintf(b, "%s: %s → %s (%s), epoch %d", e.Group, e.From, e.To, strings.TrimSpace(e.Reason+" "+e.Peer), e.Epoch)
@@ -156,59 +209,4 @@ func short(d time.Duration) time.Duration {
 		return d.Round(time.Millisecond)
 	}
 	return d.Round(10 * time.Microsecond)
-}
-
-func newWhy() *cobra.Command {
-	var look lookFlags
-	cmd := &cobra.Command{
-		Use:     "why [VIP|GROUP]",
-		Short:   "tell why this balancer is, or is no longer, the active one",
-		GroupID: groupLook,
-		Args:    cobra.MaximumNArgs(1),
-		Long: `Tell the last change of a VIP on the balancer of this host as a post-mortem: what
-happened, why, how sure that is, how long each phase took, and what to look at next.
-Durations are by this node's own clock.`,
-		Example: `  tandem why
-  tandem why 192.168.42.42`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := api.NewClient(look.socket).Why(cmd.Context(), strings.Join(args, ""))
-			if err != nil {
-				return err
-			}
-			if look.json {
-				return printJSON(cmd.OutOrStdout(), s)
-			}
-			printStory(cmd.OutOrStdout(), s)
-			return nil
-		},
-	}
-	look.add(cmd)
-	cmd.ValidArgsFunction = func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return namesFromCluster(cmd, groupNames)
-	}
-	return cmd
-}
-
-func printStory(w io.Writer, s api.Story) {
-	fmt.Fprintf(w, "%s.\n%s\n", s.Headline, s.Why)
-	section := func(title string, lines []string) {
-		if len(lines) == 0 {
-			return
-		}
-		fmt.Fprintf(w, "\n%s:\n", title)
-		for _, l := range lines {
-			fmt.Fprintf(w, "  %s\n", l)
-		}
-	}
-	var events []string
-	for _, e := range s.Events {
-		events = append(events, entryLine(e))
-	}
-	section("What happened", events)
-	section("How sure that is", s.Sure)
-	section("How long it took", s.Took)
-	section("What to look at next", s.Next)
-	if !s.Complete {
-		fmt.Fprintln(w, "\nThe timeline of this node begins only shortly before: what led to it may be missing.")
-	}
 }

@@ -36,10 +36,10 @@ type Server struct {
 	Join func(ctx context.Context, seeds []string) (Done, error)
 	// Event tells every member of a user's event.
 	Event func(context.Context, Event) (Done, error)
-	// Timeline returns what happened on this node, and Why the story of the last change of a
-	// VIP or group, or an error for the operator.
-	Timeline func(TimelineQuery) []Entry
-	Why      func(of string) (Story, *Error)
+	// Timeline returns what happened, and Why the story of the last change of a VIP or group, or
+	// of a backend that gets no requests. Both may wait a moment for other balancers.
+	Timeline func(context.Context, TimelineQuery) (Timeline, error)
+	Why      func(ctx context.Context, of, node string) (Story, error)
 	// Logs returns a page of an agent's log.
 	Logs func(context.Context, LogQuery) (LogPage, error)
 	// TemplateData is what templates see now.

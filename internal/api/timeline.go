@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -51,45 +52,83 @@ type Phases struct {
 	Announce time.Duration `json:"announce,omitempty"` // → the first announcement has been sent
 }
 
-// Story is the last change of a group, told as a person would.
+// Timeline is what happened on all balancers, or on one, as another could find it out.
+type Timeline struct {
+	Node    string         `json:"node"` // that answers
+	At      time.Time      `json:"at"`
+	Nodes   []NodeTimeline `json:"nodes"`   // whose entries these are
+	Entries []Entry        `json:"entries"` // oldest first; times are by the clock of the node that answers
+}
+
+// NodeTimeline says where the entries of one balancer come from.
+type NodeTimeline struct {
+	Node    string        `json:"node"`
+	Entries int           `json:"entries"`
+	Age     time.Duration `json:"age"`             // of what it has told; 0: it was asked for this
+	Error   string        `json:"error,omitempty"` // why there is nothing newer
+	Cut     bool          `json:"cut,omitempty"`   // it has older ones that are not here
+	// ClockOffset is how much its clock is ahead, and ClockExact how far off that may be, either
+	// way; both are 0 for the node that answers, and for one that never did. Where the clocks may
+	// be the same, its entries keep their times.
+	ClockOffset time.Duration `json:"clock_offset"`
+	ClockExact  time.Duration `json:"clock_exact"`
+}
+
+// Story is the last change of a group, or why a backend gets no requests, told as a person would.
 type Story struct {
-	Headline string   `json:"headline"`
-	Events   []Entry  `json:"events"` // around it, oldest first
-	Why      string   `json:"why"`
-	Sure     []string `json:"sure"`           // what speaks for it, and what was not known
-	Took     []string `json:"took,omitempty"` // the measured phases
-	Next     []string `json:"next"`           // what to look at
-	Complete bool     `json:"complete"`       // the timeline reaches back far enough
+	Headline string         `json:"headline"`
+	Events   []Entry        `json:"events"` // around it, oldest first
+	Why      string         `json:"why"`
+	Sure     []string       `json:"sure"`           // what speaks for it, and what was not known
+	Took     []string       `json:"took,omitempty"` // the measured phases
+	Next     []string       `json:"next"`           // what to look at
+	Complete bool           `json:"complete"`       // the timeline reaches back far enough
+	Nodes    []NodeTimeline `json:"nodes"`          // who has told of it
 }
 
 // TimelineQuery says which entries are wanted. What is zero does not restrict.
 type TimelineQuery struct {
-	Since time.Time
+	Node  string    // only this balancer's
+	Since time.Time // by the clock of each balancer
+	Until time.Time // likewise; before it
 	Kinds []string
 	Group string
-	After uint64 // only entries with a higher Seq
-	Limit int    // the newest so many
+	After map[string]uint64 // of a balancer, only entries with a higher Seq
+	Limit int               // the newest so many
 }
 
 func (q TimelineQuery) values() url.Values {
-	v := url.Values{"kind": q.Kinds, "group": {q.Group}, "after": {strconv.FormatUint(q.After, 10)}, "limit": {strconv.Itoa(q.Limit)}}
-	if !q.Since.IsZero() {
-		v.Set("since", q.Since.Format(time.RFC3339Nano))
+	v := url.Values{"kind": q.Kinds, "group": {q.Group}, "node": {q.Node}, "limit": {strconv.Itoa(q.Limit)}}
+	for node, seq := range q.After {
+		v.Add("after", node+":"+strconv.FormatUint(seq, 10))
+	}
+	for name, t := range map[string]time.Time{"since": q.Since, "until": q.Until} {
+		if !t.IsZero() {
+			v.Set(name, t.Format(time.RFC3339Nano))
+		}
 	}
 	return v
 }
 
 func timelineQuery(v url.Values) (q TimelineQuery, err error) {
-	q.Kinds, q.Group = v["kind"], v.Get("group")
-	if s := v.Get("since"); s != "" {
-		if q.Since, err = time.Parse(time.RFC3339Nano, s); err != nil {
-			return q, &Error{Message: fmt.Sprintf("since %q is not a time", s), Remedy: "write it as RFC 3339: 2026-11-22T23:00:00Z"}
+	q.Kinds, q.Group, q.Node = v["kind"], v.Get("group"), v.Get("node")
+	for name, into := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if s := v.Get(name); s != "" {
+			if *into, err = time.Parse(time.RFC3339Nano, s); err != nil {
+				return q, &Error{Message: fmt.Sprintf("%s %q is not a time", name, s), Remedy: "write it as RFC 3339: 2026-11-22T23:00:00Z"}
+			}
 		}
 	}
-	if s := v.Get("after"); s != "" {
-		if q.After, err = strconv.ParseUint(s, 10, 64); err != nil {
-			return q, &Error{Message: fmt.Sprintf("after %q is not a number", s), Remedy: "take the seq of an entry"}
+	for _, s := range v["after"] {
+		node, number, _ := strings.Cut(s, ":")
+		seq, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			return q, &Error{Message: fmt.Sprintf("after %q is not a balancer and a number", s), Remedy: "write NODE:SEQ, with the seq of an entry"}
 		}
+		if q.After == nil {
+			q.After = make(map[string]uint64)
+		}
+		q.After[node] = seq
 	}
 	if s := v.Get("limit"); s != "" {
 		if q.Limit, err = strconv.Atoi(s); err != nil || q.Limit < 0 {
@@ -99,16 +138,18 @@ func timelineQuery(v url.Values) (q TimelineQuery, err error) {
 	return q, nil
 }
 
-// Timeline asks for what happened on the node, oldest first.
-func (c *Client) Timeline(ctx context.Context, q TimelineQuery) ([]Entry, error) {
-	var e []Entry
-	return e, c.get(ctx, "/v1/timeline?"+q.values().Encode(), &e)
+// Timeline asks for what happened, on all balancers unless the query names one. One that does
+// not answer costs 2 s, and is named in the answer.
+func (c *Client) Timeline(ctx context.Context, q TimelineQuery) (Timeline, error) {
+	var t Timeline
+	return t, c.get(ctx, "/v1/timeline?"+q.values().Encode(), &t)
 }
 
-// Why asks for the story of the last change of a VIP or a group, "" for any.
-func (c *Client) Why(ctx context.Context, of string) (Story, error) {
+// Why asks for the story of the last change of a VIP or a group, "" for any, in the whole
+// cluster or on one node; or why a backend, or those of a member, get no requests.
+func (c *Client) Why(ctx context.Context, of, node string) (Story, error) {
 	var s Story
-	return s, c.get(ctx, "/v1/why?"+url.Values{"of": {of}}.Encode(), &s)
+	return s, c.get(ctx, "/v1/why?"+url.Values{"of": {of}, "node": {node}}.Encode(), &s)
 }
 
 func (s *Server) timelineRoutes(mux *http.ServeMux) {
@@ -118,15 +159,11 @@ func (s *Server) timelineRoutes(mux *http.ServeMux) {
 			reply(w, http.StatusBadRequest, err)
 			return
 		}
-		reply(w, http.StatusOK, s.Timeline(q))
+		replyTo(w, r, func(ctx context.Context) (Timeline, error) { return s.Timeline(ctx, q) })
 	})
 	mux.HandleFunc("GET /v1/why", func(w http.ResponseWriter, r *http.Request) {
-		story, err := s.Why(r.URL.Query().Get("of"))
-		if err != nil {
-			reply(w, http.StatusNotFound, err)
-			return
-		}
-		reply(w, http.StatusOK, story)
+		q := r.URL.Query()
+		replyTo(w, r, func(ctx context.Context) (Story, error) { return s.Why(ctx, q.Get("of"), q.Get("node")) })
 	})
 }
 

@@ -23,6 +23,10 @@ type NodeView struct {
 	Error  string         `json:"error,omitempty"` // why there is nothing newer
 	Status *Status        `json:"status,omitempty"`
 	Newest []Entry        `json:"newest,omitempty"` // of its timeline, oldest first, at most 50
+	// ClockOffset is how much its clock is ahead of the answering node's, and ClockExact how far
+	// off that may be, either way; both 0: not known, or the answering node itself.
+	ClockOffset time.Duration `json:"clock_offset"`
+	ClockExact  time.Duration `json:"clock_exact"`
 }
 
 // StaleAfter is how long a node is believed to be in the state that it last reported.

@@ -206,6 +206,15 @@ func entries(in []timeline.Entry) []api.Entry {
 	return out
 }
 
+// entryOf is the other way.
+func entryOf(e api.Entry) timeline.Entry {
+	return timeline.Entry{
+		Seq: e.Seq, Time: e.Time, Node: e.Node, Kind: e.Kind, Group: e.Group, Name: e.Subject, From: e.From, To: e.To,
+		Reason: e.Reason, Peer: e.Peer, Detail: e.Detail, Epoch: e.Epoch, Who: e.Who,
+		Evidence: (*timeline.Evidence)(e.Evidence), Phases: (*timeline.Phases)(e.Phases),
+	}
+}
+
 func story(s timeline.Story) api.Story {
 	return api.Story{
 		Headline: s.Headline, Events: entries(s.Events), Why: s.Why, Sure: s.Sure, Took: s.Took, Next: s.Next, Complete: s.Complete,

@@ -15,7 +15,7 @@ func (p *Process) server() *api.Server {
 	return &api.Server{
 		Status: p.status, Cluster: p.lookAround, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver, Maintain: p.maintain,
 		Keys: p.keys, Join: p.join, SetBackend: p.setBackend, Event: p.event,
-		Timeline: p.queryTimeline, Why: p.why, Logs: p.logs, Who: caller,
+		Timeline: p.tellTimeline, Why: p.why, Logs: p.logs, Who: caller,
 		TemplateData: p.askTemplateData,
 		Watch:        p.programs.feed.watch,
 	}

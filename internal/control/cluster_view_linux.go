@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/timeline"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -39,17 +41,25 @@ func (p *Process) otherBalancers() []membership.Member {
 }
 
 // newest is the end of this node's timeline.
-func (p *Process) newest() []api.Entry { return p.queryTimeline(api.TimelineQuery{Limit: maxNewest}) }
+func (p *Process) newest() []api.Entry {
+	return entries(p.timeline.Query(timeline.Filter{Limit: maxNewest}))
+}
 
 // answering answers other members, once opened is closed.
 func (p *Process) answering(opened <-chan struct{}) func(membership.Member, []byte) ([]byte, error) {
 	return func(from membership.Member, question []byte) ([]byte, error) {
 		select {
 		case <-opened:
-			if string(question) != askStatus {
-				return p.answer(from, question)
+			of, isTimeline := bytes.CutPrefix(question, []byte(askTimeline))
+			switch {
+			case isTimeline && from.Meta.Role == membership.RoleBalancer:
+				return tellTimeline(p.timeline, p.start.Node, of, membership.MaxQuestion)
+			case string(question) == askStatus && from.Meta.Role == membership.RoleBalancer:
+				return p.tellStatus()
+			case isTimeline, string(question) == askStatus:
+				return nil, errors.New("only balancers are told")
 			}
-			return p.tellStatus(from)
+			return p.answer(from, question)
 		default:
 			return nil, errors.New("this balancer is only starting")
 		}
@@ -57,10 +67,7 @@ func (p *Process) answering(opened <-chan struct{}) func(membership.Member, []by
 }
 
 // tellStatus says to another balancer how this one is.
-func (p *Process) tellStatus(to membership.Member) ([]byte, error) {
-	if to.Meta.Role != membership.RoleBalancer {
-		return nil, errors.New("only balancers are told")
-	}
+func (p *Process) tellStatus() ([]byte, error) {
 	return report{Status: p.status(), Newest: p.newest()}.pack(membership.MaxQuestion)
 }
 

@@ -73,7 +73,8 @@ func emptied(pools []api.Pool) []api.Pool {
 	return out
 }
 
-func squeeze(r report) ([]byte, error) {
+// squeeze writes what balancers tell each other.
+func squeeze(r any) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	if err := json.NewEncoder(z).Encode(r); err != nil {
@@ -85,22 +86,30 @@ func squeeze(r report) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// unpack reads what the balancer called node has said of itself.
-func unpack(node string, b []byte) (report, error) {
-	var r report
+// unsqueeze reads it again.
+func unsqueeze(b []byte, into any) error {
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
-		return r, fmt.Errorf("report: %w", err)
+		return fmt.Errorf("report: %w", err)
 	}
 	text, err := io.ReadAll(io.LimitReader(z, maxReport+1))
 	switch {
 	case err != nil:
-		return r, fmt.Errorf("report: %w", err)
+		return fmt.Errorf("report: %w", err)
 	case len(text) > maxReport:
-		return r, fmt.Errorf("report: more than %d bytes", maxReport)
+		return fmt.Errorf("report: more than %d bytes", maxReport)
 	}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return report{}, fmt.Errorf("report: %w", err)
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// unpack reads what the balancer called node has said of itself.
+func unpack(node string, b []byte) (report, error) {
+	var r report
+	if err := unsqueeze(b, &r); err != nil {
+		return report{}, err
 	}
 	if r.Status.Node != node {
 		return report{}, fmt.Errorf("report: %s says that it is %q", node, r.Status.Node)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -200,30 +199,4 @@ func caller(c net.Conn) string {
 		return ""
 	}
 	return fmt.Sprintf("uid %d (process %d)", cred.Uid, cred.Pid)
-}
-
-func (p *Process) queryTimeline(q api.TimelineQuery) []api.Entry {
-	return entries(p.timeline.Query(timeline.Filter{Since: q.Since, Kinds: q.Kinds, Group: q.Group, After: q.After, Limit: q.Limit}))
-}
-
-func (p *Process) why(of string) (api.Story, *api.Error) {
-	group, known := of, of == ""
-	p.mu.Lock()
-	if p.pic.keeper != nil {
-		addr, _ := netip.ParseAddr(of)
-		for _, g := range p.pic.keeper.Groups {
-			if g.Name == of || slices.Contains(g.VIPs, addr) {
-				group, known = g.Name, true
-			}
-		}
-	}
-	p.mu.Unlock()
-	if !known {
-		return api.Story{}, &api.Error{Message: fmt.Sprintf("there is no VIP or group %q here", of), Remedy: "'tandem status' names them"}
-	}
-	s, ok := timeline.Why(p.timeline.Query(timeline.Filter{}), group)
-	if !ok {
-		return api.Story{}, &api.Error{Message: "nothing has changed since the timeline begins", Remedy: "'tandem status' shows who is active now"}
-	}
-	return story(s), nil
 }

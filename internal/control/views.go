@@ -77,7 +77,8 @@ func (v *views) stop() {
 // view is one other balancer.
 type view struct {
 	report report
-	at     time.Time     // when it came; zero: never
+	at     time.Time // when it came; zero: never
+	clock  clock
 	err    string        // why the last question brought nothing
 	asked  time.Time     // when it last was
 	done   chan struct{} // closed when the question under way has ended; nil: there is none
@@ -145,7 +146,9 @@ func (v *views) question(ctx context.Context, name string, n *view) {
 	bound, cancel := context.WithTimeout(ctx, viewTimeout)
 	defer cancel()
 	var r report
+	sent := time.Now()
 	b, err := v.ask(bound, name)
+	got := time.Now()
 	if err == nil {
 		r, err = unpack(name, b)
 	}
@@ -157,7 +160,8 @@ func (v *views) question(ctx context.Context, name string, n *view) {
 	case err != nil:
 		n.err = err.Error()
 	default:
-		n.report, n.at, n.err = r, time.Now(), ""
+		n.report, n.at, n.err = r, got, ""
+		n.clock = n.clock.better(readClock(sent, r.Status.At, got))
 	}
 	close(n.done)
 	n.done = nil
@@ -175,6 +179,7 @@ func (v *views) list(now time.Time) (out []api.NodeView) {
 			if !n.at.IsZero() {
 				s := n.report.Status
 				one.Age, one.Status, one.Newest = now.Sub(n.at), &s, n.report.Newest
+				one.ClockOffset, one.ClockExact = n.clock.offset, n.clock.exact
 			}
 		}
 		out = append(out, one)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,9 +12,9 @@ import (
 
 // entry is what 'tandem timeline --json' prints, as far as the tests look at it.
 type entry struct {
-	Seq                                        uint64
-	Kind, From, To, Reason, Peer, Who, Subject string
-	Evidence                                   struct {
+	Seq                                              uint64
+	Node, Kind, From, To, Reason, Peer, Who, Subject string
+	Evidence                                         struct {
 		Missed, Rounds int
 		Silence        time.Duration
 		Answers        map[string]int
@@ -22,17 +23,25 @@ type entry struct {
 	Phases *struct{ Detect, Decide, Claim, Announce time.Duration }
 }
 
+// timeline is the part of one balancer.
 func (s *site) timeline(host string, args ...string) []entry {
 	s.t.Helper()
-	out, err := s.tandem(host, append([]string{"timeline", "--json"}, args...)...)
+	all, err := s.timelineAt(host, append(args, "--node", host)...)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var all []entry
-	if err := json.Unmarshal([]byte(out), &all); err != nil {
-		s.t.Fatal(err)
-	}
 	return all
+}
+
+// timelineAt is what one balancer tells of all.
+func (s *site) timelineAt(host string, args ...string) ([]entry, error) {
+	out, err := s.tandem(host, append([]string{"timeline", "--json"}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	var told struct{ Entries []entry }
+	err = json.Unmarshal([]byte(out), &told)
+	return told.Entries, err
 }
 
 var stateChanged = regexp.MustCompile(`msg="?state changed"?.* from=(\S+) to=(\S+) reason="?([a-z-]+)`)
@@ -88,6 +97,16 @@ func TestTheTimelineExplainsAPowerLoss(t *testing.T) {
 		}
 	}
 	t.Logf("tandem why:\n%s", out)
+
+	// What the dead one did itself is known as well, and that it is dead.
+	out, err = s.tandem(backup, "timeline")
+	if err != nil || !strings.Contains(out, active+" does not tell (") || !strings.Contains(out, "is what it said last") {
+		t.Errorf("the timeline does not name the dead: %v\n%s", err, out)
+	}
+	all, err := s.timelineAt(backup, "--kind", "state")
+	if err != nil || !slices.ContainsFunc(all, func(e entry) bool { return e.Node == active && e.To == "active" }) {
+		t.Errorf("that %s had become active is not told: %+v, %v", active, all, err)
+	}
 }
 
 func TestTheTimelineExplainsADeadKeeperAndSurvivesIt(t *testing.T) {
@@ -110,12 +129,8 @@ func TestTheTimelineExplainsADeadKeeperAndSurvivesIt(t *testing.T) {
 	}
 	start(active)
 	s.until("the new keeper of "+active+" knows what the old one did", func() (bool, string) {
-		out, err := s.tandem(active, "timeline", "--json", "--kind", "state")
-		var all []entry
-		if err != nil || json.Unmarshal([]byte(out), &all) != nil {
-			return false, out
-		}
-		return len(all) > 0 && slices.ContainsFunc(all, func(o entry) bool { return o.Seq == before.Seq && o.To == before.To }) && all[len(all)-1].Seq > before.Seq, out
+		all, err := s.timelineAt(active, "--kind", "state", "--node", active)
+		return len(all) > 0 && slices.ContainsFunc(all, func(o entry) bool { return o.Seq == before.Seq && o.To == before.To }) && all[len(all)-1].Seq > before.Seq, fmt.Sprint(all, err)
 	})
 }
 
@@ -139,6 +154,19 @@ func TestTheTimelineExplainsAHandoverAndNamesWhoAskedForIt(t *testing.T) {
 	}
 	if gave != 1 {
 		t.Errorf("the giver tells its part %d times, want once", gave)
+	}
+	// Either tells the whole of it.
+	for _, lb := range []string{"lb1", "lb2"} {
+		out, err := s.tandem(lb, "why")
+		if err != nil || !strings.Contains(out, other(active)+" became active") || !strings.Contains(out, "asked on "+active+" for: handover") {
+			t.Errorf("why on %s: %v\n%s", lb, err, out)
+		}
+		all, err := s.timelineAt(lb, "--kind", "state")
+		gave := slices.IndexFunc(all, func(e entry) bool { return e.Node == active && e.From == "active" })
+		took := slices.IndexFunc(all, func(e entry) bool { return e.Node != active && e.To == "active" })
+		if err != nil || gave < 0 || took < gave {
+			t.Errorf("the timeline on %s has the giver's part at %d and the taker's at %d: %v\n%+v", lb, gave, took, err, all)
+		}
 	}
 	orders := s.timeline(active, "--kind", "order")
 	if len(orders) != 2 || orders[0].To != "asked" || orders[1].To != "done" || !strings.HasPrefix(orders[0].Who, "uid ") || orders[0].Subject != "handover" {

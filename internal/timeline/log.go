@@ -173,12 +173,13 @@ type Filter struct {
 	Kinds        []string
 	Group        string
 	After        uint64 // only entries with a higher Seq
+	Before       uint64 // only entries with a lower one
 	Limit        int    // the newest so many
 }
 
 // Match says whether an entry is wanted, Limit left aside.
 func (f Filter) Match(e Entry) bool {
-	return e.Seq > f.After && (f.Since.IsZero() || !e.Time.Before(f.Since)) && (f.Until.IsZero() || e.Time.Before(f.Until)) &&
+	return e.Seq > f.After && (f.Before == 0 || e.Seq < f.Before) && (f.Since.IsZero() || !e.Time.Before(f.Since)) && (f.Until.IsZero() || e.Time.Before(f.Until)) &&
 		(len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) && (f.Group == "" || e.Group == f.Group)
 }
 

@@ -17,7 +17,7 @@ var reasons = map[string]reason{
 	},
 	"yielded": {
 		because: "PEER asked to be relieved, or came back without the VIP.",
-		next:    []string{"'tandem why' on PEER says why it yielded", "'tandem status' on PEER shows whether its proxy was restarted"},
+		next:    []string{"'tandem why --node PEER' says why it yielded", "'tandem status --node PEER' shows whether its proxy was restarted"},
 	},
 	"conflict-lost": {
 		because: "PEER was active as well, with the better claim; this node stepped back at once, and drains what it has left.",
@@ -31,7 +31,7 @@ var reasons = map[string]reason{
 	"preempted": {because: "PEER would clearly serve better, and preempt is on."},
 	"fitter": {
 		because: "PEER sees clearly more of the backends up than this node, and did so for a while.",
-		next:    []string{"'tandem backends' on this node shows what it does not reach", "look at the network between this node and the backends"},
+		next:    []string{"'tandem backends' shows which balancer sees what up", "look at the network between this node and the backends"},
 	},
 	"foreign-owner": {
 		because: "A host that is no balancer answers for the VIP.",
@@ -64,6 +64,6 @@ var reasons = map[string]reason{
 	},
 	"resumed": {
 		because: "A handover was begun and PEER did not take over, so this node went on.",
-		next:    []string{"'tandem timeline' on PEER shows what kept it from taking over"},
+		next:    []string{"'tandem timeline --node PEER' shows what kept it from taking over"},
 	},
 }

@@ -24,50 +24,64 @@ const (
 	most   = 12               // events told
 )
 
-// Why tells the last change of a group ("" for any) that put this node where it is: the last
-// claim or loss, and not the return to backup that follows a drain. ok is false when there
-// is none.
-func Why(entries []Entry, group string) (s Story, ok bool) {
-	at := -1
-	for i, e := range slices.Backward(entries) {
-		if e.Kind != KindState || group != "" && e.Group != group {
-			continue
-		}
-		if at < 0 {
-			at = i
-		}
-		if e.From == "active" || e.To == "active" || e.To == "fault" {
-			at = i
-			break
-		}
-		if at-i > maxKept {
-			break
-		}
-	}
+// Why tells the change of a group ("" for any) that put it where it is, out of the merged
+// entries of all nodes: the last time that somebody became active or gave it up. With a node
+// it is that node's own last claim, loss or fault. It is never the return to backup that
+// follows a drain, unless there is nothing else. ok is false when there is no change at all.
+func Why(entries []Entry, group, node string) (s Story, ok bool) {
+	at := lastChange(entries, group, node)
 	if at < 0 {
 		return Story{}, false
 	}
 	e := entries[at]
-	s = Story{
-		Headline: headline(e), Why: Because(e), Next: next(e), Took: took(e),
-		Complete: entries[0].Time.Before(e.Time.Add(-before)) || entries[0].Seq == 1,
-	}
+	s = Story{Headline: headline(e), Why: Because(e), Next: next(e), Took: took(e), Complete: complete(entries, e)}
+	is := 0 // where e stands among the events
 	for i, o := range entries {
 		since := o.Time.Sub(e.Time)
 		switch {
 		case i == at:
+			is = len(s.Events)
 		case since < -before || since > after || o.Kind == KindState && o.Group != e.Group:
 			continue
 		}
 		s.Events = append(s.Events, o)
 	}
+	s.Sure = sure(e, s.Events)
 	if over := len(s.Events) - most; over > 0 {
-		i := slices.IndexFunc(s.Events, func(o Entry) bool { return o.Seq == e.Seq })
-		from := min(max(0, i-most+4), over)
+		from := min(max(0, is-most+4), over)
 		s.Events = s.Events[from : from+most]
 	}
-	s.Sure = sure(e, s.Events)
 	return s, true
+}
+
+// lastChange is where the change to be told stands, -1 if there is none.
+func lastChange(entries []Entry, group, node string) int {
+	fault, any := -1, -1
+	for i, e := range slices.Backward(entries) {
+		if e.Kind != KindState || group != "" && e.Group != group || node != "" && e.Node != node {
+			continue
+		}
+		if e.From == "active" || e.To == "active" || node != "" && e.To == "fault" {
+			return i
+		}
+		if e.To == "fault" && fault < 0 {
+			fault = i
+		}
+		if any < 0 {
+			any = i
+		}
+	}
+	if fault >= 0 {
+		return fault
+	}
+	return any
+}
+
+// complete says whether the entries of the node of e reach back far enough to tell what led
+// to it.
+func complete(entries []Entry, e Entry) bool {
+	first := entries[slices.IndexFunc(entries, func(o Entry) bool { return o.Node == e.Node })]
+	return first.Seq == 1 || first.Time.Before(e.Time.Add(-before))
 }
 
 func headline(e Entry) string {
@@ -170,11 +184,11 @@ func sure(e Entry, around []Entry) []string {
 	}
 	out = append(out, ev.Signals...)
 	for _, o := range around {
-		if o.Kind == KindMember && o.Name == e.Peer && (o.To == "failed" || o.To == "left") && e.Peer != "" {
+		if o.Kind == KindMember && o.Node == e.Node && o.Name == e.Peer && (o.To == "failed" || o.To == "left") && e.Peer != "" {
 			out = append(out, fmt.Sprintf("gossip reported %s as %s %v %s", o.Name, o.To, round(max(o.Time.Sub(e.Time), e.Time.Sub(o.Time))), either(o.Time.After(e.Time), "later", "before")))
 		}
-		if o.Kind == KindOrder && !o.Time.After(e.Time.Add(time.Second)) {
-			out = append(out, fmt.Sprintf("%s asked for: %s", o.Who, o.Name))
+		if o.Kind == KindOrder && o.To == "asked" && !o.Time.After(e.Time.Add(time.Second)) {
+			out = append(out, fmt.Sprintf("%s asked on %s for: %s", o.Who, o.Node, o.Name))
 		}
 	}
 	if ev.PeerFitness >= 0 {

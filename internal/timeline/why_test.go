@@ -13,7 +13,7 @@ func TestWhyTellsAPowerLossFromItsEvidence(t *testing.T) {
 	took := entryAt(0)
 	took.Seq, took.Evidence.Answers = 2, nil
 	failed := Entry{Seq: 3, Time: noon.Add(1200 * time.Millisecond), Node: "lb2", Kind: KindMember, Name: "lb1", To: "failed"}
-	s, ok := Why([]Entry{old, took, failed}, "default")
+	s, ok := Why([]Entry{old, took, failed}, "default", "")
 	if !ok {
 		t.Fatal("nothing is told")
 	}
@@ -35,21 +35,21 @@ func TestWhyTellsAPowerLossFromItsEvidence(t *testing.T) {
 
 func TestWhyTellsTheLossAndNotTheReturnToBackup(t *testing.T) {
 	entries := []Entry{
-		{Seq: 5, Time: noon, Node: "lb1", Kind: KindOrder, Name: "handover to lb2", Who: "uid 0"},
+		{Seq: 5, Time: noon, Node: "lb1", Kind: KindOrder, Name: "handover to lb2", To: "asked", Who: "uid 0"},
 		{Seq: 6, Time: noon, Node: "lb1", Kind: KindState, Group: "default", From: "active", To: "draining", Reason: "handover", Peer: "lb2", Evidence: &Evidence{PeerFitness: -1}},
 		{Seq: 7, Time: noon.Add(time.Minute), Node: "lb1", Kind: KindState, Group: "default", From: "draining", To: "backup", Reason: "handover"},
 	}
-	s, ok := Why(entries, "")
+	s, ok := Why(entries, "", "")
 	if !ok || !strings.Contains(s.Headline, "gave up being active") || s.Why != "The VIP was handed over, as planned." || s.Complete {
 		t.Errorf("%+v, %v", s, ok)
 	}
-	if !strings.Contains(strings.Join(s.Sure, "\n"), "uid 0 asked for: handover to lb2") {
+	if !strings.Contains(strings.Join(s.Sure, "\n"), "uid 0 asked on lb1 for: handover to lb2") {
 		t.Errorf("the operator is not named: %q", s.Sure)
 	}
-	if _, ok := Why(entries, "other"); ok {
+	if _, ok := Why(entries, "other", ""); ok {
 		t.Error("a group without a change has a story")
 	}
-	if _, ok := Why(nil, ""); ok {
+	if _, ok := Why(nil, "", ""); ok {
 		t.Error("an empty timeline has a story")
 	}
 }
