@@ -13,8 +13,10 @@ type Backend struct {
 	addr netip.AddrPort
 	pool *Pool
 
-	weight  atomic.Int32
+	given   atomic.Int32 // the weight given to Pool.Set
+	weight  atomic.Int32 // what policies go by: less while it starts slowly
 	drain   atomic.Bool
+	backup  atomic.Bool
 	retired atomic.Bool // left out of the set: keep no connection to it
 	status  atomic.Pointer[status]
 
@@ -80,8 +82,10 @@ func newBackend(p *Pool, c BackendConfig, slots int, now time.Time) *Backend {
 }
 
 func (b *Backend) configure(c BackendConfig) {
+	b.given.Store(int32(c.Weight))
 	b.weight.Store(int32(c.Weight))
 	b.drain.Store(c.Drain)
+	b.backup.Store(c.Backup)
 }
 
 // ID returns the ID given to Pool.Set.
@@ -90,8 +94,8 @@ func (b *Backend) ID() string { return b.id }
 // Addr returns the address given to Pool.Set.
 func (b *Backend) Addr() netip.AddrPort { return b.addr }
 
-// Weight returns its current share, 1 to MaxWeight.
-func (b *Backend) Weight() int { return int(b.weight.Load()) }
+// Weight returns its share, 1 to MaxWeight, as it was given.
+func (b *Backend) Weight() int { return int(b.given.Load()) }
 
 // State returns its current state.
 func (b *Backend) State() State {
@@ -126,7 +130,7 @@ func (b *Backend) failed(err error) {
 func (b *Backend) snapshot() BackendSnapshot {
 	st := b.status.Load()
 	s := BackendSnapshot{
-		ID: b.id, Addr: b.addr, Weight: b.Weight(), State: b.State(),
+		ID: b.id, Addr: b.addr, Weight: b.Weight(), Share: int(b.weight.Load()), Backup: b.backup.Load(), State: b.State(),
 		Since: st.since, Reason: st.reason, CheckedAt: st.checked, CheckTook: st.took,
 	}
 	if t := b.trouble.Load(); t != nil {

@@ -147,14 +147,20 @@ func (b *Backend) keepChecking(ctx context.Context) {
 	var h health
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var growing <-chan time.Time
 	for first := true; ; {
 		view := b.pool.view.Load()
 		cfg := view.cfg.Check
 		cfg.tls = view.tls.check(b.addr.Addr(), cfg.Kind)
 		h.rise, h.fall = cfg.Rise, cfg.Fall
+		if growing == nil {
+			growing = b.grow(time.Now())
+		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-growing:
+			growing = nil
 		case err := <-b.suspect:
 			b.learn(&h, err, 0)
 			timer.Reset(recheckGap)
@@ -250,6 +256,7 @@ func (b *Backend) learn(h *health, err error, took time.Duration) {
 	}
 	b.status.Store(&st)
 	if turned {
+		b.reweigh(st.since)
 		b.pool.turned(b, &st, old.since, err)
 	}
 }

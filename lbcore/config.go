@@ -130,6 +130,8 @@ type BackendConfig struct {
 	Addr netip.AddrPort
 	// Weight is its share of the requests, 1 to MaxWeight. 0 means DefaultWeight.
 	Weight int
+	// Backup has it given requests only while no other of the pool is up.
+	Backup bool
 	// Drain lets requests in flight end and gives it no new ones.
 	Drain bool
 }

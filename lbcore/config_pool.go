@@ -18,6 +18,13 @@ type PoolConfig struct {
 	Hash     HashConfig // of the policy "hash"
 	Check    CheckConfig
 	Timeouts PoolTimeouts
+	// SlowStart is how long the weight of a backend that came up grows evenly, from 1, up
+	// to 1 h. 0 means not at all. The policy "hash" does not heed it.
+	SlowStart time.Duration
+	// PanicThreshold is the share in percent, up to 100, of backends that must be up:
+	// while it is fewer, all are given requests, whatever their checks say. 0 means that
+	// only those that are up ever are.
+	PanicThreshold int
 	// Retries bounds how often one request is sent again, 0 to 10.
 	// nil means DefaultRetries.
 	Retries *int
@@ -76,6 +83,12 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 	}
 	if c.MaxIdle < 1 || c.MaxIdle > 10_000 {
 		bad("maxidle %d: want 1 to 10000", c.MaxIdle)
+	}
+	if c.SlowStart < 0 || c.SlowStart > time.Hour {
+		bad("slow start of %v: want 0 to 1h", c.SlowStart)
+	}
+	if c.PanicThreshold < 0 || c.PanicThreshold > 100 {
+		bad("panic threshold of %d percent: want 0 to 100", c.PanicThreshold)
 	}
 	if c.SendProxy < 0 || c.SendProxy > 2 {
 		bad("PROXY protocol of version %d: want 1 or 2, or 0 for none", c.SendProxy)

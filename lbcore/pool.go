@@ -41,9 +41,9 @@ type poolView struct {
 	cfg      *PoolConfig
 	policies []Policy
 	tls      *tlsClient // nil: plain
-	avail    []*Backend
-	many     bool       // more than manyBackends, available or not
-	slots    []poolSlot // the pool's: what they count is not
+	tiers
+	many  bool       // more than manyBackends, available or not
+	slots []poolSlot // the pool's: what they count is not
 }
 
 // poolSlot is a loop's own part of a pool.
@@ -118,6 +118,7 @@ func (p *Pool) replace(set []BackendConfig) {
 			p.proxy.startChecker(b)
 		} else {
 			b.configure(c)
+			b.reweigh(time.Now())
 			delete(old, c.ID)
 		}
 		next = append(next, b)
@@ -135,10 +136,9 @@ func (p *Pool) replace(set []BackendConfig) {
 // before the pool is shared.
 func (p *Pool) publish() {
 	v := &poolView{cfg: p.cfg, policies: p.policies, tls: p.tls, slots: p.slots, many: len(p.backends) > manyBackends}
-	for _, b := range p.backends {
-		if b.available() {
-			v.avail = append(v.avail, b)
-		}
+	v.tiers = tiersOf(p.backends, p.cfg.PanicThreshold)
+	if old := p.view.Load(); old != nil {
+		p.tell(old.tiers, v.tiers)
 	}
 	if p.cfg.Policy == "hash" {
 		v.policies = withTable(v.policies, newMaglev(v.avail))
@@ -281,7 +281,8 @@ func contains(list []*Backend, b *Backend) bool {
 func (p *Pool) snapshot() PoolSnapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := PoolSnapshot{Name: p.name, Policy: p.cfg.Policy, Up: len(p.view.Load().avail)}
+	v := p.view.Load()
+	s := PoolSnapshot{Name: p.name, Policy: p.cfg.Policy, Up: len(v.avail), OnBackup: v.spare, Panic: v.panics}
 	for _, b := range p.backends {
 		s.Backends = append(s.Backends, b.snapshot())
 	}

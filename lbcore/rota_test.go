@@ -137,7 +137,7 @@ func TestOfManyAnotherOneThanThoseTriedIsPicked(t *testing.T) {
 			b.weight.Store(MaxWeight)
 		}
 	}
-	v := &poolView{avail: list, policies: []Policy{newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)}}
+	v := &poolView{tiers: tiers{avail: list}, policies: []Policy{newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)}}
 	tried := []*Backend{list[7]}
 	for range 1000 {
 		if b := v.pick(0, 0, tried, nil); b == nil || b == list[7] {

@@ -33,6 +33,8 @@ type PoolSnapshot struct {
 	Name     string
 	Policy   string
 	Up       int               // backends that are given requests
+	OnBackup bool              // these are the backups
+	Panic    bool              // these are all, since fewer than PanicThreshold are up
 	Backends []BackendSnapshot // in the order of Pool.Set
 	Counters PoolCounters
 }
@@ -41,7 +43,9 @@ type PoolSnapshot struct {
 type BackendSnapshot struct {
 	ID     string
 	Addr   netip.AddrPort
-	Weight int
+	Weight int  // as given
+	Share  int  // the weight that holds now: less while it starts slowly
+	Backup bool // given requests only while no other is up
 	State  State
 	Since  time.Time // of State
 	// Reason of the last check or failed connection; "" after a good one.

@@ -230,10 +230,10 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 }
 
 func printPool(w io.Writer, p api.Pool, now time.Time) error {
-	fmt.Fprintf(w, "\npool %s (%s)\n", p.Name, p.Policy)
+	fmt.Fprintf(w, "\npool %s (%s)%s\n", p.Name, p.Policy, exceptional(p))
 	t := newTable(w, "BACKEND", "ADDRESS", "STATE", "SINCE", "WEIGHT", "REQUESTS", "NOW", "ERRORS", "LAST CHECK")
 	for _, b := range p.Backends {
-		t.row(b.ID, b.Addr.String(), b.State, ago(now, b.Since), fmt.Sprint(b.Weight), fmt.Sprint(b.Requests),
+		t.row(b.ID, b.Addr.String(), b.State+either(b.Backup, ", backup", ""), ago(now, b.Since), weight(b), fmt.Sprint(b.Requests),
 			fmt.Sprint(b.Current), fmt.Sprint(b.Errors), b.Reason)
 	}
 	if err := t.flush(); err != nil {
@@ -245,6 +245,25 @@ func printPool(w io.Writer, p api.Pool, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// exceptional says what is out of the ordinary with who is given requests.
+func exceptional(p api.Pool) string {
+	switch {
+	case p.Panic:
+		return ": too few are up, so all are given requests"
+	case p.OnBackup:
+		return ": only backups are up"
+	}
+	return ""
+}
+
+// weight is a backend's weight, and what holds of it while it starts slowly.
+func weight(b api.Backend) string {
+	if b.Share > 0 && b.Share != b.Weight {
+		return fmt.Sprintf("%d of %d", b.Share, b.Weight)
+	}
+	return fmt.Sprint(b.Weight)
 }
 
 // byHand says who set what of a backend.

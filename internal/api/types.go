@@ -197,6 +197,8 @@ type TLS struct {
 type Pool struct {
 	Name     string    `json:"name"`
 	Policy   string    `json:"policy"`
+	OnBackup bool      `json:"on_backup,omitempty"` // only backups are up, and given requests
+	Panic    bool      `json:"panic,omitempty"`     // too few are up: all are given requests
 	Backends []Backend `json:"backends"`
 
 	// What follows counts backends that are gone, too.
@@ -218,7 +220,9 @@ type Backend struct {
 	Since    time.Time      `json:"since"`
 	Reason   string         `json:"reason"`
 	Weight   int            `json:"weight"`
-	Current  int64          `json:"current"` // requests under way
+	Share    int            `json:"share,omitempty"`  // the weight that holds now, where it is less: it starts slowly
+	Backup   bool           `json:"backup,omitempty"` // given requests only while no other is up
+	Current  int64          `json:"current"`          // requests under way
 	Requests uint64         `json:"requests"`
 	Errors   uint64         `json:"errors"`
 

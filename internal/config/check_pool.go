@@ -19,14 +19,12 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 	p.TLS = c.poolTLS(name, &raw.TLS)
 	seen := map[netip.AddrPort]place{}
 	for _, t := range raw.Backends.V {
-		ap, err := netip.ParseAddrPort(t.V)
-		if err != nil || ap.Port() == 0 || ap.Addr().IsUnspecified() || ap.Addr().IsMulticast() || ap.Addr().Is4In6() {
-			c.add(t.At, fmt.Sprintf("%q is not a backend's address and port", t.V), backendRemedy(t.V))
-			continue
+		if b, ok := c.backend(t); ok {
+			once(c, seen, b.Addr, t.At, "the backend "+b.Addr.String())
+			p.Backends = append(p.Backends, b)
 		}
-		once(c, seen, ap, t.At, "the backend "+t.V)
-		p.Backends = append(p.Backends, ap)
 	}
+	p.BackupTags, p.SlowStart, p.PanicThreshold = c.tags(raw.BackupTags), raw.SlowStart.V, raw.PanicThreshold.V
 	p.MinBackends, p.MinAfter = raw.MinBackends.V, raw.MinAfter.V
 	p.Allow, p.SpeakFor = c.networks(raw.Allow), c.networks(raw.SpeakFor)
 	p.AllowTags = c.tags(raw.AllowTags)
@@ -154,7 +152,7 @@ func (c *checker) circles(raw *rawConfig, cfg *Config) {
 	}
 	for _, p := range raw.Pool {
 		for _, t := range p.Backends.V {
-			if ap, err := netip.ParseAddrPort(t.V); err == nil && own[ap] {
+			if ap, err := netip.ParseAddrPort(firstWord(t.V)); err == nil && own[ap] {
 				c.add(t.At, fmt.Sprintf("%s is a frontend of these balancers: requests would run in circles", ap), "give the app's own address")
 			}
 		}

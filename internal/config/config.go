@@ -100,17 +100,20 @@ type Pool struct {
 	Policy         string // "roundrobin", "leastconn", "random" or "hash"
 	Hash           Hash   // what the policy "hash" goes by
 	Check          Check
-	Backends       []netip.AddrPort // static ones; those announced by gossip stand beside them
-	ConnectTimeout time.Duration    // for a connection to a backend
-	ServerTimeout  time.Duration    // a backend that sends nothing while its answer is awaited
-	IdleTimeout    time.Duration    // an unused connection to a backend is kept so long
-	MaxIdle        int              // how many of them, for each event loop and backend
-	Retries        int              // on other backends, of what was provably not received
-	Allow          []netip.Prefix   // networks in which agents may announce backends; nil: all
-	AllowTags      [][2]string      // key and value of each tag that an agent must bear; nil: none
-	SendProxy      int              // version of the PROXY header that begins each connection to a backend; 0: none does
-	TLS            *PoolTLS         // nil: backends speak plain text
-	SpeakFor       []netip.Prefix   // networks in which an agent may announce a backend at an address not its own; nil: none
+	Backends       []Backend      // static ones; those announced by gossip stand beside them
+	BackupTags     [][2]string    // key and value of each tag whose bearers are backups; nil: no agent's app is
+	SlowStart      time.Duration  // how long the weight of a backend that came up grows; 0: not at all
+	PanicThreshold int            // percent of backends below which all are given requests; 0: never
+	ConnectTimeout time.Duration  // for a connection to a backend
+	ServerTimeout  time.Duration  // a backend that sends nothing while its answer is awaited
+	IdleTimeout    time.Duration  // an unused connection to a backend is kept so long
+	MaxIdle        int            // how many of them, for each event loop and backend
+	Retries        int            // on other backends, of what was provably not received
+	Allow          []netip.Prefix // networks in which agents may announce backends; nil: all
+	AllowTags      [][2]string    // key and value of each tag that an agent must bear; nil: none
+	SendProxy      int            // version of the PROXY header that begins each connection to a backend; 0: none does
+	TLS            *PoolTLS       // nil: backends speak plain text
+	SpeakFor       []netip.Prefix // networks in which an agent may announce a backend at an address not its own; nil: none
 
 	MinBackends int           // how many should be up; 0: nobody asks
 	MinAfter    time.Duration // how long there must be fewer before that is an event

@@ -103,6 +103,9 @@ type rawPool struct {
 	Allow          list     `toml:"allow" max:"100"`
 	AllowTags      list     `toml:"allow_tags" max:"16"`
 	SpeakFor       list     `toml:"speak_for" max:"100"`
+	BackupTags     list     `toml:"backup_tags" max:"16"`
+	SlowStart      span     `toml:"slowstart" default:"0s" min:"0s" max:"1h"`
+	PanicThreshold number   `toml:"panic_threshold" default:"0" min:"0" max:"100"`
 	MinBackends    number   `toml:"min_backends" default:"0" min:"0" max:"1000"`
 	MinAfter       span     `toml:"min_backends_after" default:"5s" min:"1s" max:"10m"`
 	Check          rawCheck `toml:"check"`

@@ -40,8 +40,8 @@ func poolLists(static []ipc.StaticPool, members []membership.Member, up func(id 
 	out := new(ipc.Pools)
 	for _, s := range static {
 		p := ipc.PoolBackends{Name: s.Name, Backends: []ipc.Backend{}}
-		for _, addr := range s.Backends {
-			p.Backends = append(p.Backends, ipc.Backend{ID: staticPrefix + addr.String(), Addr: addr, Weight: membership.DefaultWeight})
+		for _, b := range s.Backends {
+			p.Backends = append(p.Backends, ipc.Backend{ID: staticPrefix + b.Addr.String(), Addr: b.Addr, Weight: b.Weight, Backup: b.Backup})
 		}
 		out.Pools = append(out.Pools, p)
 	}
@@ -93,7 +93,8 @@ func candidates(static []ipc.StaticPool, members []membership.Member) (all []can
 			}
 			switch {
 			case reason == "":
-				all = append(all, candidate{i, ipc.Backend{ID: id, Addr: app.Addr, Weight: app.Weight, Drain: app.Drain}, m.Since, failed})
+				backup := len(static[i].BackupTags) > 0 && lacks(m, static[i].BackupTags) == ""
+				all = append(all, candidate{i, ipc.Backend{ID: id, Addr: app.Addr, Weight: app.Weight, Drain: app.Drain, Backup: backup}, m.Since, failed})
 			case !failed:
 				refused = append(refused, refusal{id, app.Pool, reason})
 			}
@@ -138,7 +139,7 @@ func inherit(lists *ipc.Pools, reported []ipc.PoolState, members []membership.Me
 			}
 			for _, b := range r.Backends {
 				if b.State == "up" && !known[b.ID] && !known[membership.AppMember(b.ID)] && !strings.HasPrefix(b.ID, staticPrefix) {
-					pool.Backends = append(pool.Backends, ipc.Backend{ID: b.ID, Addr: b.Addr, Weight: b.Weight})
+					pool.Backends = append(pool.Backends, ipc.Backend{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Backup: b.Backup})
 				}
 			}
 		}
@@ -155,9 +156,17 @@ func refuse(pool ipc.StaticPool, m membership.Member, addr netip.Addr) string {
 	case addr != m.Addr && !within(pool.SpeakFor, addr):
 		return "it announces an address that is not its own and in none of the pool's speak_for networks"
 	}
-	for _, tag := range pool.AllowTags {
+	if tag := lacks(m, pool.AllowTags); tag != "" {
+		return "it does not bear the tag " + tag
+	}
+	return ""
+}
+
+// lacks returns the first of tags that m does not bear; empty: it bears all.
+func lacks(m membership.Member, tags [][2]string) string {
+	for _, tag := range tags {
 		if value, ok := m.Meta.Tags[tag[0]]; !ok || value != tag[1] {
-			return "it does not bear the tag " + tag[0] + "=" + tag[1]
+			return tag[0] + "=" + tag[1]
 		}
 	}
 	return ""

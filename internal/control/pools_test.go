@@ -36,7 +36,7 @@ func in(s membership.State) func(*membership.Member) {
 func TestAPoolsListIsItsStaticBackendsAndItsMembers(t *testing.T) {
 	static := []ipc.StaticPool{
 		{Name: "api", Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
-		{Name: "web", Backends: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.9:80")}},
+		{Name: "web", Backends: []ipc.StaticBackend{{Addr: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 100}}},
 	}
 	members := []membership.Member{
 		agent("a1", "web", "10.0.0.1:3000"),
@@ -116,6 +116,32 @@ func TestAnAgentSpeaksForItselfAloneUnlessToldOtherwise(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, refused); diff != "" {
 		t.Errorf("refused (-want +got):\n%s", diff)
+	}
+}
+
+func TestBackupsAreNamedOrBearTheirTags(t *testing.T) {
+	tagged := func(tags map[string]string) func(*membership.Member) {
+		return func(m *membership.Member) { m.Meta.Tags = tags }
+	}
+	lists, _ := poolLists([]ipc.StaticPool{{
+		Name: "web", BackupTags: [][2]string{{"role", "spare"}, {"zone", "b"}},
+		Backends: []ipc.StaticBackend{
+			{Addr: netip.MustParseAddrPort("10.0.0.8:80"), Weight: 50},
+			{Addr: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 100, Backup: true},
+		},
+	}}, []membership.Member{
+		agent("a", "web", "10.0.0.1:3000", tagged(map[string]string{"role": "spare", "zone": "b"})),
+		agent("b", "web", "10.0.0.2:3000", tagged(map[string]string{"role": "spare"})),
+	}, nobody, time.Now())
+	got := map[string]ipc.Backend{}
+	for _, b := range lists.Pools[0].Backends {
+		got[b.ID] = b
+	}
+	if s := got["static 10.0.0.8:80"]; s.Weight != 50 || s.Backup {
+		t.Errorf("%+v", s)
+	}
+	if !got["static 10.0.0.9:80"].Backup || !got["a"].Backup || got["b"].Backup {
+		t.Errorf("backups are wrong: %+v", got)
 	}
 }
 

@@ -32,7 +32,7 @@ func TestATemplateSeesWhoIsInThePoolsAndNoCounters(t *testing.T) {
 		members: []membership.Member{web, gone}, proxy: proxyWith(up),
 		keeper: &ipc.KeeperState{Groups: []ipc.GroupState{{State: "active", VIPs: []netip.Addr{netip.MustParseAddr("10.0.0.42")}}}},
 	}
-	lists, _ := poolLists([]ipc.StaticPool{{Name: "web", Backends: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.9:80")}}}, pic.members, func(string) bool { return true }, time.Now())
+	lists, _ := poolLists([]ipc.StaticPool{{Name: "web", Backends: []ipc.StaticBackend{{Addr: netip.MustParseAddrPort("10.0.0.9:80"), Weight: 100}}}}, pic.members, func(string) bool { return true }, time.Now())
 	got := templateData("lb1", pic, lists)
 	want := render.Data{
 		Node: "lb1", Active: true, VIPs: []netip.Addr{netip.MustParseAddr("10.0.0.42")},

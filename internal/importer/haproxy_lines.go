@@ -240,7 +240,7 @@ func (p *proxy) server(d directive) (became, note string) {
 		return Left, "a backend is an IP address and a port here: a host name would mean something else from time to time"
 	}
 	became = Taken
-	proto := "none"
+	proto, words := "none", ""
 	for i := 3; i < len(w); i++ {
 		next := ""
 		if i+1 < len(w) {
@@ -249,7 +249,9 @@ func (p *proxy) server(d directive) (became, note string) {
 		switch w[i] {
 		case "send-proxy", "send-proxy-v2":
 			proto = map[string]string{"send-proxy": "v1", "send-proxy-v2": "v2"}[w[i]]
-		case "backup", "disabled", "ssl":
+		case "backup":
+			words += " backup"
+		case "disabled", "ssl":
 			return Left, w[i] + ": there is nothing like it, and without it the server would get what it should not"
 		case "inter", "fastinter", "downinter":
 			if t, ok := span(next); ok && w[i] == "inter" {
@@ -262,8 +264,9 @@ func (p *proxy) server(d directive) (became, note string) {
 			}
 			i++
 		case "weight":
+			words += " weight=" + next
 			if next != "1" && next != "100" {
-				became, note = Changed, "its weight is set while the balancer runs: tandem weight "+addr.String()+" N"
+				became, note = Changed, "who has no weight has 100 here, and 1 there"
 			}
 			i++
 		case "check":
@@ -281,17 +284,17 @@ func (p *proxy) server(d directive) (became, note string) {
 		return Left, "the servers of a pool are all sent a PROXY header, or none is"
 	}
 	p.proto = proto
-	addBackend(p.pool, addr, d.place)
+	addBackend(p.pool, addr, words, d.place)
 	return became, note
 }
 
-// addBackend adds a static backend.
-func addBackend(pool *block, addr netip.AddrPort, from place) {
-	value := quote(addr.String())
+// addBackend adds a static backend with what is said of it behind its address.
+func addBackend(pool *block, addr netip.AddrPort, words string, from place) {
+	value := quote(addr.String() + words)
 	for i := range pool.lines {
 		l := &pool.lines[i]
 		if l.key == "backends" {
-			if !strings.Contains(l.value, value) {
+			if !strings.Contains(l.value, `"`+addr.String()+`"`) && !strings.Contains(l.value, `"`+addr.String()+` `) {
 				l.value = strings.TrimSuffix(l.value, "]") + ", " + value + "]"
 			}
 			return

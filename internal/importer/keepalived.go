@@ -354,7 +354,13 @@ func (b *builder) realServer(s *statement, pool *block) {
 		b.leave(s, "a backend is an address and a port")
 		return
 	}
-	addBackend(pool, netip.AddrPortFrom(addr, uint16(port)), s.place)
+	words := ""
+	for _, c := range s.body {
+		if c.words[0] == "weight" {
+			words = " weight=" + c.arg(1)
+		}
+	}
+	addBackend(pool, netip.AddrPortFrom(addr, uint16(port)), words, s.place)
 	b.took(s.place, Taken, "backend")
 	for _, c := range s.body {
 		switch {
@@ -364,7 +370,7 @@ func (b *builder) realServer(s *statement, pool *block) {
 				b.leave(x, "checks of a pool are the same for all backends")
 			}
 		case c.words[0] == "weight":
-			b.took(c.place, Changed, "its weight is set while the balancer runs: tandem weight")
+			b.took(c.place, Changed, "who has no weight has 100 here, and 1 there")
 		case c.words[0] == "HTTP_GET":
 			b.httpGet(c, pool)
 		default:

@@ -125,12 +125,13 @@ type ControlStart struct {
 
 // StaticPool is what the configuration says of a pool's membership.
 type StaticPool struct {
-	Name     string           `json:"name"`
-	Backends []netip.AddrPort `json:"backends,omitempty"`
-	Allow    []netip.Prefix   `json:"allow,omitempty"` // networks that may register; none: any
+	Name     string          `json:"name"`
+	Backends []StaticBackend `json:"backends,omitempty"`
+	Allow    []netip.Prefix  `json:"allow,omitempty"` // networks that may register; none: any
 
-	AllowTags [][2]string    `json:"allow_tags,omitempty"` // key and value; an agent must bear all
-	SpeakFor  []netip.Prefix `json:"speak_for,omitempty"`  // where an agent may announce an address that is not its own
+	AllowTags  [][2]string    `json:"allow_tags,omitempty"`  // key and value; an agent must bear all
+	BackupTags [][2]string    `json:"backup_tags,omitempty"` // an agent that bears all brings backups; none: no agent does
+	SpeakFor   []netip.Prefix `json:"speak_for,omitempty"`   // where an agent may announce an address that is not its own
 
 	MinBackends int           `json:"min_backends,omitempty"` // that should be up; 0: nobody asks
 	MinAfter    time.Duration `json:"min_after,omitempty"`    // how long there must be fewer
@@ -179,6 +180,8 @@ type PoolPolicy struct {
 	Name           string        `json:"name"`
 	Policy         string        `json:"policy"`
 	Hash           Hash          `json:"hash,omitzero"`
+	SlowStart      time.Duration `json:"slowstart,omitempty"`
+	PanicThreshold int           `json:"panic_threshold,omitempty"` // percent; 0: never
 	Check          Check         `json:"check"`
 	ConnectTimeout time.Duration `json:"connect_timeout"`
 	ServerTimeout  time.Duration `json:"server_timeout"`
@@ -377,6 +380,7 @@ type Backend struct {
 	Addr   netip.AddrPort `json:"addr"`
 	Weight int            `json:"weight"`
 	Drain  bool           `json:"drain,omitempty"`
+	Backup bool           `json:"backup,omitempty"` // given requests only while no other is up
 }
 
 // Recheck tells the proxy that this node was cut off and is no longer: what it found out about backends meanwhile says

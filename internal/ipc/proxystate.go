@@ -46,6 +46,8 @@ type FrontendState struct {
 type PoolState struct {
 	Name     string         `json:"name"`
 	Policy   string         `json:"policy"`
+	OnBackup bool           `json:"on_backup,omitempty"` // only backups are up, and given requests
+	Panic    bool           `json:"panic,omitempty"`     // too few are up: all are given requests
 	Backends []BackendState `json:"backends"`
 
 	// What follows counts backends that are gone, too.
@@ -64,6 +66,8 @@ type BackendState struct {
 	Since    time.Time      `json:"since"`
 	Reason   string         `json:"reason"`
 	Weight   int            `json:"weight"`
+	Share    int            `json:"share,omitempty"` // the weight that holds now, where it is less: it starts slowly
+	Backup   bool           `json:"backup,omitempty"`
 	Current  int64          `json:"current"`
 	Requests uint64         `json:"requests"`
 	Errors   uint64         `json:"errors"`

@@ -73,7 +73,7 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.StaticPool{
-			Name: p.Name, Backends: p.Backends, Allow: p.Allow, AllowTags: p.AllowTags, SpeakFor: p.SpeakFor,
+			Name: p.Name, Backends: staticBackends(p.Backends), BackupTags: p.BackupTags, Allow: p.Allow, AllowTags: p.AllowTags, SpeakFor: p.SpeakFor,
 			MinBackends: p.MinBackends, MinAfter: p.MinAfter,
 		})
 	}
@@ -103,7 +103,8 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.PoolPolicy{
-			Name: p.Name, Policy: p.Policy, Hash: ipc.Hash(p.Hash), ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
+			Name: p.Name, Policy: p.Policy, Hash: ipc.Hash(p.Hash), SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold,
+			ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
 			IdleTimeout: p.IdleTimeout, MaxIdle: p.MaxIdle, Retries: p.Retries,
 			SendProxy: p.SendProxy, TLS: poolTLS(p.TLS),
 			Check: ipc.Check{
@@ -114,6 +115,13 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 		})
 	}
 	return m
+}
+
+func staticBackends(list []config.Backend) (out []ipc.StaticBackend) {
+	for _, b := range list {
+		out = append(out, ipc.StaticBackend(b))
+	}
+	return out
 }
 
 // listenText is a frontend's address as in the configuration: ":80" for all addresses.

@@ -39,6 +39,14 @@ var poolFamilies = []family{
 		eachPool(func(p api.Pool) float64 { return float64(p.NoBackend) }),
 	},
 	{
+		"tandem_pool_panic", gauge, "1 while so few backends are up that all are given requests (panic_threshold).", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return truth(p.Panic) }),
+	},
+	{
+		"tandem_pool_on_backups", gauge, "1 while only backups are up.", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return truth(p.OnBackup) }),
+	},
+	{
 		"tandem_pool_retries_total", counter, "Attempts beyond the first.", labels("pool"),
 		eachPool(func(p api.Pool) float64 { return float64(p.Retries) }),
 	},

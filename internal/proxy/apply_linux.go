@@ -24,9 +24,10 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 			Name:      p.Name,
 			Policy:    p.Policy,
 			Hash:      lbcore.HashConfig{On: lbcore.HashOn(p.Hash.On), Header: p.Hash.Header, BalanceFactor: p.Hash.BalanceFactor},
-			Timeouts:  lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
-			Retries:   new(p.Retries),
-			MaxIdle:   p.MaxIdle,
+			SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold,
+			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
+			Retries:  new(p.Retries),
+			MaxIdle:  p.MaxIdle,
 			Check: lbcore.CheckConfig{
 				Kind: lbcore.CheckKind(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
 				StatusMin: p.Check.StatusMin, StatusMax: p.Check.StatusMax,
@@ -74,7 +75,7 @@ func minRate(n int) int {
 func backendConfigs(backends []ipc.Backend) []lbcore.BackendConfig {
 	out := make([]lbcore.BackendConfig, 0, len(backends))
 	for _, b := range backends {
-		out = append(out, lbcore.BackendConfig{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Drain: b.Drain})
+		out = append(out, lbcore.BackendConfig{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Drain: b.Drain, Backup: b.Backup})
 	}
 	return out
 }
@@ -98,7 +99,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 	}
 	for _, p := range s.Pools {
 		ps := ipc.PoolState{
-			Name: p.Name, Policy: p.Policy, Requests: p.Counters.Requests, Status: classes(p.Counters.Responses),
+			Name: p.Name, Policy: p.Policy, OnBackup: p.OnBackup, Panic: p.Panic, Requests: p.Counters.Requests, Status: classes(p.Counters.Responses),
 			NoBackend: p.Counters.NoBackend, Retries: p.Counters.Retries, Latency: histogram(&p.Counters.Latency),
 		}
 		for _, b := range p.Backends {
@@ -111,6 +112,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 			c, e := b.Counters, b.Counters.Errors
 			ps.Backends = append(ps.Backends, ipc.BackendState{
 				ID: b.ID, Addr: b.Addr, State: string(b.State), Since: b.Since, Reason: b.Reason, Weight: b.Weight,
+				Share: share(b), Backup: b.Backup,
 				Current: c.Current, Requests: c.Requests, Status: classes(c.Responses),
 				Errors:   e.Connect + e.Died + e.Response + e.Timeout,
 				ErrorsBy: map[string]uint64{"connect": e.Connect, "died": e.Died, "response": e.Response, "timeout": e.Timeout},
@@ -122,6 +124,14 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 		out.Pools = append(out.Pools, ps)
 	}
 	return out
+}
+
+// share is 0 where the weight holds as it is.
+func share(b lbcore.BackendSnapshot) int {
+	if b.State != lbcore.StateUp || b.Share == b.Weight {
+		return 0
+	}
+	return b.Share
 }
 
 // classes counts responses by the first digit of their status.
