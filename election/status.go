@@ -58,7 +58,7 @@ func (m *Machine) Status() Status {
 		Epoch: m.epoch, Transitions: m.transitions,
 		Priority: m.cfg.Priority, Fitness: m.effectiveFitness(), Serving: m.serving, NotServing: m.notServing,
 		NotLossless: m.lossyBecause(), Foreign: m.foreign, PreemptAt: m.preemptAt(), HeldUntil: m.heldUntil(), Hearing: m.hearing,
-		Fenced: m.fenced && m.pending != claiming && (m.state == Active || m.state == Draining || m.held || m.kept),
+		Fenced: m.Fenced(),
 	}
 	if m.state == Active {
 		s.Active = m.cfg.Node
@@ -77,6 +77,14 @@ func (m *Machine) Status() Status {
 		})
 	}
 	return s
+}
+
+// State returns Status().State, and makes no garbage.
+func (m *Machine) State() State { return m.state }
+
+// Fenced returns Status().Fenced, and makes no garbage.
+func (m *Machine) Fenced() bool {
+	return m.fenced && m.pending != claiming && (m.state == Active || m.state == Draining || m.held || m.kept)
 }
 
 // Advert returns what this machine says about its group at this moment.

@@ -126,9 +126,11 @@ func (c *Claimer) Beat() time.Time {
 // Stations returns what was heard of other stations. Only ARP and NDP frames count.
 func (c *Claimer) Stations() Stations { return c.stations.count(time.Now()) }
 
-// SpokeTo returns the stations of which a frame came since then, by the kernel's clock, that
-// was for this node alone, such as the answer to a Solicit: they hear this node, and it them.
-func (c *Claimer) SpokeTo(since time.Time) []Station { return c.stations.direct(since) }
+// SpokeTo appends to list the stations of which a frame came since then, by the kernel's clock,
+// that was for this node alone, such as the answer to a Solicit: they hear this node, and it them.
+func (c *Claimer) SpokeTo(list []Station, since time.Time) []Station {
+	return c.stations.direct(list, since)
+}
 
 // HeardOther reports whether any frame of a station other than that one came since then,
 // by the kernel's clock (a nil address excludes nobody): proof that this node receives.

@@ -35,7 +35,7 @@ type sighting struct {
 
 // Station is another station on the segment.
 type Station struct {
-	MAC  net.HardwareAddr
+	MAC  [6]byte
 	Addr netip.Addr // what it last said it has; invalid: it said nothing
 }
 
@@ -73,12 +73,12 @@ func (s *stations) forgetOldest() {
 	delete(s.seen, oldest)
 }
 
-func (s *stations) direct(since time.Time) (list []Station) {
+func (s *stations) direct(list []Station, since time.Time) []Station {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for mac, last := range s.seen {
 		if !last.direct.Before(since) && !last.direct.IsZero() {
-			list = append(list, Station{net.HardwareAddr(mac[:]), last.addr})
+			list = append(list, Station{mac, last.addr})
 		}
 	}
 	return list

@@ -17,17 +17,17 @@ func TestWhoSpokeToThisNodeIsToldFromWhoSpoke(t *testing.T) {
 	var s stations
 	start := time.Unix(1000, 0)
 	s.note(frameOf(station(1), start))
-	if got := s.direct(start); len(got) != 0 {
+	if got := s.direct(nil, start); len(got) != 0 {
 		t.Errorf("after a broadcast: %+v", got)
 	}
 	direct := frameOf(station(1), start.Add(time.Second))
 	direct.Direct, direct.Owner = true, netip.MustParseAddr("10.0.0.1")
 	s.note(direct)
 	s.note(frameOf(station(1), start.Add(2*time.Second)))
-	if got := s.direct(direct.At); len(got) != 1 || !bytes.Equal(got[0].MAC, station(1)) || got[0].Addr != direct.Owner {
+	if got := s.direct(nil, direct.At); len(got) != 1 || !bytes.Equal(got[0].MAC[:], station(1)) || got[0].Addr != direct.Owner {
 		t.Errorf("after a frame for this node: %+v", got)
 	}
-	if got := s.direct(direct.At.Add(1)); len(got) != 0 {
+	if got := s.direct(nil, direct.At.Add(1)); len(got) != 0 {
 		t.Errorf("a broadcast makes it younger: %+v", got)
 	}
 }

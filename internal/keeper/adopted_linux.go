@@ -27,7 +27,7 @@ type inherited struct {
 }
 
 func (l *loop) anyActive() bool {
-	return slices.ContainsFunc(l.groups, func(g *group) bool { return g.machine.Status().State == election.Active })
+	return slices.ContainsFunc(l.groups, func(g *group) bool { return g.machine.State() == election.Active })
 }
 
 // settleInherited decides about left VIPs, when the election has.

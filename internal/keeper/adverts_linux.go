@@ -23,6 +23,8 @@ type advertSocket struct {
 	trust  *trust
 	answer func(node string, nonce uint64) []byte // what this node says now to whoever asks; set before run
 
+	late [election.MaxDatagram + 1]byte // what pending reads into
+
 	mu      sync.Mutex // protects what follows
 	second  int64      // the one that answers are counted in
 	answers int
@@ -82,9 +84,9 @@ func (s *advertSocket) run(ctx context.Context, deliver func(event)) error {
 
 // pending reads what has arrived and not been delivered yet, without waiting. The loop
 // calls it before it lets time pass, so that a late wake-up never judges a peer by
-// adverts that are already here.
+// adverts that are already here. One goroutine at a time may call it.
 func (s *advertSocket) pending(deliver func(event)) {
-	buf := make([]byte, election.MaxDatagram+1)
+	buf := s.late[:]
 	s.raw.Control(func(fd uintptr) {
 		for range 1024 { // more than the kernel's default buffer holds
 			n, sa, err := unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)

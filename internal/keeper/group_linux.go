@@ -178,7 +178,7 @@ func (g *group) hands(ctx context.Context, emit func(event)) error {
 // is set from the machine's state, BEFORE the actions of a step: a fence that went with the
 // VIP it was for, when a conflict was lost, must not stand in the way of the next claim.
 func (g *group) setGate() {
-	if g.machine.Status().Fenced || !g.downAt.IsZero() {
+	if g.machine.Fenced() || !g.downAt.IsZero() {
 		g.gate.Shut()
 	} else {
 		g.gate.Open()

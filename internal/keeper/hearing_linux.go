@@ -35,8 +35,8 @@ func (l *loop) complained(ev complained) {
 // listen tells the machine whom this node hears, at first and when that changes.
 func (l *loop) listen(g *group, now time.Time) {
 	s := &g.segment
-	spoke := g.claimer.SpokeTo(now.Add(-election.UsefulAfter(l.set.interval)))
-	if h := s.hears(spoke); h != s.hearing || !s.told {
+	s.spoke = g.claimer.SpokeTo(s.spoke[:0], now.Add(-election.UsefulAfter(l.set.interval)))
+	if h := s.hears(s.spoke); h != s.hearing || !s.told {
 		s.hearing, s.told = h, true
 		l.step(g, h)
 	}
@@ -46,7 +46,7 @@ func (l *loop) listen(g *group, now time.Time) {
 func (s *segment) hears(spoke []vip.Station) (h election.Hearing) {
 	for _, st := range spoke {
 		switch {
-		case s.isPeer(st.MAC):
+		case s.isPeer(st.MAC[:]):
 			h.Peer = true
 			continue
 		case h.Stations < 255:

@@ -10,9 +10,10 @@ import (
 )
 
 func TestE6WhoSpeaksToThisNodeIsToldApart(t *testing.T) {
-	mac := func(n byte) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, n} }
+	mac := func(n byte) [6]byte { return [6]byte{2, 0, 0, 0, 0, n} }
+	peer := mac(2)
 	addr := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 0, n}) }
-	s := segment{gateways: []netip.Addr{addr(1)}, macs: map[netip.Addr]net.HardwareAddr{addr(2): mac(2)}}
+	s := segment{gateways: []netip.Addr{addr(1)}, macs: map[netip.Addr]net.HardwareAddr{addr(2): peer[:]}}
 	many := make([]vip.Station, 300)
 	for i := range many {
 		many[i] = vip.Station{MAC: mac(9)}

@@ -2,8 +2,11 @@ package keeper
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,6 +17,8 @@ const (
 	// spareHeap is by how many percent the heap grows before the garbage is collected: to 32 MB at least, which
 	// a keeper takes minutes to fill.
 	spareHeap = 800
+	// bestNice is the best of the ordinary priorities.
+	bestNice = -20
 )
 
 // spare keeps the Go runtime from holding up the thread that sends adverts, whatever that one's priority (E1). A
@@ -36,8 +41,38 @@ func hurry() error {
 		return nil
 	}
 	fifo = fmt.Errorf("SCHED_FIFO: %w", fifo)
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, -20); err != nil { // of this thread: who is 0
-		return fmt.Errorf("%w, and nice -20: %w", fifo, err)
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, bestNice); err != nil { // of this thread: who is 0
+		return fmt.Errorf("%w, and nice %d: %w", fifo, bestNice, err)
 	}
 	return fifo
+}
+
+// usualNice is the niceness that this process was started with, and that what it starts is given.
+var usualNice = sync.OnceValue(func() int {
+	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return 0
+	}
+	return 20 - raw // what the system call returns is never negative
+})
+
+// ahead gives all threads of this process, and so those they will start, the best of the ordinary priorities. Who
+// collects the garbage waits for all of them, and the sender waits for that; and a question that comes late to its
+// answer is a false alarm of the other node (E4). The error says why they do not have it.
+func ahead() error {
+	usualNice()
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return fmt.Errorf("nice %d: %w", bestNice, err)
+	}
+	for _, d := range threads {
+		id, err := strconv.Atoi(d.Name())
+		if err != nil {
+			continue
+		}
+		if err := unix.Setpriority(unix.PRIO_PROCESS, id, bestNice); err != nil && err != unix.ESRCH { // ESRCH: it has ended
+			return fmt.Errorf("nice %d: %w", bestNice, err)
+		}
+	}
+	return nil
 }

@@ -275,7 +275,7 @@ func (l *loop) news(g *group, ev vip.Event) {
 // its adverts say so within one active-down interval; else they are claimed again.
 func (l *loop) keepHeld(g *group, now time.Time) {
 	switch {
-	case g.machine.Status().State != election.Active || g.claimer.Status().Held:
+	case g.machine.State() != election.Active || g.claimer.Status().Held:
 		g.reclaimAt = time.Time{}
 	case g.reclaimAt.IsZero():
 		g.reclaimAt = now.Add(reclaimAfter * l.set.interval)

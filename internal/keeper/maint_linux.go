@@ -40,7 +40,7 @@ func (l *loop) beginMaintenance(id uint64) {
 	}}
 	var active []*group
 	for _, g := range l.groups {
-		if g.machine.Status().State == election.Active {
+		if g.machine.State() == election.Active {
 			active = append(active, g)
 		}
 	}

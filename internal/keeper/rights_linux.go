@@ -96,6 +96,7 @@ func startWithoutRights(cmd *exec.Cmd, who identity) (err error) {
 	// Linux before 5.11 does not know the call; there that is all.
 	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	onThrowawayThread(func() {
+		unix.Setpriority(unix.PRIO_PROCESS, 0, usualNice()) // never refused: it is no better than what it has
 		if err = dropThreadRights(who.cred != nil); err == nil {
 			cmd.SysProcAttr.Credential = who.cred
 			err = cmd.Start()

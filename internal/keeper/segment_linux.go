@@ -45,6 +45,7 @@ type segment struct {
 	asked     map[netip.Addr]time.Time        // when a peer's hardware address was asked for last
 	macs      map[netip.Addr]net.HardwareAddr // of peers, by their own address
 	gateways  []netip.Addr
+	spoke     []vip.Station    // reused by listen
 	hearing   election.Hearing // as the machine knows it
 	told      bool             // it does
 }

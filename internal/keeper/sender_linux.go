@@ -33,7 +33,8 @@ type sender struct {
 	// alsoTo is one more place for the next advert only: the multicast group, once a second.
 	alsoTo atomic.Pointer[netip.AddrPort]
 	greets greetings
-	kickd  int // eventfd
+	kickd  int                        // eventfd
+	buf    [election.MaxDatagram]byte // of the datagram that is being sent
 
 	seq    atomic.Uint64 // of the last datagram
 	sent   atomic.Uint64 // datagrams
@@ -117,19 +118,19 @@ func (s *sender) sleep(d time.Duration) {
 // send sends one advert to each peer, sealed for it. Where nobody is known yet, or no session
 // stands, it sends a greeting instead (E2).
 func (s *sender) send(now time.Time) {
-	a := s.compose(now, 0)
-	if a == nil {
+	a, ok := s.compose(now, 0)
+	if !ok {
 		return
 	}
 	if group := s.alsoTo.Swap(nil); group != nil {
 		datagram := s.trust.hails.Load().call
 		if datagram == nil {
-			datagram = s.seal("", a)
+			datagram = s.seal(s.buf[:0], "", &a)
 		}
 		s.write(datagram, *group)
 	}
 	for _, to := range *s.to.Load() {
-		datagram := s.seal(to.node, a)
+		datagram := s.seal(s.buf[:0], to.node, &a)
 		switch {
 		case datagram != nil:
 			s.greets.done(to.addr)
@@ -152,16 +153,16 @@ func (s *sender) write(datagram []byte, to netip.AddrPort) {
 // answer is what this node says at this moment to a node that asked with this nonce. It may be
 // called from any goroutine. nil: nothing.
 func (s *sender) answer(node string, nonce uint64) []byte {
-	a := s.compose(time.Now(), nonce)
-	if a == nil {
+	a, ok := s.compose(time.Now(), nonce)
+	if !ok {
 		return nil
 	}
-	return s.seal(node, a)
+	return s.seal(nil, node, &a)
 }
 
-// seal returns the datagram for one node; nil while there is no session with it.
-func (s *sender) seal(node string, a *election.Advert) []byte {
-	datagram, err := s.trust.seal(node, a)
+// seal appends the datagram for one node to dst; nil while there is no session with it.
+func (s *sender) seal(dst []byte, node string, a *election.Advert) []byte {
+	datagram, err := s.trust.seal(dst, node, a)
 	if err != nil {
 		s.log.Error("advert not sent", "to", node, "err", err)
 	}
@@ -169,13 +170,13 @@ func (s *sender) seal(node string, a *election.Advert) []byte {
 }
 
 // compose is what this node says at this moment; echo is the nonce of the question that it
-// answers, or 0. nil: the loop has not spoken yet.
-func (s *sender) compose(now time.Time, echo uint64) *election.Advert {
+// answers, or 0. False: the loop has not spoken yet.
+func (s *sender) compose(now time.Time, echo uint64) (a election.Advert, ok bool) {
 	says := s.says.Load()
 	if says == nil {
-		return nil
+		return a, false
 	}
-	a := *says
+	a = *says
 	a.Echo = echo
 	a.Seq = s.seq.Add(1)
 	a.Late = s.late.worst(now) // the sender's own: whatever the loop does, it is this thread that keeps the beat
@@ -185,7 +186,7 @@ func (s *sender) compose(now time.Time, echo uint64) *election.Advert {
 			a.Groups[i].Priority = 0 // yield
 		}
 	}
-	return &a
+	return a, true
 }
 
 // greetEvery is how often an address is greeted from which nothing comes.

@@ -13,11 +13,16 @@ import (
 // say gives the sender what every group says now, and has it sent at once if a machine
 // wanted that.
 func (l *loop) say() {
-	a := election.Advert{Node: l.set.node, Boot: l.set.boot, Addr: l.set.addr, Interval: l.set.interval}
+	var room [election.MaxGroups]election.GroupAdvert
+	said := room[:0]
 	for _, g := range l.groups {
-		a.Groups = append(a.Groups, g.machine.Advert())
+		said = append(said, g.machine.Advert())
 	}
-	l.sender.says.Store(&a)
+	if last := l.sender.says.Load(); last == nil || !slices.Equal(last.Groups, said) {
+		l.sender.says.Store(&election.Advert{
+			Node: l.set.node, Boot: l.set.boot, Addr: l.set.addr, Interval: l.set.interval, Groups: slices.Clone(said),
+		})
+	}
 	if l.spoke {
 		l.sender.kick()
 		l.spoke = false

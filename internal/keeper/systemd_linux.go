@@ -72,7 +72,7 @@ func monotonic() int64 {
 
 func (l *loop) anyInit() bool {
 	for _, g := range l.groups {
-		if g.machine.Status().State == election.Init {
+		if g.machine.State() == election.Init {
 			return true
 		}
 	}

@@ -180,15 +180,15 @@ func (t *trust) key(node string) (election.Session, bool) {
 	return s, ok
 }
 
-// seal returns the datagram of an advert for one node; nil and no error while there is no session with it.
-func (t *trust) seal(node string, a *election.Advert) ([]byte, error) {
+// seal appends the datagram of an advert for one node to dst; nil and no error while there is no session with it.
+func (t *trust) seal(dst []byte, node string, a *election.Advert) ([]byte, error) {
 	s, ok := t.key(node)
 	if !ok {
 		return nil, nil
 	}
 	sealed := *a
 	sealed.Session = s.ID
-	return election.Seal(make([]byte, 0, election.MaxDatagram), &sealed, s.Key)
+	return election.Seal(dst, &sealed, s.Key)
 }
 
 // sealQuestion does the same for a question.

@@ -57,7 +57,7 @@ func advert(node string) *election.Advert {
 
 func TestE2WhoeverAgreesIsSealedForAtOnce(t *testing.T) {
 	a, b, now := trustOf(t, "a", balancerKey), trustOf(t, "b", balancerKey), time.Now()
-	if d, err := a.seal("b", advert("a")); d != nil || err != nil {
+	if d, err := a.seal(nil, "b", advert("a")); d != nil || err != nil {
 		t.Fatalf("sealed without a session: %x, %v", d, err)
 	}
 	if byA, byB := exchange(t, a.hails.Load().greet, a, b, now); byA != "b" || byB != "a" {
@@ -84,7 +84,7 @@ func TestE2SealingWaitsForNobody(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					a.seal("b", advert("a"))
+					a.seal(nil, "b", advert("a"))
 				}
 			}
 		})
@@ -94,7 +94,7 @@ func TestE2SealingWaitsForNobody(t *testing.T) {
 		now = now.Add(time.Second)
 	}
 	a.mu.Lock() // somebody opens a datagram and is not done: whoever seals does not wait
-	if d, err := a.seal("b", advert("a")); d == nil || err != nil {
+	if d, err := a.seal(nil, "b", advert("a")); d == nil || err != nil {
 		t.Errorf("%x, %v", d, err)
 	}
 	a.mu.Unlock()
@@ -178,7 +178,7 @@ func TestE2WithoutKeysNobodyIsGreeted(t *testing.T) {
 	if a.hails.Load().greet != nil || a.hails.Load().call != nil || a.keyed {
 		t.Errorf("%+v", a)
 	}
-	d, err := a.seal("", advert("a"))
+	d, err := a.seal(nil, "", advert("a"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestE2WithoutKeysNobodyIsGreeted(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	for i := range 5 * election.MaxPeers {
-		d, _ := a.seal("", advert(fmt.Sprint("n", i)))
+		d, _ := a.seal(nil, "", advert(fmt.Sprint("n", i)))
 		b.open(d, addrA, now)
 	}
 	if len(b.heard) > 2*election.MaxPeers {

@@ -351,11 +351,11 @@ func solicits(t *testing.T, n Net, addr netip.Addr) {
 		must(t, node.Solicit(t.Context(), ownAddrs(t, b, addr)...))
 		return node.HeardOther(nobody, since)
 	})
-	spoke := node.SpokeTo(since)
-	if len(spoke) != 1 || !bytes.Equal(spoke[0].MAC, mac) || !slices.Contains(ownAddrs(t, b, addr), spoke[0].Addr) {
+	spoke := node.SpokeTo(nil, since)
+	if len(spoke) != 1 || !bytes.Equal(spoke[0].MAC[:], mac) || !slices.Contains(ownAddrs(t, b, addr), spoke[0].Addr) {
 		t.Errorf("who spoke to this node: %+v, want b, %v", spoke, mac)
 	}
-	if spoke := node.SpokeTo(time.Now().Add(time.Hour)); len(spoke) != 0 {
+	if spoke := node.SpokeTo(nil, time.Now().Add(time.Hour)); len(spoke) != 0 {
 		t.Errorf("in an hour %+v will have spoken to this node", spoke)
 	}
 	if st := node.Stations(); st.Count < 1 || st.Newest.Before(since) {
