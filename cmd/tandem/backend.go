@@ -102,16 +102,18 @@ func backendCommand(cmd *cobra.Command, order func(context.Context, *api.Client,
 		if len(args) > 0 && strings.HasPrefix(cmd.Use, "weight") {
 			return []string{"own"}, cobra.ShellCompDirectiveNoFileComp
 		}
-		return namesFromCluster(cmd, func(s api.Status) (names []string) {
-			for _, p := range s.Pools {
-				for _, b := range p.Backends {
-					names = append(names, cobra.CompletionWithDesc(strings.TrimPrefix(b.ID, "static "), b.State+", pool "+p.Name))
-				}
-			}
-			return names
-		})
+		return namesFromCluster(cmd, backendNames)
 	}
 	return cmd
+}
+
+func backendNames(s api.Status) (names []string) {
+	for _, p := range s.Pools {
+		for _, b := range p.Backends {
+			names = append(names, cobra.CompletionWithDesc(strings.TrimPrefix(b.ID, "static "), b.State+", pool "+p.Name))
+		}
+	}
+	return names
 }
 
 // namesFromCluster completes an argument from what the balancer knows; without one there is

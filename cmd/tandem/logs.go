@@ -121,7 +121,7 @@ func stopped(ctx context.Context, err error) error {
 
 // agents names all that are there.
 func (f *follower) agents(ctx context.Context) ([]string, error) {
-	members, err := f.client.Members(ctx)
+	members, err := f.client.Members(ctx, "")
 	var names []string
 	for _, m := range members {
 		if m.Role == "agent" && (m.State == "alive" || m.State == "suspect") {

@@ -39,11 +39,11 @@ func newStatus() *cobra.Command {
 		Short:   "show who is active, the processes, and the backends",
 		GroupID: groupLook,
 		Args:    cobra.NoArgs,
-		Long: `Show every balancer in a line, with the age of what it said (who has not been heard for
-3 s is "unknown"), and then all that one of them knows of itself, the one on this host or
---node: who is active and since when and why, whether a handover would be lossless, the
-three processes with their rights, frontends, pools and backends. With --json it is
-everything, with every counter.`,
+		Long: `Show who is active, since when and why; every balancer in a line, with the age of what it
+said (who has not been heard for 3 s is "unknown"), and whether it can be rebooted now; and
+then all that one of them knows of itself, the one on this host or --node: whether a
+handover would be lossless, the three processes with their rights, frontends, pools and
+backends. With --json it is everything, with every counter.`,
 		Example: `  tandem status
   tandem status --node lb2
   tandem status --json | jq '.groups[] | {name, state, active}'`,
@@ -65,7 +65,9 @@ everything, with every counter.`,
 			case all && look.json:
 				return printJSON(w, c)
 			case all:
-				return printCluster(w, c)
+				err := printCluster(w, c)
+				printReboots(w, c)
+				return err
 			case err != nil:
 				return err
 			case look.json:
@@ -74,6 +76,7 @@ everything, with every counter.`,
 			if err := printCluster(w, c); err != nil {
 				return err
 			}
+			printReboots(w, c)
 			fmt.Fprintln(w)
 			return printStatus(w, *v.Status)
 		},

@@ -25,46 +25,52 @@ func newMembers() *cobra.Command {
 	var (
 		look  lookFlags
 		watch bool
+		node  string
 	)
 	cmd := &cobra.Command{
 		Use:     "members",
 		Short:   "show the members of the cluster",
 		GroupID: groupLook,
 		Args:    cobra.NoArgs,
-		Long: `Show the members as the balancer on this host sees them; with --watch, a line for each
-member now, and then one for each change, until Ctrl-C. With --json each such line is
-an object.`,
-		Example: "  tandem members\n  tandem members --watch --json",
+		Long: `Show the members as the balancer on this host sees them, or the one called --node; with
+--watch, a line for each member now, and then one for each change, until Ctrl-C. With
+--json each such line is an object.`,
+		Example: "  tandem members\n  tandem members --watch --json\n  tandem members --node lb2",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client := api.NewClient(look.socket)
 			if watch {
 				ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 				defer stop()
-				return watchMembers(ctx, cmd.OutOrStdout(), client, look.json)
+				return watchMembers(ctx, cmd.OutOrStdout(), client, node, look.json)
 			}
-			m, err := client.Members(cmd.Context())
+			m, err := client.Members(cmd.Context(), node)
 			if err != nil {
 				return err
 			}
 			if look.json {
 				return printJSON(cmd.OutOrStdout(), m)
 			}
+			if node != "" {
+				fmt.Fprintf(cmd.OutOrStdout(), "As %s sees them, asked just now:\n\n", node)
+			}
 			return printMembers(cmd.OutOrStdout(), m, time.Now())
 		},
 	}
 	look.add(cmd)
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on, and print each change")
+	cmd.Flags().StringVar(&node, "node", "", "as this balancer sees them (default the one that answers)")
+	completeFlag(cmd, "node", peerNames)
 	return cmd
 }
 
 // watchMembers prints what changes until ctx ends, which is no error. A balancer that is not
 // there any more is one.
-func watchMembers(ctx context.Context, w io.Writer, client *api.Client, asJSON bool) error {
+func watchMembers(ctx context.Context, w io.Writer, client *api.Client, node string, asJSON bool) error {
 	var before []api.Member
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	for {
-		now, err := client.Members(ctx)
+		now, err := client.Members(ctx, node)
 		if ctx.Err() != nil {
 			return nil
 		}

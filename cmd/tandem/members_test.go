@@ -58,8 +58,8 @@ func TestMembersAreWatched(t *testing.T) {
 	var text, objects lines
 	watching, stop := context.WithCancel(ctx)
 	results := make(chan error, 2)
-	go func() { results <- watchMembers(watching, &text, api.NewClient(path), false) }()
-	go func() { results <- watchMembers(watching, &objects, api.NewClient(path), true) }()
+	go func() { results <- watchMembers(watching, &text, api.NewClient(path), "", false) }()
+	go func() { results <- watchMembers(watching, &objects, api.NewClient(path), "", true) }()
 	until := func(n int) {
 		t.Helper()
 		for end := time.Now().Add(20 * time.Second); len(text.all()) < n || len(objects.all()) < n; time.Sleep(10 * time.Millisecond) {

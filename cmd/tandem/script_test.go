@@ -70,7 +70,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, Cluster: exampleCluster, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, TemplateData: exampleData, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, Cluster: exampleCluster, MembersOf: exampleMembers, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, TemplateData: exampleData, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()
@@ -83,6 +83,13 @@ func serveExample(env *testscript.Env, path string) error {
 
 func exampleData(context.Context) (any, error) {
 	return render.Data{Node: "lb1", Pools: []render.Pool{{Name: "web", Backends: []render.Backend{{Name: "web1", Host: "10.0.0.21", Port: 3000, Weight: 100, State: "up"}}}}}, nil
+}
+
+func exampleMembers(_ context.Context, node string) ([]api.Member, error) {
+	if node != "lb2" {
+		return nil, &api.Error{Message: fmt.Sprintf("no balancer is called %q", node), Remedy: "'tandem status --cluster' names them"}
+	}
+	return []api.Member{{Name: "web9", Role: "agent", State: "suspect"}}, nil
 }
 
 func replaced(context.Context) (api.Done, error) {
@@ -137,7 +144,7 @@ func example() api.Status {
 		Node: "lb1", Version: "1.2.3", At: now, Since: now.Add(-90 * time.Second), AdvertInterval: 20 * time.Millisecond,
 		Groups: []api.Group{{
 			Name: "default", VIPs: []netip.Addr{netip.MustParseAddr("192.168.42.42")}, Interface: "eth1", State: "active",
-			Since: now.Add(-time.Minute), Reason: "active-silent lb2", Active: "lb1", Epoch: 7, Priority: 100, Fitness: 255,
+			Since: now.Add(-time.Minute), Reason: "active-silent lb2", Why: "lb2 was active and fell silent.", Active: "lb1", Epoch: 7, Priority: 100, Fitness: 255,
 			Answers: api.Answers{IPv4: "keeper", IPv6: "none", Given: 12, Refused: 1}, Degraded: "relay",
 			Peers: []api.Peer{{Node: "lb2", Addr: netip.MustParseAddr("192.168.42.12"), State: "backup", HeardAgo: 12 * time.Millisecond, Priority: 90, Fitness: 212}},
 		}},
@@ -149,8 +156,9 @@ func example() api.Status {
 		Frontends: []api.Frontend{{Name: ":80", Requests: 1234, Current: 5, Status: map[string]uint64{"2xx": 1230, "5xx": 4}}},
 		Pools: []api.Pool{{Name: "web", Policy: "roundrobin", Backends: []api.Backend{
 			{ID: "web1", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), State: "up", Since: now.Add(-49 * time.Hour), Weight: 100, Requests: 700},
-			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Weight: 50, Errors: 3, ByHand: &api.ByHand{Weight: 50, Who: "uid 0 (process 300)", Node: "lb2", At: now.Add(-time.Hour)}},
+			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Why: "Its check fails: connection refused.", Weight: 50, Errors: 3, ByHand: &api.ByHand{Weight: 50, Who: "uid 0 (process 300)", Node: "lb2", At: now.Add(-time.Hour)}},
 		}}},
+		Outside:   []api.Outside{{Member: "web3", App: "web3", Pool: "web", Why: "Its agent does not announce it: the app does not run there, or its check fails."}},
 		Templates: []api.Template{{Target: "/etc/haproxy/haproxy.cfg", Changed: 2, Failed: 1, Last: now.Add(-time.Minute)}},
 		Hooks: []api.Hook{
 			{Name: "join.sh", Runs: 12, Failed: 2, TimedOut: 1, Running: 1, Waiting: 3, Last: now.Add(-time.Minute), LastErr: "exit status 1"},

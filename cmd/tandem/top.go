@@ -22,6 +22,7 @@ func newTop() *cobra.Command {
 		look     lookFlags
 		interval time.Duration
 		times    int
+		node     string
 	)
 	cmd := &cobra.Command{
 		Use:     "top",
@@ -30,7 +31,8 @@ func newTop() *cobra.Command {
 		Args:    cobra.NoArgs,
 		Long: `Show, over and over, who is active, and for each frontend, pool and backend the requests
 and errors a second, how long requests took (half of them no longer than p50, one in a
-hundred longer than p99), and connections: over the last 5 s, of all balancers together.
+hundred longer than p99), and connections: over the last 5 s, of all balancers together,
+or of --node.
 
 Where it does not write to a terminal it prints once, or -n times. With --json each time
 is one line, an object as 'tandem status --cluster --json' prints it.`,
@@ -45,7 +47,7 @@ is one line, an object as 'tandem status --cluster --json' prints it.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			t := &topRun{client: api.NewClient(look.socket), out: cmd.OutOrStdout(), interval: interval, times: times}
+			t := &topRun{client: api.NewClient(look.socket), out: cmd.OutOrStdout(), interval: interval, times: times, node: node}
 			out, ok := t.out.(*os.File)
 			live := ok && term.IsTerminal(int(out.Fd())) && term.IsTerminal(int(os.Stdin.Fd())) && os.Getenv("TERM") != "dumb"
 			if live && !look.json {
@@ -60,6 +62,7 @@ is one line, an object as 'tandem status --cluster --json' prints it.`,
 	look.add(cmd)
 	cmd.Flags().DurationVar(&interval, "interval", time.Second, "time between two looks")
 	cmd.Flags().IntVarP(&times, "times", "n", 0, "how often to look (default: until Ctrl-C in a terminal, else once)")
+	nodeFlag(cmd, &node)
 	return cmd
 }
 
@@ -69,6 +72,16 @@ type topRun struct {
 	out      io.Writer
 	interval time.Duration
 	times    int // 0: until ctx ends
+	node     string
+}
+
+// look asks once.
+func (t *topRun) look(ctx context.Context) (api.Cluster, error) {
+	c, err := t.client.Cluster(ctx)
+	if err != nil {
+		return c, err
+	}
+	return only(c, t.node)
 }
 
 // print writes a table, or a line of JSON, each time.
@@ -78,7 +91,7 @@ func (t *topRun) print(ctx context.Context, asJSON bool) error {
 		if n > 0 && !pause(ctx, t.interval) {
 			return nil
 		}
-		c, err := t.client.Cluster(ctx)
+		c, err := t.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -123,7 +136,7 @@ const (
 // watch shows it on a screen of its own until a key or ctx ends it. A balancer that does not
 // answer from the beginning is an error; one that ends later may come back.
 func (t *topRun) watch(ctx context.Context, out *os.File) error {
-	c, err := t.client.Cluster(ctx)
+	c, err := t.look(ctx)
 	if err != nil {
 		return err
 	}
@@ -153,7 +166,7 @@ func (t *topRun) watch(ctx context.Context, out *os.File) error {
 			m.pressed(key)
 		case <-tick.C:
 			n++
-			m.answered(t.client.Cluster(ctx))
+			m.answered(t.look(ctx))
 		}
 	}
 	return nil

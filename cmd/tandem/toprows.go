@@ -21,7 +21,10 @@ type topRow struct {
 	busiest  float64     // requests of the balancer that the latencies are of
 	order    int         // in the configuration
 	children []*topRow   // backends of a pool
-	seen     []seenState // of a backend
+	seen     []seenState // of a backend, as the following
+	addr     string
+	weight   int
+	why      string // it gets no requests, from somebody at least
 }
 
 type seenState struct{ node, state string }
@@ -100,6 +103,7 @@ func (r *topRow) backend(node string, b api.Backend) {
 	one := r.children[i]
 	one.add(b.Live, b.Current)
 	one.seen = append(one.seen, seenState{node, b.State})
+	one.addr, one.weight, one.why = b.Addr.String(), b.Weight, cmp.Or(one.why, b.Why)
 	r.Current += b.Current
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -9,20 +10,21 @@ import (
 	"github.com/tandem-lb/tandem/internal/api"
 )
 
-// printCluster is a line for each balancer and group.
+// printCluster says who is active and why, and has a line for each balancer and group.
 func printCluster(w io.Writer, c api.Cluster) error {
 	fmt.Fprintf(w, "%s answers for %s\n\n", c.Node, balancers(len(c.Nodes)))
-	t := newTable(w, "BALANCER", "VIP", "STATE", "SINCE", "EPOCH", "FITNESS", "SAID")
+	printActive(w, c)
+	t := newTable(w, "BALANCER", "VIP", "STATE", "SINCE", "EPOCH", "FITNESS", "SAFE TO REBOOT", "SAID")
 	for _, v := range c.Nodes {
 		if v.Status == nil {
-			t.row(v.Node, "", "unknown", "", "", "", neverSaid(v))
+			t.row(v.Node, "", "unknown", "", "", "", v.Reboot.Safe, neverSaid(v))
 			continue
 		}
 		for _, g := range v.Status.Groups {
-			t.row(v.Node, addrs(g.VIPs), stateIn(v, g), ago(v.Status.At, g.Since), fmt.Sprint(g.Epoch), fmt.Sprint(g.Fitness), said(c, v))
+			t.row(v.Node, addrs(g.VIPs), stateIn(v, g), ago(v.Status.At, g.Since), fmt.Sprint(g.Epoch), fmt.Sprint(g.Fitness), v.Reboot.Safe, said(c, v))
 		}
 		if len(v.Status.Groups) == 0 {
-			t.row(v.Node, "", "", "", "", "", said(c, v))
+			t.row(v.Node, "", "", "", "", "", v.Reboot.Safe, said(c, v))
 		}
 	}
 	return t.flush()
@@ -33,6 +35,71 @@ func balancers(n int) string {
 		return "1 balancer"
 	}
 	return fmt.Sprintf("%d balancers", n)
+}
+
+// printReboots says of each balancer whether it can be taken away.
+func printReboots(w io.Writer, c api.Cluster) {
+	fmt.Fprintln(w)
+	for _, v := range c.Nodes {
+		fmt.Fprintf(w, "reboot %s? %s: %s", v.Node, v.Reboot.Safe, v.Reboot.Why)
+		if v.Reboot.First != "" {
+			fmt.Fprintf(w, " First: %s.", v.Reboot.First)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// printSources says who answers, and how old the word of each other one is.
+func printSources(w io.Writer, c api.Cluster) {
+	words := []string{fmt.Sprintf("%s answers", c.Node)}
+	for _, v := range c.Nodes {
+		switch {
+		case v.Status == nil:
+			words = append(words, v.Node+" has said "+neverSaid(v))
+		case v.Node != c.Node || v.Status.KeeperAge > api.StaleAfter:
+			words = append(words, fmt.Sprintf("%s said this %s", v.Node, said(c, v)))
+		}
+	}
+	fmt.Fprintln(w, strings.Join(words, "; "))
+}
+
+// printActive says for each group who is active, since when, and why.
+func printActive(w io.Writer, c api.Cluster) {
+	told := map[string]bool{}
+	for _, v := range c.Nodes {
+		if v.Status == nil {
+			continue
+		}
+		for _, g := range v.Status.Groups {
+			if told[g.Name] {
+				continue
+			}
+			told[g.Name] = true
+			fmt.Fprintf(w, "%s: %s\n", addrs(g.VIPs), strings.Join(activeIn(c, g.Name), "; "))
+		}
+	}
+	if len(told) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+// activeIn says of each node that is active in a group since when, and why.
+func activeIn(c api.Cluster, group string) (all []string) {
+	for _, v := range c.Nodes {
+		if !v.Heard() {
+			continue
+		}
+		for _, g := range v.Status.Groups {
+			if g.Name == group && g.State == "active" {
+				why := cmp.Or(g.Why, "The reason was "+g.Reason+".")
+				all = append(all, fmt.Sprintf("%s is active since %s (%s ago). %s", v.Node, g.Since.Local().Format("2006-01-02 15:04:05 MST"), ago(v.Status.At, g.Since), why))
+			}
+		}
+	}
+	if len(all) == 0 {
+		return []string{"nobody is known to be active; 'tandem why' tells what happened"}
+	}
+	return all
 }
 
 // stateIn is the state of a node's group, as long as the node is heard of.

@@ -16,15 +16,19 @@ func newWhy() *cobra.Command {
 		node string
 	)
 	cmd := &cobra.Command{
-		Use:     "why [VIP|GROUP]",
-		Short:   "tell why a balancer is, or is no longer, the active one",
+		Use:     "why [VIP|GROUP|BACKEND|POOL]",
+		Short:   "tell why a balancer is active, or why a backend gets no requests",
 		GroupID: groupLook,
 		Args:    cobra.MaximumNArgs(1),
 		Long: `Tell the last change of a VIP as a post-mortem: what happened, why, how sure that is, how
 long each phase took, and what to look at next. Any balancer can be asked: it tells of the
-whole cluster, or of --node alone. Durations are by the clock of the node that they are of.`,
+whole cluster, or of --node alone. Durations are by the clock of the node that they are of.
+
+With the name or address of a backend, of its member, its host or its pool it tells why it
+gets no requests, how each balancer sees it, and what happened to it.`,
 		Example: `  tandem why
-  tandem why 192.168.42.42`,
+  tandem why 192.168.42.42
+  tandem why web1`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := api.NewClient(look.socket).Why(cmd.Context(), strings.Join(args, ""), node)
 			if err != nil {
@@ -41,7 +45,7 @@ whole cluster, or of --node alone. Durations are by the clock of the node that t
 	cmd.Flags().StringVar(&node, "node", "", "the last change of this balancer alone (default of any)")
 	completeFlag(cmd, "node", peerNames)
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return namesFromCluster(cmd, groupNames)
+		return namesFromCluster(cmd, func(s api.Status) []string { return append(groupNames(s), backendNames(s)...) })
 	}
 	return cmd
 }

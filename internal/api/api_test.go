@@ -60,7 +60,7 @@ func TestStatusCrossesTheSocketUnchanged(t *testing.T) {
 	if diff := cmp.Diff(want, got, same, samePort); diff != "" {
 		t.Errorf("status changed on its way (-sent +received):\n%s", diff)
 	}
-	members, err := c.Members(t.Context())
+	members, err := c.Members(t.Context(), "")
 	if err != nil || len(members) != 1 || members[0].Name != "web1" {
 		t.Errorf("Members() = %v, %v; want the one of the status", members, err)
 	}

@@ -49,10 +49,11 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return s, c.get(ctx, "/v1/status", &s)
 }
 
-// Members asks for the cluster's members.
-func (c *Client) Members(ctx context.Context) ([]Member, error) {
+// Members asks for the cluster's members as the balancer called node sees them; "" is the one
+// that answers.
+func (c *Client) Members(ctx context.Context, node string) ([]Member, error) {
 	var m []Member
-	return m, c.get(ctx, "/v1/members", &m)
+	return m, c.get(ctx, "/v1/members?"+url.Values{"node": {node}}.Encode(), &m)
 }
 
 // ReplaceProxy has a new proxy process take the place of the one that serves. It returns

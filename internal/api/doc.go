@@ -4,7 +4,7 @@
 //
 //	GET /v1/status    Status     this node: election, processes, frontends, pools, members
 //	GET /v1/cluster   Cluster    all balancers, each as it last said itself, and how long ago that was
-//	GET /v1/members   []Member   the cluster as gossip sees it
+//	GET /v1/members?node=  []Member  the cluster as gossip sees it, here or on another balancer
 //	GET /v1/timeline?node=&since=&until=&kind=&group=&after=&limit=  Timeline  what happened on all balancers, or one, oldest first
 //	GET /v1/why?of=&node=  Story  the last change of a VIP or group, with evidence and phases; or why a backend gets no requests
 //	POST /v1/reload?dry_run=1  Reload  loads the configuration again, or only says what would change

@@ -18,6 +18,8 @@ type Server struct {
 	Status func() Status
 	// Cluster returns what is known of all balancers; it may wait a moment for their answers.
 	Cluster func(context.Context) Cluster
+	// MembersOf asks another balancer for the members as it sees them.
+	MembersOf func(ctx context.Context, node string) ([]Member, error)
 	// ReplaceProxy puts a new proxy process in the place of the one that serves, and returns
 	// when it serves. An *Error is passed on to the operator as it is.
 	ReplaceProxy func(context.Context) (Done, error)
@@ -88,8 +90,13 @@ func (s *Server) routes(serving context.Context) http.Handler {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, s.Status())
 	})
-	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, s.Status().Members)
+	mux.HandleFunc("GET /v1/members", func(w http.ResponseWriter, r *http.Request) {
+		node := r.URL.Query().Get("node")
+		if node == "" {
+			reply(w, http.StatusOK, s.Status().Members)
+			return
+		}
+		replyTo(w, r, func(ctx context.Context) ([]Member, error) { return s.MembersOf(ctx, node) })
 	})
 	mux.HandleFunc("POST /v1/proxy/replace", func(w http.ResponseWriter, r *http.Request) {
 		replyTo(w, r, s.ReplaceProxy)

@@ -30,6 +30,7 @@ type Status struct {
 	Frontends      []Frontend    `json:"frontends"`
 	Pools          []Pool        `json:"pools"`
 	Members        []Member      `json:"members"`
+	Outside        []Outside     `json:"outside,omitempty"` // apps that are in no pool; the first 64
 	Hooks          []Hook        `json:"hooks,omitempty"`
 	Templates      []Template    `json:"templates,omitempty"`
 	Gossip         Gossip        `json:"gossip"`
@@ -219,6 +220,7 @@ type Backend struct {
 	State    string         `json:"state"`
 	Since    time.Time      `json:"since"`
 	Reason   string         `json:"reason"`
+	Why      string         `json:"why,omitempty"` // it gets no new requests, as a sentence; absent: it may get some
 	Weight   int            `json:"weight"`
 	Share    int            `json:"share,omitempty"`  // the weight that holds now, where it is less: it starts slowly
 	Backup   bool           `json:"backup,omitempty"` // given requests only while no other is up
@@ -261,6 +263,15 @@ type App struct {
 	Addr   netip.AddrPort `json:"addr,omitzero"` // none: it is not announced, since its check fails
 	Weight int            `json:"weight"`
 	Drain  bool           `json:"drain,omitempty"`
+}
+
+// Outside is an app that a member has, or had, and that is in no pool.
+type Outside struct {
+	Member string         `json:"member"`
+	App    string         `json:"app"` // the ID that it would have
+	Pool   string         `json:"pool"`
+	Addr   netip.AddrPort `json:"addr,omitzero"`
+	Why    string         `json:"why"` // as a sentence
 }
 
 // Hook is what became of one hook's programs since the control process started.

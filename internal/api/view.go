@@ -27,6 +27,22 @@ type NodeView struct {
 	// off that may be, either way; both 0: not known, or the answering node itself.
 	ClockOffset time.Duration `json:"clock_offset"`
 	ClockExact  time.Duration `json:"clock_exact"`
+	// Reboot says whether the node can be taken away now, as the answering node sees it.
+	Reboot Reboot `json:"reboot"`
+}
+
+// How a node can be taken away.
+const (
+	RebootYes      = "yes"
+	RebootHandover = "after a handover" // which a stop in good order does by itself
+	RebootNo       = "no"
+)
+
+// Reboot says whether a node can be rebooted, and what that costs.
+type Reboot struct {
+	Safe  string `json:"safe"`            // RebootYes, RebootHandover or RebootNo
+	Why   string `json:"why"`             // as a sentence
+	First string `json:"first,omitempty"` // what to do before
 }
 
 // StaleAfter is how long a node is believed to be in the state that it last reported.

@@ -13,7 +13,7 @@ import (
 // server is the admin API of this process.
 func (p *Process) server() *api.Server {
 	return &api.Server{
-		Status: p.status, Cluster: p.lookAround, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver, Maintain: p.maintain,
+		Status: p.status, Cluster: p.lookAround, MembersOf: p.membersOf, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver, Maintain: p.maintain,
 		Keys: p.keys, Join: p.join, SetBackend: p.setBackend, Event: p.event,
 		Timeline: p.tellTimeline, Why: p.why, Logs: p.logs, Who: caller,
 		TemplateData: p.askTemplateData,

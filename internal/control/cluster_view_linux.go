@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,11 @@ func (p *Process) clusterView() api.Cluster {
 	}
 	nodes := append(p.views.list(now), self)
 	slices.SortFunc(nodes, func(a, b api.NodeView) int { return strings.Compare(a.Node, b.Node) })
-	return api.Cluster{Node: p.start.Node, At: now, Nodes: nodes}
+	c := api.Cluster{Node: p.start.Node, At: now, Nodes: nodes}
+	for i := range c.Nodes {
+		c.Nodes[i].Reboot = rebootOf(c, c.Nodes[i])
+	}
+	return c
 }
 
 // lookAround is the same for somebody who asks once, and wants it fresh.
@@ -56,7 +61,9 @@ func (p *Process) answering(opened <-chan struct{}) func(membership.Member, []by
 				return tellTimeline(p.timeline, p.start.Node, of, membership.MaxQuestion)
 			case string(question) == askStatus && from.Meta.Role == membership.RoleBalancer:
 				return p.tellStatus()
-			case isTimeline, string(question) == askStatus:
+			case string(question) == askMembers && from.Meta.Role == membership.RoleBalancer:
+				return squeeze(p.status().Members)
+			case isTimeline, string(question) == askStatus, string(question) == askMembers:
 				return nil, errors.New("only balancers are told")
 			}
 			return p.answer(from, question)
@@ -73,4 +80,29 @@ func (p *Process) tellStatus() ([]byte, error) {
 
 func (p *Process) askStatus(ctx context.Context, node string) ([]byte, error) {
 	return p.cluster.Ask(ctx, node, []byte(askStatus))
+}
+
+// membersOf asks another balancer whom it sees.
+func (p *Process) membersOf(ctx context.Context, node string) ([]api.Member, error) {
+	if node == p.start.Node {
+		return p.status().Members, nil
+	}
+	if !slices.ContainsFunc(p.otherBalancers(), func(m membership.Member) bool { return m.Name == node }) {
+		return nil, noBalancer(node)
+	}
+	ctx, cancel := context.WithTimeout(ctx, viewTimeout)
+	defer cancel()
+	b, err := p.cluster.Ask(ctx, node, []byte(askMembers))
+	var members []api.Member
+	if err == nil {
+		err = unsqueeze(b, &members)
+	}
+	if err != nil {
+		return nil, &api.Error{Message: fmt.Sprintf("%s does not say whom it sees: %v", node, err), Remedy: "'tandem members' shows whom this balancer sees"}
+	}
+	return members, nil
+}
+
+func noBalancer(name string) *api.Error {
+	return &api.Error{Message: fmt.Sprintf("no balancer is called %q", name), Remedy: "'tandem status --cluster' names them"}
 }

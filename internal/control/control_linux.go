@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/internal/timeline"
 	"github.com/tandem-lb/tandem/membership"
@@ -68,6 +69,7 @@ type Process struct {
 	prepare *ipc.Prepare                 // the reload under way; nil: there is none
 	known   *ipc.Pools                   // every pool's whole list, before hands; nil: not computed yet
 	hands   hands                        // what operators have set
+	outside []api.Outside                // apps that are in no pool
 
 	handsFile *os.File // keeps them; nil: nothing does
 }
@@ -298,6 +300,7 @@ func (p *Process) refresh(seedsTried bool) {
 		}
 	}
 	p.known = lists
+	p.outside = outside(members, refused, lists)
 	lists = p.hands.apply(lists)
 	p.listed = lists
 	for _, l := range p.proxies {

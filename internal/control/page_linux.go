@@ -33,7 +33,9 @@ func (p *Process) status() api.Status {
 	p.mu.Lock()
 	s := p.pic.status(p.now.Load(), time.Now())
 	addHands(&s, p.hands, p.known)
+	s.Outside = p.outside
 	p.mu.Unlock()
+	addWhy(&s)
 	s.Hooks, s.Templates = p.programs.hooks(), *p.programs.files.Load()
 	s.Gossip = gossip(p.cluster.Stats())
 	s.Timeline = api.TimelineFile{Entries: p.timeline.Seq(), Damaged: p.timeline.Damaged(), Lost: p.lost.Load()}

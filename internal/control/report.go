@@ -16,7 +16,8 @@ import (
 // nothing but what is shown depends on it.
 
 const (
-	askStatus = "status v1"
+	askStatus  = "status v1"
+	askMembers = "members v1" // answered by []api.Member, as packed JSON
 	// maxNewest bounds the entries of the timeline in a report.
 	maxNewest = 50
 	// maxReport bounds a report that is unpacked, in bytes: some 10,000 backends.

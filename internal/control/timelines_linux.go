@@ -32,7 +32,7 @@ func (p *Process) gather(ctx context.Context, q api.TimelineQuery) ([]api.NodeTi
 	own := p.start.Node
 	views := slices.DeleteFunc(p.views.list(time.Now()), func(v api.NodeView) bool { return q.Node != "" && v.Node != q.Node })
 	if q.Node != "" && q.Node != own && len(views) == 0 {
-		return nil, nil, &api.Error{Message: fmt.Sprintf("no balancer is called %q", q.Node), Remedy: "'tandem status --cluster' names them"}
+		return nil, nil, noBalancer(q.Node)
 	}
 	all, about := make([]told, len(views), len(views)+1), make([]api.NodeTimeline, len(views), len(views)+1)
 	var asking sync.WaitGroup
@@ -68,31 +68,50 @@ func (p *Process) hear(ctx context.Context, v api.NodeView, q timelineQuestion) 
 	return t, about
 }
 
-// why tells the last change of a VIP or group.
+// why tells the last change of a VIP or group, or why a backend gets no requests.
 func (p *Process) why(ctx context.Context, of, node string) (api.Story, error) {
-	group, known := of, of == ""
-	p.mu.Lock()
-	if p.pic.keeper != nil {
-		addr, _ := netip.ParseAddr(of)
-		for _, g := range p.pic.keeper.Groups {
-			if g.Name == of || slices.Contains(g.VIPs, addr) {
-				group, known = g.Name, true
-			}
-		}
-	}
-	p.mu.Unlock()
-	if !known {
-		return api.Story{}, &api.Error{Message: fmt.Sprintf("there is no VIP or group %q here", of), Remedy: "'tandem status' names them"}
+	group, isGroup := p.groupOf(of)
+	cluster := make(chan api.Cluster, 1)
+	if !isGroup {
+		go func() { cluster <- p.lookAround(ctx) }()
 	}
 	nodes, parts, err := p.gather(ctx, api.TimelineQuery{Node: node})
 	if err != nil {
 		return api.Story{}, err
 	}
-	s, ok := timeline.Why(timeline.Merge(parts...), group, node)
-	if !ok {
-		return api.Story{}, &api.Error{Message: "nothing has changed since the timeline begins", Remedy: "'tandem status' shows who is active now"}
+	var told api.Story
+	if all := timeline.Merge(parts...); isGroup {
+		s, ok := timeline.Why(all, group, node)
+		if !ok {
+			return api.Story{}, &api.Error{Message: "nothing has changed since the timeline begins", Remedy: "'tandem status' shows who is active now"}
+		}
+		told = story(s)
+	} else if s, ok := backendStory(<-cluster, of, all); ok {
+		told = s
+	} else {
+		return api.Story{}, &api.Error{
+			Message: fmt.Sprintf("there is no VIP, group, backend, pool or member %q here", of),
+			Remedy:  "'tandem status' and 'tandem members' name them; an app that never joined is known to its own host alone: look at the log of its agent there",
+		}
 	}
-	out := story(s)
-	out.Nodes = nodes
-	return out, nil
+	told.Nodes = nodes
+	return told, nil
+}
+
+// groupOf is the VIP group that is meant by a name or an address; "" means any.
+func (p *Process) groupOf(name string) (group string, ok bool) {
+	if name == "" {
+		return "", true
+	}
+	addr, _ := netip.ParseAddr(name)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pic.keeper != nil {
+		for _, g := range p.pic.keeper.Groups {
+			if g.Name == name || slices.Contains(g.VIPs, addr) {
+				return g.Name, true
+			}
+		}
+	}
+	return "", false
 }

@@ -139,6 +139,8 @@ function showNode(n, { v, g }) {
     ["epoch", `${g.epoch} · priority ${g.priority} · fitness ${g.fitness}`],
     ["answers", `${[g.answers.ipv4, g.answers.ipv6].filter((a) => a && a !== "none").join(", ")}${g.answers.note ? ": " + g.answers.note : ""} · ${count(g.answers.given)} given`],
     ["handover", g.lossy ? `not lossless: ${g.lossy}` : g.state === "draining" ? `${g.left ?? 0} connections left` : test ? (test.lossless ? `lossless to ${test.peer}` : `to ${test.peer} not lossless: ${test.why}`) : ""],
+    ["safe to reboot", v.reboot?.safe ? `${v.reboot.safe}: ${v.reboot.why}${v.reboot.first ? ` First: ${v.reboot.first}.` : ""}` : ""],
+    ["clock", Math.abs(v.clock_offset) > Math.max(v.clock_exact, 5e6) ? `${duration(Math.abs(v.clock_offset))} ${v.clock_offset > 0 ? "ahead" : "behind"} (±${duration(v.clock_exact)})` : ""],
     ["peers", (g.peers ?? []).map((p) => (p.heard_ago > stale ? `${p.node} silent for ${duration(p.heard_ago)}, was ${p.state}` : `${p.node} ${p.state}, heard ${duration(p.heard_ago)} ago`)).join("; ")],
     ["fenced", g.fenced ? "it was paused or hears nobody, and says nothing" : ""],
     ["path", g.path_degraded ? `degraded: the active answers by ${g.path_degraded} alone` : ""],
@@ -260,7 +262,7 @@ function showBackend(tr, { pool, id, seen }) {
   sparks.set(`${pool} ${id}`, past);
   spark(tr.spark, past, `requests a second of ${id}, of late`);
   [id, b.addr, null, rate(requests), null, rate(errors), duration(b.live?.p50), duration(b.live?.p99), count(sum((b) => b.current)), b.weight,
-    b.reason || b.last_error || (b.checked_at ? `good, ${duration(b.check_took)}` : "")].forEach((v, i) => { if (v !== null) text(tr.cells[i], v); });
+    (seen.find((s) => s.b.why)?.b.why ?? "") || b.reason || b.last_error || (b.checked_at ? `good, ${duration(b.check_took)}` : "")].forEach((v, i) => { if (v !== null) text(tr.cells[i], v); });
   cls(tr.cells[5], errors > 0 ? "r bad" : "r");
 }
 
