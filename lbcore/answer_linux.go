@@ -125,7 +125,7 @@ func (x *exchange) passHead(out []byte) []byte {
 	if final && !x.reqDone {
 		x.keep = false // the rest of the request would have to be read and dropped
 	}
-	r := http1.Reply{Minor: x.minor, KeepAlive: x.keep, Date: x.w.httpDate(), Set: x.view.set}
+	r := http1.Reply{Minor: x.minor, KeepAlive: x.keep, Date: x.w.httpDate(), Set: x.set}
 	framing := r.Framing(p)
 	out = http1.AppendResponse(out, p, &r)
 	class := min(p.Status/100, 5)

@@ -12,12 +12,12 @@ var errEnded = errors.New("connection ended")
 // try picks a backend and sends the request to it, or answers that there is
 // none.
 func (x *exchange) try() {
-	if x.view.pool == nil {
+	if x.to == nil {
 		x.c.count().noBackend.Add(1)
 		x.answer(503)
 		return
 	}
-	x.pool = x.view.pool.view.Load()
+	x.pool = x.to.view.Load()
 	n := &x.pool.slots[x.w.slot]
 	n.requests.Add(1)
 	b := x.pool.pick(x.w.slot, x.key, nil, nil)
@@ -39,7 +39,7 @@ func (x *exchange) elsewhere(b *Backend, v verdict) *Backend {
 	var tried [maxTried]*Backend
 	n := copy(tried[:], x.tried[:x.attempts])
 	tried[n] = b
-	next := x.view.pool.view.Load().pick(x.w.slot, x.key, tried[:n+1], x.w.scratch)
+	next := x.to.view.Load().pick(x.w.slot, x.key, tried[:n+1], x.w.scratch)
 	if next == nil && v.same && b.available() {
 		return b
 	}
@@ -137,7 +137,7 @@ func (x *exchange) failed(kind failureKind, err error) {
 	x.repeated = x.repeated || f.sent
 	if next != nil {
 		x.c.count().retries.Add(1)
-		x.pool = x.view.pool.view.Load()
+		x.pool = x.to.view.Load()
 		x.pool.slots[x.w.slot].retries.Add(1)
 		x.tryOn(next)
 		return

@@ -215,7 +215,7 @@ func (c *client) endHead() bool {
 // parse looks for a head in buf, which is the loop's read buffer or x.in.
 func (c *client) parse(buf []byte) bool {
 	x := c.x
-	x.view = c.f.view.Load()
+	x.setView(c.f.view.Load())
 	n, err := x.req.Parse(buf, &x.view.limits)
 	switch {
 	case err != nil:

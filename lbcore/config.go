@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
+	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
 // Bounds of Config and of the sets.
@@ -77,6 +78,10 @@ type FrontendConfig struct {
 	// RedirectHTTPS, if not 0, has every request answered by a redirect to the same
 	// over TLS on this port.
 	RedirectHTTPS int
+	// Rules say which requests go elsewhere than to Pool, are changed, redirected or answered:
+	// see package route. What meets none goes to Pool, or is answered with 404 if that is "".
+	// At most route.MaxRules; only with ModeHTTP, and without RedirectHTTPS.
+	Rules []route.Rule
 	// ResponseHeaders are set on every final answer, in place of the backend's of the
 	// same name. At most 64; not those that frame a message or belong to a connection.
 	ResponseHeaders [][2]string
@@ -200,6 +205,7 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 		c.TLS.check(bad)
 	}
 	c.checkMode(bad)
+	c.checkRules(bad)
 	if c.RedirectHTTPS < 0 || c.RedirectHTTPS > 65535 {
 		bad("redirect to port %d: want 1 to 65535", c.RedirectHTTPS)
 	}

@@ -37,28 +37,34 @@ func TestRequestsInSteadyStateAllocateNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newBed(t, []lbcore.BackendConfig{fixed(t, "s1", answer), fixed(t, "s2", answer)}, longChecks)
-			c := l.dial()
-			request, buf := []byte(get), make([]byte, 4096)
-			end := []byte(answer[len(answer)-5:])
-			ask := func() { askOnce(t, c, request, buf, end) }
-			for range 500 {
-				ask()
-			}
-			best := uint64(1 << 62) // of several rounds: other goroutines allocate now and then
-			for range 5 {
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				for range 1000 {
-					ask()
-				}
-				runtime.ReadMemStats(&after)
-				best = min(best, after.Mallocs-before.Mallocs)
-			}
-			if best >= 500 { // one in each request makes 1000; on a busy machine the runtime adds some
-				t.Errorf("%d allocations for 1000 requests", best)
+			if n := allocsOf(t, l, answer[len(answer)-5:]); n >= 500 {
+				t.Errorf("%d allocations for 1000 requests", n)
 			}
 		})
 	}
+}
+
+// allocsOf counts the allocations of 1000 requests: one in each makes 1000, and on a busy machine
+// the runtime adds some. Each answer ends with end.
+func allocsOf(t *testing.T, l *bed, end string) uint64 {
+	t.Helper()
+	c := l.dial()
+	request, buf := []byte(get), make([]byte, 4096)
+	ask := func() { askOnce(t, c, request, buf, []byte(end)) }
+	for range 500 {
+		ask()
+	}
+	best := uint64(1 << 62) // of several rounds: other goroutines allocate now and then
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 1000 {
+			ask()
+		}
+		runtime.ReadMemStats(&after)
+		best = min(best, after.Mallocs-before.Mallocs)
+	}
+	return best
 }
 
 func TestIdleConnectionsAreSmall(t *testing.T) {

@@ -20,6 +20,9 @@ type exchange struct {
 	w    *worker
 	c    *client
 	view *frontendView
+	to   *Pool         // that serves it; nil: there is none
+	set  *http1.Fields // on its final answer
+	act  *act          // of the rule that it met; nil: none
 
 	// From the client. in holds bytes that were read but not used yet: part of
 	// a head, or the beginning of the next request (unparsed).
@@ -95,7 +98,7 @@ func (x *exchange) reset() {
 	}
 	x.tunnel = tunnel{}
 	x.upgrade = x.upgrade[:0]
-	x.view = nil
+	x.view, x.to, x.set, x.act = nil, nil, nil, nil
 	x.unparsed, x.reqDone, x.raw = false, false, false
 	x.send, x.sent, x.replayable, x.hasBody = nil, 0, false, false
 	x.attempt = attempt{}
@@ -220,7 +223,7 @@ func (x *exchange) answer(status int) {
 	x.keep = x.reqDone && x.mayKeep()
 	x.started, x.respDone = true, true
 	x.c.count().responses[status/100].Add(1)
-	x.out = http1.AppendError(append(x.w.get(smallBuffer), x.out[x.taken:]...), status, !x.keep, x.headOnly, x.view.set)
+	x.out = http1.AppendError(append(x.w.get(smallBuffer), x.out[x.taken:]...), status, !x.keep, x.headOnly, x.set)
 	x.taken = 0
 }
 

@@ -22,6 +22,7 @@ type frontendView struct {
 	tell   telling
 	set    *http1.Fields            // on every final answer
 	pool   *Pool                    // nil: no such pool
+	rules  *ruleset                 // nil: none
 	tls    *tlsServer               // nil: plain
 	byName map[string]*frontendView // of routes by server name; nil: none
 }
@@ -35,8 +36,8 @@ type frontendSlot struct {
 
 	tls tlsCounts
 
-	badRequest, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
-	badProxy, badHello                                                   atomic.Uint64
+	badRequest, noRule, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
+	badProxy, badHello                                                           atomic.Uint64
 
 	_ [64]byte // the next slot is another core's
 }
@@ -47,12 +48,18 @@ func newFrontend(name string, slots int) *frontend {
 
 func (f *frontend) configure(cfg FrontendConfig, pools map[string]*Pool) {
 	v := newView(f.name, cfg, pools)
+	var was *ruleset
+	if old := f.view.Load(); old != nil {
+		was = old.rules
+	}
+	v.rules = cfg.newRules(pools, was, len(f.slots))
 	v.byName = v.routes(pools)
 	f.view.Store(v)
 }
 
 func (f *frontend) snapshot() FrontendSnapshot {
-	s := FrontendSnapshot{Name: f.name, Pool: f.view.Load().cfg.Pool}
+	v := f.view.Load()
+	s := FrontendSnapshot{Name: f.name, Pool: v.cfg.Pool, Rules: v.rules.snapshot()}
 	for i := range f.slots {
 		s.Counters.add(&f.slots[i])
 	}
@@ -73,6 +80,7 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 	n.latency.addTo(&c.Latency)
 	c.TLS.add(&n.tls)
 	c.Errors.BadRequest += n.badRequest.Load()
+	c.Errors.NoRule += n.noRule.Load()
 	c.Errors.NoBackend += n.noBackend.Load()
 	c.Errors.BadGateway += n.badGateway.Load()
 	c.Errors.Timeout += n.timeout.Load()

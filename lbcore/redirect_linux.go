@@ -15,7 +15,7 @@ func (x *exchange) redirect(port int, in []byte) {
 	x.unparsed = len(rest) > 0
 	x.keep = x.reqDone && x.mayKeep()
 	room := x.w.get(len(x.req.Host) + len(x.req.Target) + smallBuffer/2)
-	out, ok := http1.AppendRedirect(room, &x.req, port, !x.keep, x.view.set)
+	out, ok := http1.AppendRedirect(room, &x.req, port, !x.keep, x.set)
 	x.keepRest(rest) // which x.req lies beside
 	if !ok {
 		x.w.put(room)

@@ -10,6 +10,14 @@ import (
 // ownFields is room for what a head gains on its way to the backend.
 const ownFields = 512
 
+// gained is how much a head gains on its way to the backend, or a little more.
+func (x *exchange) gained() int {
+	if x.act == nil {
+		return ownFields
+	}
+	return ownFields + len(x.w.target) + len(x.act.host) + x.act.request.Len()
+}
+
 // begin starts the exchange for the head in x.req, which was the first n bytes
 // of buf.
 func (x *exchange) begin(buf []byte, n int) {
@@ -27,9 +35,12 @@ func (x *exchange) begin(buf []byte, n int) {
 		x.redirect(port, buf[n:])
 		return
 	}
+	if x.view.rules != nil && x.meet(buf[n:]) {
+		return
+	}
 
-	x.key = x.hashKey(x.view.pool)
-	x.send = x.appendHead(x.w.get(len(buf) + ownFields))
+	x.key = x.hashKey(x.to)
+	x.send = x.appendHead(x.w.get(len(buf) + x.gained()))
 	send, rest, err := x.takeBody(x.send, buf[n:])
 	x.send = send
 	x.keepRest(rest)
@@ -65,6 +76,9 @@ func (x *exchange) appendHead(dst []byte) []byte {
 		Expect100: true,
 		Upgrade:   true,
 		KeepAlive: true,
+	}
+	if a := x.act; a != nil {
+		f.SetHost, f.Set, f.Target = a.host, a.request, x.w.target
 	}
 	if tell.x {
 		f.Client, f.Port, f.Proto = client.AppendTo(addr[:0]), x.c.via.port, x.c.via.proto

@@ -26,6 +26,7 @@ type Snapshot struct {
 type FrontendSnapshot struct {
 	Name, Pool string
 	Counters   FrontendCounters
+	Rules      []RuleSnapshot // in their order
 }
 
 // PoolSnapshot is one pool with all its backends.
@@ -82,7 +83,8 @@ type FrontendCounters struct {
 
 // FrontendErrors counts by kind.
 type FrontendErrors struct {
-	BadRequest uint64 // refused by the codec or a limit
+	BadRequest uint64 // refused by the codec, a limit, or a rule's look at the path
+	NoRule     uint64 // met no rule where there is no other pool: 404
 	NoBackend  uint64 // 503
 	BadGateway uint64 // 502
 	Timeout    uint64 // 504

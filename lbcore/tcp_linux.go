@@ -11,8 +11,9 @@ import (
 func (c *client) passOn(v *frontendView) {
 	x := c.w.newExchange(c)
 	c.x, c.phase = x, phaseBusy
-	x.view, x.raw, x.reqDone, x.replayable = v, true, true, true
-	x.key = x.hashKey(v.pool)
+	x.setView(v)
+	x.raw, x.reqDone, x.replayable = true, true, true
+	x.key = x.hashKey(x.to)
 	x.try()
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
+	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
 // Sizes of memory. One read buffer per loop; a connection owns buffers only
@@ -51,6 +52,9 @@ type worker struct {
 	shaking       sync.WaitGroup // the goroutines of handshakes, with backends too
 	underway      map[*handshake]struct{}
 	settled       bool // no handshake begins any more
+
+	routing route.Scratch
+	target  []byte // that a rule makes of the request at hand; empty: the client's
 
 	date    []byte
 	dateSec int64

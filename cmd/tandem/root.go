@@ -140,7 +140,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.SetCompletionCommandGroupID(groupSetup)
 	root.AddCommand(
 		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newDrain(), newReady(), newMaint(), newWeight(), newJoin(), newEvent(),
-		newStatus(), newTop(), newMembers(), newBackends(), newTimeline(), newWhy(), newLogs(), newWatch(), newTemplate(),
+		newStatus(), newTop(), newMembers(), newBackends(), newTimeline(), newWhy(), newLogs(), newWatch(), newTemplate(), newRoute(),
 		newCheck(), newDoctor(), newImport(), newKeygen(), newKeys(), newRelease(), newVersion(),
 		newWebapp(), newMan(),
 	)

@@ -21,6 +21,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/lab"
 	"github.com/tandem-lb/tandem/internal/render"
+	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
 var update = flag.Bool("update", false, "write what is printed into testdata/script; read the diff before you commit it")
@@ -70,7 +71,7 @@ func serveExample(env *testscript.Env, path string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
-		done <- (&api.Server{Status: example, Cluster: exampleCluster, MembersOf: exampleMembers, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, TemplateData: exampleData, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs}).Serve(ctx, l)
+		done <- (&api.Server{Status: example, Cluster: exampleCluster, MembersOf: exampleMembers, ReplaceProxy: replaced, Reload: reloaded, Keys: exampleKeys, Join: joined, SetBackend: setBackend, Event: told, TemplateData: exampleData, Timeline: exampleTimeline, Why: exampleWhy, Logs: exampleLogs, Routes: exampleRoutes}).Serve(ctx, l)
 	}()
 	env.Defer(func() {
 		stop()
@@ -90,6 +91,10 @@ func exampleMembers(_ context.Context, node string) ([]api.Member, error) {
 		return nil, &api.Error{Message: fmt.Sprintf("no balancer is called %q", node), Remedy: "'tandem status --cluster' names them"}
 	}
 	return []api.Member{{Name: "web9", Role: "agent", State: "suspect"}}, nil
+}
+
+func exampleRoutes() []api.Routes {
+	return []api.Routes{{Frontend: ":80", Listen: ":80", Pool: "web", Rules: []route.Rule{{Name: "old", Prefixes: []string{"/old"}, ReplacePrefix: "/"}}}}
 }
 
 func replaced(context.Context) (api.Done, error) {

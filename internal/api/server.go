@@ -44,6 +44,8 @@ type Server struct {
 	Why      func(ctx context.Context, of, node string) (Story, error)
 	// Logs returns a page of an agent's log.
 	Logs func(context.Context, LogQuery) (LogPage, error)
+	// Routes returns the rules that are in effect.
+	Routes func() []Routes
 	// TemplateData is what templates see now.
 	TemplateData func(context.Context) (any, error)
 	// Watch calls send with a [WatchBegin], and then with each event that is wanted, a
@@ -118,10 +120,11 @@ func (s *Server) routes(serving context.Context) http.Handler {
 	s.logRoutes(mux)
 	s.clusterRoutes(mux)
 	s.reloadRoute(mux)
+	s.routesRoute(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotFound, &Error{
 			Message: fmt.Sprintf("no %s %s in this API", r.Method, r.URL.Path),
-			Remedy:  "it has GET /v1/status, GET /v1/cluster, GET /v1/members, GET /v1/timeline, GET /v1/why, GET /v1/logs, GET /v1/events, GET /v1/template-data, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
+			Remedy:  "it has GET /v1/status, GET /v1/cluster, GET /v1/members, GET /v1/routes, GET /v1/timeline, GET /v1/why, GET /v1/logs, GET /v1/events, GET /v1/template-data, and by POST /v1/reload, /v1/proxy/replace, /v1/handover, /v1/maint/on, /v1/maint/off, /v1/backend, /v1/keys, /v1/join and /v1/event; a newer tandem command may be talking to an older balancer",
 		})
 	})
 	return mux

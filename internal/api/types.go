@@ -185,6 +185,13 @@ type Frontend struct {
 	TLS     *TLS              `json:"tls,omitempty"` // handshakes; nil: none yet
 	Latency Histogram         `json:"-"`
 	Live    *Live             `json:"live,omitempty"`
+	Rules   []Rule            `json:"rules,omitempty"` // in their order
+}
+
+// Rule counts the requests that met one of a frontend's rules.
+type Rule struct {
+	Name     string `json:"name"`
+	Requests uint64 `json:"requests"`
 }
 
 // TLS counts the handshakes of a frontend with its clients.

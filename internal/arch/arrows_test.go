@@ -19,7 +19,7 @@ var parts = []part{
 		"cmd/tandem",
 		[]string{
 			"internal/keeper", "internal/control", "internal/proxy", "internal/runner", "internal/agent", "internal/api", "internal/config",
-			"internal/hook", "internal/render", "internal/lab", "internal/demo", "internal/doctor", "internal/importer", "internal/webapp",
+			"internal/hook", "internal/render", "internal/lab", "internal/demo", "internal/doctor", "internal/importer", "internal/webapp", "lbcore/route",
 		},
 		"flags and exit codes only: it starts what internal packages do",
 	},
@@ -27,7 +27,8 @@ var parts = []part{
 
 	{"election", nil, "pure: who is active depends on nothing but what it is told"},
 	{"membership", nil, "a package of its own value: memberlist, wrapped once"},
-	{"lbcore", nil, "what clients send must reach no other code of ours"},
+	{"lbcore/route", nil, "a leaf: what rules are and which one a request meets, the same for who checks a file, who explains it, and who serves"},
+	{"lbcore", []string{"lbcore/route"}, "what clients send must reach no other code of ours"},
 	{"vip", []string{"internal/nft"}, "holds addresses; there is one encoder of nftables batches"},
 
 	{
@@ -40,7 +41,7 @@ var parts = []part{
 		[]string{"membership", "internal/ipc", "internal/api", "internal/web", "internal/metrics", "internal/timeline", "internal/hook", "internal/render", "internal/talk"},
 		"the operator's side: it can ask the keeper, but not be it",
 	},
-	{"internal/proxy", []string{"lbcore", "internal/ipc"}, "the process that clients talk to knows nothing else"},
+	{"internal/proxy", []string{"lbcore", "lbcore/route", "internal/ipc"}, "the process that clients talk to knows nothing else"},
 	{"internal/runner", []string{"internal/ipc", "internal/hook", "internal/render"}, "runs hooks and renders templates as a user of their own, so that control need not be that user; it knows nothing but what to run"},
 	{"internal/agent", []string{"membership", "internal/config", "internal/hook", "internal/talk"}, "runs beside an app; no balancer's code"},
 	{
@@ -54,9 +55,9 @@ var parts = []part{
 	{"internal/e2e", []string{"internal/lab"}, "tests processes, so it needs none of their packages"},
 
 	{"internal/talk", nil, "a leaf: what agents and balancers ask each other; both ends import it, and neither the other"},
-	{"internal/config", nil, "a leaf: file and flags to values"},
-	{"internal/api", nil, "a leaf: what is said on the control socket"},
-	{"internal/ipc", nil, "a leaf: what the three processes say to each other"},
+	{"internal/config", []string{"lbcore/route"}, "file and flags to values; rules are checked by what will follow them"},
+	{"internal/api", []string{"lbcore/route"}, "what is said on the control socket; rules are told as they are"},
+	{"internal/ipc", []string{"lbcore/route"}, "what the three processes say to each other; rules are told as they are"},
 	{"internal/nft", nil, "a leaf: bytes for the kernel"},
 	{"internal/webapp", nil, "an app as others write them"},
 	{"internal/web", nil, "the status page: it is handed what it shows"},

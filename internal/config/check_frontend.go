@@ -37,10 +37,11 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 			f.Name = raw.Listen.V
 		}
 		c.mode(raw, &f, pools)
+		f.Rules = c.rules(raw, pools)
 		f.TLS, f.ResponseHeaders = c.frontendTLS(&raw.TLS), c.responseHeaders(raw.ResponseHeaders)
 		switch redirects := raw.Redirect.V == "https"; {
 		case raw.Pool.Bad || c.partial:
-		case !raw.Pool.Set && !redirects:
+		case !raw.Pool.Set && !redirects && len(raw.Rule) == 0:
 			c.add(raw.Key, "frontend.pool is missing", `for example: pool = "web"`)
 		case raw.Pool.Set && redirects:
 			c.add(raw.Pool.At, "nothing reaches the pool: every request is redirected", "leave pool or redirect out")

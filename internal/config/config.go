@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
 // Config is a checked configuration: every value is within its bounds, every
@@ -73,7 +75,7 @@ type VIP struct {
 type Frontend struct {
 	Name           string         // default: the listen address as it stands in the file
 	Listen         netip.AddrPort // an invalid Addr means all addresses of both families; 0.0.0.0 and :: all of their own only
-	Pool           string         // names a member of Config.Pools; empty: all is redirected
+	Pool           string         // names a member of Config.Pools; empty: all is redirected, or what meets no rule is refused
 	HeaderTimeout  time.Duration  // from the first byte of a request, or from accept, to the end of its head
 	IdleTimeout    time.Duration  // a connection kept open waits so long for its next request
 	ClientTimeout  time.Duration  // each wait for a client to send more of a body, or to take more of an answer
@@ -92,6 +94,7 @@ type Frontend struct {
 	TLS             *FrontendTLS   // nil: clients speak plain text
 	RedirectHTTPS   int            // port of the frontend that speaks TLS, to which all requests are redirected; 0: they are served
 	ResponseHeaders [][2]string    // name and value of those that every answer is given
+	Rules           []route.Rule   // in the order of the file; nil: all goes to Pool
 }
 
 // Pool is a named set of backends with a policy and a check.

@@ -76,6 +76,33 @@ type rawFrontend struct {
 	Redirect        text           `toml:"redirect" default:"none" oneof:"none,https"`
 	ResponseHeaders list           `toml:"response_headers" max:"64"`
 	TLS             rawFrontendTLS `toml:"tls"`
+	Rule            []*rawRule     `toml:"rule" max:"1000"`
+}
+
+type rawRule struct {
+	table
+	Name       text `toml:"name"`
+	Host       list `toml:"host" max:"100"`
+	Method     list `toml:"method" max:"100"`
+	Path       list `toml:"path" max:"100"`
+	PathPrefix list `toml:"path_prefix" max:"100"`
+	PathRegex  text `toml:"path_regex"`
+	Header     list `toml:"header" max:"100"`
+
+	Pool          text   `toml:"pool"`
+	Redirect      text   `toml:"redirect"`
+	Status        number `toml:"status" default:"0" min:"0" max:"599"`
+	Body          text   `toml:"body"`
+	ContentType   text   `toml:"content_type" default:"text/plain; charset=utf-8"`
+	ReplacePrefix text   `toml:"replace_prefix"`
+	Rewrite       text   `toml:"rewrite"`
+
+	SetRequest     list `toml:"set_request_headers" max:"64"`
+	AddRequest     list `toml:"add_request_headers" max:"64"`
+	RemoveRequest  list `toml:"remove_request_headers" max:"64"`
+	SetResponse    list `toml:"set_response_headers" max:"64"`
+	AddResponse    list `toml:"add_response_headers" max:"64"`
+	RemoveResponse list `toml:"remove_response_headers" max:"64"`
 }
 
 type rawFrontendTLS struct {

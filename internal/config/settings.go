@@ -44,6 +44,9 @@ func settingsIn(v reflect.Value, path string, inLive bool) (all []setting) {
 				each(f.MapIndex(key), key.String())
 			}
 		case f.Kind() == reflect.Slice:
+			if rules, ok := f.Interface().([]*rawRule); ok {
+				all = append(all, setting{name: name, value: ruleOrder(rules), live: live})
+			}
 			for i := range f.Len() {
 				each(f.Index(i), elementName(f.Index(i).Interface(), i))
 			}
@@ -63,8 +66,19 @@ func elementName(element any, i int) string {
 		return e.Address.V
 	case *rawFrontend:
 		return cmp.Or(e.Name.V, e.Listen.V)
+	case *rawRule:
+		return ruleName(e, i)
 	}
 	return strconv.Itoa(i + 1)
+}
+
+// ruleOrder is a setting of its own: the same rules in another order say something else.
+func ruleOrder(rules []*rawRule) string {
+	names := make([]string, len(rules))
+	for i, r := range rules {
+		names[i] = ruleName(r, i)
+	}
+	return "[" + strings.Join(names, ", ") + "]"
 }
 
 func valueText(leaf any) string {

@@ -85,10 +85,14 @@ func addKeeper(s *api.Status, k *ipc.KeeperState) {
 func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
 	s.LatencyBounds = p.LatencyBounds
 	for _, f := range p.Frontends {
+		var rules []api.Rule
+		for _, r := range f.Rules {
+			rules = append(rules, api.Rule(r))
+		}
 		s.Frontends = append(s.Frontends, api.Frontend{
 			Name: f.Name, Connections: f.Connections, Current: f.Current, Requests: f.Requests, Status: f.Status,
 			BytesIn: f.BytesIn, BytesOut: f.BytesOut, Tunnels: f.Tunnels, Retries: f.Retries, Errors: f.Errors,
-			TLS: (*api.TLS)(f.TLS), Latency: api.Histogram(f.Latency), Live: live[liveKey{frontend: f.Name}],
+			TLS: (*api.TLS)(f.TLS), Latency: api.Histogram(f.Latency), Live: live[liveKey{frontend: f.Name}], Rules: rules,
 		})
 	}
 	for _, pool := range p.Pools {

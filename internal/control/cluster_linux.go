@@ -16,8 +16,8 @@ func (p *Process) server() *api.Server {
 		Status: p.status, Cluster: p.lookAround, MembersOf: p.membersOf, Reload: p.reload, ReplaceProxy: p.replaceProxy, HandOver: p.handOver, Maintain: p.maintain,
 		Keys: p.keys, Join: p.join, SetBackend: p.setBackend, Event: p.event,
 		Timeline: p.tellTimeline, Why: p.why, Logs: p.logs, Who: caller,
-		TemplateData: p.askTemplateData,
-		Watch:        p.programs.feed.watch,
+		TemplateData: p.askTemplateData, Routes: p.routes,
+		Watch: p.programs.feed.watch,
 	}
 }
 

@@ -40,6 +40,13 @@ type FrontendState struct {
 	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
 	Latency Histogram         `json:"latency,omitzero"`
 	TLS     *TLSState         `json:"tls,omitempty"` // nil: no handshake yet
+	Rules   []RuleState       `json:"rules,omitempty"`
+}
+
+// RuleState counts what met a rule.
+type RuleState struct {
+	Name     string `json:"name"`
+	Requests uint64 `json:"requests"`
 }
 
 // PoolState is one pool and all its backends.

@@ -77,6 +77,13 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 			MinBackends: p.MinBackends, MinAfter: p.MinAfter,
 		})
 	}
+	for _, f := range c.Frontends {
+		if f.Mode != "tcp" {
+			m.Routes = append(m.Routes, ipc.Routes{
+				Frontend: f.Name, Listen: listenText(f.Listen), TLS: f.TLS != nil, Pool: f.Pool, HTTPS: f.RedirectHTTPS, Rules: f.Rules,
+			})
+		}
+	}
 	for _, t := range c.Templates {
 		m.Templates = append(m.Templates, ipc.Template{Target: t.Target, User: t.User, Quiescence: t.Quiescence})
 	}
@@ -98,7 +105,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			MaxHead: f.MaxHeaderBytes, MaxBody: f.MaxBodyBytes, MinRate: f.MinRate,
 			Forwarded: f.Forwarded, Trusted: f.Trusted, Via: f.Via,
 			Mode: f.Mode, SNI: f.SNIPools, AcceptProxy: f.AcceptProxy,
-			TLS: frontendTLS(f.TLS, c.Cluster.BalancerKeys), RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders,
+			TLS: frontendTLS(f.TLS, c.Cluster.BalancerKeys), RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
 		})
 	}
 	for _, p := range c.Pools {

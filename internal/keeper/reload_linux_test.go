@@ -46,6 +46,10 @@ var others = map[string]string{
 	"redirect": "", "response_headers": `["X-A: b"]`, "certificates": `["other.pem"]`, "client_ca_file": `"other.pem"`,
 	"ciphers": `["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]`, "min_version": `"1.3"`,
 	"address": `"192.168.42.43"`, "advertise": `"192.168.42.13"`, "gossip": `":7950"`, "tcp": "", "command": `["/bin/true"]`,
+	"frontend.rule.host": `["other.example"]`, "method": `["POST"]`, "frontend.rule.path": "", "path_prefix": `["/other"]`, "header": `["X-Other"]`,
+	"frontend.rule.redirect": `"/other"`, "frontend.rule.status": "307",
+	"set_request_headers": `["X-Other: b"]`, "add_request_headers": `["X-Other: b"]`, "remove_request_headers": `["X-Other"]`,
+	"set_response_headers": `["X-Other: b"]`, "add_response_headers": `["X-Other: b"]`, "remove_response_headers": `["X-Other"]`,
 	"hook.events": `["active"]`, "serf_tags": "", "template.check": `["/bin/test", "{file}"]`, "reload": `["/bin/other"]`,
 }
 

@@ -53,7 +53,7 @@ func full() api.Status {
 			{Name: "proxy", Ready: true, Doing: "serving"},
 			{Name: "proxy", Doing: "draining", Clients: 3},
 		},
-		Frontends:     []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took, TLS: &api.TLS{Handshakes: 1, Failed: map[string]uint64{"gone": 1}}}},
+		Frontends:     []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took, Rules: []api.Rule{{Name: "api", Requests: 3}}, TLS: &api.TLS{Handshakes: 1, Failed: map[string]uint64{"gone": 1}}}},
 		LatencyBounds: bounds,
 		Hooks:         []api.Hook{{Name: "notify", Runs: 3, Failed: 1}},
 		Pools: []api.Pool{{Name: "web", Latency: took, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
@@ -94,7 +94,7 @@ func TestEveryMetricOfTheListIsThereAndOfGoodForm(t *testing.T) {
 	}
 	for _, l := range all {
 		if !slices.Contains([]string{
-			"version", "process", "group", "state", "reason", "family", "peer", "known", "result", "role", "frontend", "class", "pool", "backend", "hook",
+			"version", "process", "group", "state", "reason", "family", "peer", "known", "result", "role", "frontend", "class", "pool", "backend", "hook", "rule",
 		}, l) {
 			t.Errorf("the label %s is none of those whose values are known to be few", l)
 		}

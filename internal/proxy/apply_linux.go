@@ -58,7 +58,7 @@ func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) ([]lb
 			Trusted:   f.Trusted,
 			Via:       f.Via,
 			Mode:      lbcore.Mode(f.Mode), SNI: sniRoutes(f.SNI), AcceptProxy: f.AcceptProxy,
-			TLS: t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders,
+			TLS: t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
 		})
 	}
 	return out, nil
@@ -85,16 +85,20 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 	out := &ipc.ProxyState{LatencyBounds: latencyBounds}
 	for _, f := range s.Frontends {
 		c := f.Counters
+		var rules []ipc.RuleState
+		for _, r := range f.Rules {
+			rules = append(rules, ipc.RuleState(r))
+		}
 		out.Frontends = append(out.Frontends, ipc.FrontendState{
 			Name: f.Name, Connections: c.Accepted, Current: c.Current, Requests: c.Requests,
 			BytesIn: c.BytesIn, BytesOut: c.BytesOut, Status: classes(c.Responses),
 			Tunnels: c.Tunnels, Retries: c.Retries,
 			Errors: map[string]uint64{
-				"bad_request": c.Errors.BadRequest, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
+				"bad_request": c.Errors.BadRequest, "no_rule": c.Errors.NoRule, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
 				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
 				"bad_proxy_header": c.Errors.BadProxy, "bad_tls_greeting": c.Errors.BadHello,
 			},
-			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS),
+			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS), Rules: rules,
 		})
 	}
 	for _, p := range s.Pools {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/lbcore"
+	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
 func TestWhatAFrontendIsToldReachesTheCore(t *testing.T) {
@@ -43,10 +44,10 @@ func TestModeRoutesAndTLSReachTheCore(t *testing.T) {
 	networks := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	got := frontendOf(t, ipc.Frontend{
 		Name: "tcp", Pool: "web", Mode: "tcp", SNI: [][2]string{{"a.example", "a"}}, AcceptProxy: networks,
-		RedirectHTTPS: 443, ResponseHeaders: [][2]string{{"X-A", "b"}},
+		RedirectHTTPS: 443, ResponseHeaders: [][2]string{{"X-A", "b"}}, Rules: []route.Rule{{Name: "r"}},
 	})
 	if got.Mode != lbcore.ModeTCP || len(got.SNI) != 1 || got.SNI[0].Names[0] != "a.example" || got.SNI[0].Pool != "a" ||
-		!slices.Equal(got.AcceptProxy, networks) || got.RedirectHTTPS != 443 || got.ResponseHeaders[0][1] != "b" || got.TLS != nil {
+		!slices.Equal(got.AcceptProxy, networks) || got.RedirectHTTPS != 443 || got.ResponseHeaders[0][1] != "b" || got.TLS != nil || got.Rules[0].Name != "r" {
 		t.Errorf("%+v", got)
 	}
 	pools, err := poolConfigs([]ipc.PoolPolicy{{Name: "web", SendProxy: 2, TLS: &ipc.PoolTLS{ServerName: "x", MinVersion: 0x0304, Verify: true}}, {Name: "plain"}})

@@ -14,11 +14,14 @@ type Forward struct {
 	// that no client can lie about itself.
 	Trusted bool
 
-	Host      []byte // the Host to send when the client (HTTP/1.0) gave none
-	Via       []byte // our pseudonym, appended as "Via: 1.1 <pseudonym>" (RFC 9110, 7.6.3); empty: left out
-	Expect100 bool   // pass the client's Expect: 100-continue on; false if the caller answers it itself
-	Upgrade   bool   // ask for the protocols of Request.Upgrade, if there are any
-	KeepAlive bool   // false adds Connection: close
+	Host      []byte  // the Host to send when the client (HTTP/1.0) gave none
+	SetHost   []byte  // the Host to send in any case; empty: the client's
+	Target    []byte  // the target to send, in origin-form; empty: the client's
+	Set       *Fields // what changes of the other fields; nil: nothing
+	Via       []byte  // our pseudonym, appended as "Via: 1.1 <pseudonym>" (RFC 9110, 7.6.3); empty: left out
+	Expect100 bool    // pass the client's Expect: 100-continue on; false if the caller answers it itself
+	Upgrade   bool    // ask for the protocols of Request.Upgrade, if there are any
+	KeepAlive bool    // false adds Connection: close
 }
 
 // AppendRequest appends the head to send to a backend: always HTTP/1.1 in origin-form, without hop-by-hop
@@ -27,14 +30,22 @@ type Forward struct {
 func AppendRequest(dst []byte, r *Request, f *Forward) []byte {
 	dst = append(dst, r.Method...)
 	dst = append(dst, ' ')
-	if r.Target[0] == '?' {
+	switch {
+	case len(f.Target) > 0:
+		dst = append(dst, f.Target...)
+	case r.Target[0] == '?':
 		dst = append(dst, '/')
+		fallthrough
+	default:
+		dst = append(dst, r.Target...)
 	}
-	dst = append(dst, r.Target...)
 	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	if len(r.Host) > 0 {
+	switch {
+	case len(f.SetHost) > 0:
+		dst = append(dst, f.SetHost...)
+	case len(r.Host) > 0:
 		dst = append(dst, r.Host...)
-	} else {
+	default:
 		dst = append(dst, f.Host...)
 	}
 	dst = append(dst, "\r\n"...)
@@ -49,7 +60,9 @@ func AppendRequest(dst []byte, r *Request, f *Forward) []byte {
 	if len(f.Hop) > 0 {
 		drop |= 1 << fieldForwarded // so too
 	}
+	f.Set.replaces(&r.head)
 	dst = r.appendFields(dst, drop)
+	dst = f.Set.Append(dst)
 	dst = r.appendForwarded(dst, f)
 	dst = appendVia(dst, r.Minor, f.Via)
 	if f.Expect100 && r.Expect100 {

@@ -5,48 +5,84 @@ import "strconv"
 // Continue is the interim response 100 (Continue), whole.
 const Continue = "HTTP/1.1 100 Continue\r\n\r\n"
 
-// reasons are the statuses that a balancer answers by itself.
+// reasons are the names of statuses (RFC 9110, 15, and IANA's list).
 var reasons = [600]string{
-	400: "Bad Request",
-	403: "Forbidden",
-	404: "Not Found",
-	408: "Request Timeout",
-	411: "Length Required",
-	413: "Content Too Large",
-	414: "URI Too Long",
-	417: "Expectation Failed",
-	421: "Misdirected Request",
-	429: "Too Many Requests",
-	431: "Request Header Fields Too Large",
-	500: "Internal Server Error",
-	501: "Not Implemented",
-	502: "Bad Gateway",
-	503: "Service Unavailable",
-	504: "Gateway Timeout",
-	505: "HTTP Version Not Supported",
+	200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information", 204: "No Content",
+	301: "Moved Permanently", 302: "Found", 303: "See Other", 307: "Temporary Redirect", 308: "Permanent Redirect",
+	400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+	406: "Not Acceptable", 408: "Request Timeout", 409: "Conflict", 410: "Gone", 411: "Length Required", 412: "Precondition Failed",
+	413: "Content Too Large", 414: "URI Too Long", 415: "Unsupported Media Type", 417: "Expectation Failed",
+	421: "Misdirected Request", 422: "Unprocessable Content", 423: "Locked", 425: "Too Early", 426: "Upgrade Required",
+	428: "Precondition Required", 429: "Too Many Requests", 431: "Request Header Fields Too Large", 451: "Unavailable For Legal Reasons",
+	500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
+	505: "HTTP Version Not Supported", 507: "Insufficient Storage", 511: "Network Authentication Required",
 }
 
-// AppendError appends a whole small response whose text body (left out if headOnly) is the status and its reason.
-// set are fields that it is given. Statuses: 400 403 404 408 411 413 414 417 421 429 431 500 501 502 503 504 505; others become 500. closeConn adds
-// Connection: close; without it the connection of a HTTP/1.0 client must be closed all the same.
-func AppendError(dst []byte, status int, closeConn, headOnly bool, set *Fields) []byte {
-	if status < 0 || status >= len(reasons) || reasons[status] == "" {
-		status = 500
+// otherReasons stand for statuses that have no name here, by class.
+var otherReasons = [6]string{2: "Success", 3: "Redirection", 4: "Client Error", 5: "Server Error"}
+
+// reasonOf names a status from 200 to 599.
+func reasonOf(status int) string {
+	if r := reasons[status]; r != "" {
+		return r
 	}
-	reason := reasons[status]
+	return otherReasons[status/100]
+}
+
+// An Answer is a whole response that a balancer gives itself.
+type Answer struct {
+	Status    int    // 200 to 599
+	Location  []byte // of a redirect; empty: none
+	Type      string // Content-Type of Body
+	Body      []byte // left out for HEAD, and of 204 and 304
+	NoStore   bool   // adds Cache-Control: no-store
+	CloseConn bool   // adds Connection: close; without it the connection of a HTTP/1.0 client must be closed all the same
+	HeadOnly  bool   // the request was HEAD
+	Set       *Fields
+}
+
+// AppendAnswer appends a whole response.
+func AppendAnswer(dst []byte, a *Answer) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
-	dst = appendStatus(dst, status, reason)
-	dst = append(dst, "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\nContent-Length: "...)
-	dst = strconv.AppendInt(dst, int64(len("000 ")+len(reason)+len("\n")), 10)
-	dst = set.Append(append(dst, "\r\n"...))
-	if closeConn {
+	dst = appendStatus(dst, a.Status, reasonOf(a.Status))
+	dst = append(dst, "\r\n"...)
+	if len(a.Location) > 0 {
+		dst = appendField(dst, "Location: ", a.Location)
+	}
+	empty := a.Status == 204 || a.Status == 304
+	if len(a.Body) > 0 && !empty {
+		dst = append(dst, "Content-Type: "...)
+		dst = append(append(dst, a.Type...), "\r\n"...)
+	}
+	if a.NoStore {
+		dst = append(dst, "Cache-Control: no-store\r\n"...)
+	}
+	if !empty {
+		dst = append(dst, "Content-Length: "...)
+		dst = append(strconv.AppendInt(dst, int64(len(a.Body)), 10), "\r\n"...)
+	}
+	dst = a.Set.Append(dst)
+	if a.CloseConn {
 		dst = append(dst, "Connection: close\r\n"...)
 	}
 	dst = append(dst, "\r\n"...)
-	if headOnly {
+	if a.HeadOnly || empty {
 		return dst
 	}
-	return append(appendStatus(dst, status, reason), '\n')
+	return append(dst, a.Body...)
+}
+
+// AppendError appends a whole small response whose text body (left out if headOnly) is the status and its reason.
+// set are fields that it is given. A status that is not from 200 to 599 becomes 500. closeConn is as in Answer.
+func AppendError(dst []byte, status int, closeConn, headOnly bool, set *Fields) []byte {
+	if status < 200 || status > 599 {
+		status = 500
+	}
+	var room [64]byte
+	body := append(appendStatus(room[:0], status, reasonOf(status)), '\n')
+	return AppendAnswer(dst, &Answer{
+		Status: status, Type: "text/plain; charset=utf-8", Body: body, NoStore: true, CloseConn: closeConn, HeadOnly: headOnly, Set: set,
+	})
 }
 
 func appendStatus(dst []byte, status int, reason string) []byte {

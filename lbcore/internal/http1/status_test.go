@@ -31,7 +31,7 @@ func TestErrorsAreWholeResponses(t *testing.T) {
 }
 
 func TestOtherStatusesBecome500(t *testing.T) {
-	for _, status := range []int{-1, 0, 200, 418, 599, 600, 1 << 30} {
+	for _, status := range []int{-1, 0, 100, 199, 600, 1 << 30} {
 		if out := string(AppendError(nil, status, true, false, nil)); !strings.HasPrefix(out, "HTTP/1.1 500 Internal Server Error\r\n") {
 			t.Errorf("%d: got %q", status, out)
 		}

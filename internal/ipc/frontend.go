@@ -1,0 +1,44 @@
+package ipc
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/route"
+)
+
+// Frontend is one address that clients connect to.
+type Frontend struct {
+	Name          string        `json:"name"`
+	Listen        string        `json:"listen"` // what its sockets are bound to, as configured
+	Pool          string        `json:"pool"`
+	HeaderTimeout time.Duration `json:"header_timeout"`
+	IdleTimeout   time.Duration `json:"idle_timeout"`
+	TunnelTimeout time.Duration `json:"tunnel_timeout"`
+	ClientTimeout time.Duration `json:"client_timeout"`
+	HalfClose     time.Duration `json:"half_close_timeout"`
+	MaxHead       int           `json:"max_head"` // bytes of a request's head
+	MaxBody       int64         `json:"max_body"` // bytes of a request's body; 0: no bound
+	MinRate       int           `json:"min_rate"` // bytes per second of bodies; 0: none is asked for
+
+	Forwarded       string         `json:"forwarded"`         // x-forwarded, forwarded, both or none
+	Trusted         []netip.Prefix `json:"trusted,omitempty"` // networks of proxies that are believed
+	Via             string         `json:"via,omitempty"`     // our pseudonym; empty: none
+	Mode            string         `json:"mode,omitempty"`    // http or tcp
+	SNI             [][2]string    `json:"sni,omitempty"`     // server name and pool
+	AcceptProxy     []netip.Prefix `json:"accept_proxy,omitempty"`
+	TLS             *TLS           `json:"tls,omitempty"`            // nil: plain
+	RedirectHTTPS   int            `json:"redirect_https,omitempty"` // port; 0: requests are served
+	ResponseHeaders [][2]string    `json:"response_headers,omitempty"`
+	Rules           []route.Rule   `json:"rules,omitempty"` // in their order
+}
+
+// Routes are the rules of a frontend, for whoever asks which one a request meets.
+type Routes struct {
+	Frontend string       `json:"frontend"`
+	Listen   string       `json:"listen"`
+	TLS      bool         `json:"tls"`
+	Pool     string       `json:"pool,omitempty"`  // of what meets no rule; empty: it is answered with 404
+	HTTPS    int          `json:"https,omitempty"` // port; not 0: everything is redirected there
+	Rules    []route.Rule `json:"rules"`
+}
