@@ -18,6 +18,9 @@ func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
 	lab.Init()
+	if filepath.Base(os.Args[0]) == "systemctl" {
+		return systemctl(os.Args[1:])
+	}
 	if os.Getenv(binaryVar) == "" {
 		dir, err := os.MkdirTemp("", "tandem-e2e-")
 		if err != nil {

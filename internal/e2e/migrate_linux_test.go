@@ -1,0 +1,239 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/guide"
+	"github.com/tandem-lb/tandem/internal/lab"
+	"github.com/tandem-lb/tandem/internal/testneed"
+)
+
+// What a pair has that deploy/docs/migrate.md is for. lb1 is given priority 101.
+const (
+	oldHAProxy = `global
+	maxconn 4000
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 50s
+	timeout server 50s
+frontend site
+	bind *:80
+	default_backend web
+backend web
+	balance roundrobin
+	option httpchk GET /healthz
+	server web1 192.168.42.21:3000 check
+	server web2 192.168.42.22:3000 check
+	server web3 192.168.42.23:3000 check
+`
+	oldKeepalived = `global_defs {
+	script_user root
+}
+vrrp_script haproxy {
+	script "%s -0 haproxy"
+	interval 1
+}
+vrrp_instance site {
+	state %s
+	interface eth0
+	virtual_router_id 42
+	priority %d
+	advert_int 1
+	virtual_ipaddress {
+		192.168.42.42/24
+	}
+	track_script {
+		haproxy
+	}
+}
+`
+)
+
+// TestTheMigrationGuide does what deploy/docs/migrate.md says, there and back, in its own
+// words, with the keepalived and HAProxy that Debian has.
+func TestTheMigrationGuide(t *testing.T) {
+	for _, program := range []string{"/usr/sbin/keepalived", "/usr/sbin/haproxy", "/usr/bin/killall", "/usr/bin/curl"} {
+		if _, err := os.Stat(program); err != nil {
+			testneed.Missing(t, "%s: apt-get install keepalived haproxy psmisc curl", program)
+		}
+	}
+	s := newSite(t)
+	m := newMigration(s)
+	for _, web := range []string{"web1", "web2", "web3"} {
+		s.start(web, "webapp", "--listen", ":3000", "--name", web)
+	}
+	m.run("lb1", "systemctl start haproxy keepalived")
+	m.run("lb2", "systemctl start haproxy keepalived")
+	s.untilOwnedBy("lb1")
+	s.untilServedBy("web1", "web2", "web3")
+	began := time.Now()
+
+	m.loses("preparing", 0, func() {
+		m.follow("1. Prepare both hosts", 0, 2)
+		m.follow("2. The backup becomes Tandem", 0, 3)
+		s.untilState("lb2", "fault")
+		m.follow("The way back", 0, 1) // from here, once, and forward again
+		m.follow("2. The backup becomes Tandem", 1, 3)
+		s.untilState("lb2", "fault")
+		s.untilOwnedBy("lb1")
+	})
+	m.loses("the move", -1, func() {
+		m.follow("3. The VIP moves", 0, 1)
+		s.untilOwnedBy("lb2")
+		m.follow("3. The VIP moves", 1, 2)
+	})
+	m.loses("the other host", 0, func() {
+		m.follow("4. The other host becomes Tandem", 0, 1)
+		s.untilState("lb1", "backup")
+		s.untilLinked("lb2")
+		m.follow("4. The other host becomes Tandem", 1, 2)
+		s.untilOwnedBy("lb1")
+		s.untilServedBy("web1", "web2", "web3")
+	})
+	m.follow("The way back", 1, 4)
+	s.untilOwnedBy("lb1")
+	s.untilServedBy("web1", "web2", "web3")
+	if n := s.mostOwners(began); n != 1 {
+		t.Errorf("%d owners of the VIP at once", n)
+	}
+	for i, b := range m.steps {
+		if !m.done[i] {
+			t.Errorf("%s was not run", b.At(0))
+		}
+	}
+}
+
+// migration is a pair of hosts with a systemctl and an /etc of their own.
+type migration struct {
+	*site
+	env   []string
+	steps []guide.Block // the guide's, in its order
+	done  map[int]bool  // by their index
+}
+
+// on names the host that the sentence before a block says it is for.
+var on = regexp.MustCompile(`On (lb1|lb2|either):$`)
+
+func newMigration(s *site) *migration {
+	s.t.Helper()
+	root, err := filepath.Abs("../..")
+	m := &migration{site: s, done: map[int]bool{}}
+	must := func(err error) {
+		s.t.Helper()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	must(err)
+	doc, err := guide.Read(filepath.Join(root, "deploy/docs/migrate.md"))
+	must(err)
+	for _, b := range doc.Blocks {
+		if on.MatchString(b.Intro) {
+			m.steps = append(m.steps, b)
+		}
+	}
+	dir := s.t.TempDir()
+	tools := filepath.Join(dir, "bin")
+	m.env = append(os.Environ(), "PATH="+tools+":/usr/sbin:/usr/bin:/sbin:/bin", unitsVar+"="+tools+":/lib/systemd/system")
+	self, err := os.Executable()
+	must(err)
+	must(os.Mkdir(tools, 0o755))
+	must(os.Symlink(self, filepath.Join(tools, "systemctl")))
+	must(os.Symlink(os.Getenv(binaryVar), filepath.Join(tools, "tandem")))
+	unit, err := os.ReadFile(filepath.Join(root, "deploy/systemd/tandem.service"))
+	must(err)
+	here := strings.ReplaceAll(string(unit), "/usr/bin/tandem", os.Getenv(binaryVar))
+	must(os.WriteFile(filepath.Join(tools, "tandem.service"), []byte(here), 0o644))
+	// There is no sshd: a host's /etc is a folder here.
+	scp := fmt.Sprintf("#!/bin/sh\n[ \"$1 $3\" = '-rp lb2:/etc/' ] && exec cp -rp \"$2\" %s/lb2/etc/\n", dir)
+	must(os.WriteFile(filepath.Join(tools, "scp"), []byte(scp), 0o755))
+	for i, lb := range balancers {
+		state := []string{"MASTER", "BACKUP"}[i]
+		must(etcOf(filepath.Join(dir, lb, "etc"), map[string]string{
+			"haproxy/haproxy.cfg":        oldHAProxy,
+			"keepalived/keepalived.conf": fmt.Sprintf(oldKeepalived, "/usr/bin/killall", state, 101-i),
+		}))
+		m.run(lb, "mount --bind "+filepath.Join(dir, lb, "etc")+" /etc")
+	}
+	return m
+}
+
+// etcOf copies what can be read of the system's /etc to a new folder, without a Tandem's, and
+// adds files.
+func etcOf(etc string, files map[string]string) error {
+	if err := os.MkdirAll(filepath.Dir(etc), 0o755); err != nil {
+		return err
+	}
+	exec.Command("cp", "-a", "/etc", etc).Run() // an ordinary user cannot read all of it, nor has to
+	if err := os.RemoveAll(filepath.Join(etc, "tandem")); err != nil {
+		return err
+	}
+	for file, text := range files {
+		file = filepath.Join(etc, file)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run has a shell in a host do what text says; it ends with the first command that fails.
+func (m *migration) run(host, text string) {
+	m.t.Helper()
+	log := new(logBuffer)
+	p, err := m.hosts[host].Start(lab.Command{
+		Path: "/bin/bash", Args: []string{"-euo", "pipefail", "-c", text}, Dir: "/", Stdout: log, Stderr: log, Env: m.env,
+	})
+	if err == nil {
+		err = p.Wait()
+	}
+	m.t.Logf("%s# %s\n%s", host, strings.TrimSpace(text), log.tail())
+	if err != nil {
+		m.t.Fatalf("%s: %v", host, err)
+	}
+}
+
+// follow runs the blocks that stand under a heading, from the one number to before the other.
+func (m *migration) follow(heading string, from, to int) {
+	m.t.Helper()
+	n := 0
+	for i, b := range m.steps {
+		if b.Under != heading {
+			continue
+		}
+		if n >= from && n < to {
+			host := on.FindStringSubmatch(b.Intro)[1]
+			if host == "either" {
+				host = "lb1"
+			}
+			m.run(host, b.Text())
+			m.done[i] = true
+		}
+		n++
+	}
+	if n < to {
+		m.t.Fatalf("%d blocks under %q, want %d", n, heading, to)
+	}
+}
+
+// loses says what became of the requests while f ran; at most so many may fail, if any bound
+// is given.
+func (m *migration) loses(what string, most int, f func()) {
+	m.t.Helper()
+	tally := m.load(f)
+	m.t.Logf("%s: %d of %d requests failed %v, the slowest took %v", what, tally.Failed, tally.Requests, tally.Kinds, tally.Slowest)
+	if most >= 0 && tally.Failed > most {
+		m.t.Errorf("%s: %d of %d requests failed: %v; want %d at most", what, tally.Failed, tally.Requests, tally.Kinds, most)
+	}
+}
