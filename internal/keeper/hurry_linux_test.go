@@ -1,70 +1,50 @@
 package keeper
 
 import (
-	"bytes"
-	"errors"
-	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// niceOfThreads is of every thread of this process.
-func niceOfThreads(t *testing.T) (nice []int) {
+// policy is the scheduling class and priority of a thread.
+func policy(t *testing.T, id int) [2]uint32 {
 	t.Helper()
-	threads, err := os.ReadDir("/proc/self/task")
+	attr, err := unix.SchedGetAttr(id, 0)
 	if err != nil {
-		t.Fatal(err)
+		return [2]uint32{unix.SCHED_RR, 1} // it has ended
 	}
-	for _, d := range threads {
-		id, err := strconv.Atoi(d.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if raw, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil {
-			nice = append(nice, 20-raw)
-		}
-	}
-	return nice
+	return [2]uint32{attr.Policy, attr.Priority}
 }
 
-func TestTheKeeperComesFirstAndItsChildrenDoNot(t *testing.T) {
-	usual := usualNice()
+// One thread above the others would wait for them where they cannot run.
+func TestAllThreadsOfTheKeeperComeFirstAndItsChildrenDoNot(t *testing.T) {
+	usual := policy(t, 0)
 	t.Cleanup(func() {
-		threads, _ := os.ReadDir("/proc/self/task")
-		for _, d := range threads {
-			id, _ := strconv.Atoi(d.Name())
-			unix.Setpriority(unix.PRIO_PROCESS, id, usual)
-		}
+		eachThread(func(id int) error { return unix.SchedSetAttr(id, usualPriority(), 0) })
 	})
-	switch err := ahead(); {
-	case errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM):
+	if err := hurry(); err != nil {
 		if hasCap(unix.CAP_SYS_NICE) {
 			t.Fatal(err)
 		}
-		return // then nothing has changed
-	case err != nil:
-		t.Fatal(err)
+		t.Logf("no right to it: %v", err)
+	} else {
+		eachThread(func(id int) error {
+			if got := policy(t, id); got != [2]uint32{unix.SCHED_RR, 1} {
+				t.Errorf("thread %d has policy and priority %v, want SCHED_RR and 1", id, got)
+			}
+			return nil
+		})
 	}
-	for _, nice := range niceOfThreads(t) {
-		if nice != bestNice {
-			t.Errorf("a thread has nice %d, want %d", nice, bestNice)
-		}
-	}
-	var out bytes.Buffer
-	cmd := exec.Command("nice")
-	cmd.Stdout, cmd.SysProcAttr = &out, &syscall.SysProcAttr{}
+	cmd := exec.Command("/bin/sleep", "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if err := startWithoutRights(cmd, identity{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.TrimSpace(out.String()); got != strconv.Itoa(usual) {
-		t.Errorf("a child has nice %s, want %d", got, usual)
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	if got := policy(t, cmd.Process.Pid); got != usual {
+		t.Errorf("a child has policy and priority %v, want %v", got, usual)
 	}
 }

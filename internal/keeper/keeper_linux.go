@@ -185,8 +185,8 @@ func (k *Keeper) newChild(name string, uid uint32) *child {
 func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	defer k.Close()
 	spare()
-	if err := ahead(); err != nil {
-		k.log.Info("this process may be late on a busy machine: CAP_SYS_NICE or RLIMIT_NICE grants it priority", "err", err)
+	if err := hurry(); err != nil {
+		k.log.Info("adverts may be late on a busy machine: there is no real-time priority; CAP_SYS_NICE or RLIMIT_RTPRIO grants it", "err", err)
 	}
 	l := k.loop
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -96,7 +96,7 @@ func startWithoutRights(cmd *exec.Cmd, who identity) (err error) {
 	// Linux before 5.11 does not know the call; there that is all.
 	unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	onThrowawayThread(func() {
-		unix.Setpriority(unix.PRIO_PROCESS, 0, usualNice()) // never refused: it is no better than what it has
+		takeTime()
 		if err = dropThreadRights(who.cred != nil); err == nil {
 			cmd.SysProcAttr.Credential = who.cred
 			err = cmd.Start()
@@ -131,7 +131,7 @@ var needed = map[uintptr]string{
 	unix.CAP_SETGID:           "the same",
 	unix.CAP_SETPCAP:          "children that cannot gain rights",
 	unix.CAP_KILL:             "ending a child of another user",
-	unix.CAP_SYS_NICE:         "real-time priority of the thread that sends adverts",
+	unix.CAP_SYS_NICE:         "real-time priority",
 }
 
 // ShedRights gives up the capabilities that a keeper does not need. Those of uid 0 come

@@ -81,11 +81,8 @@ func (s *sender) flush(bound time.Duration) {
 
 // run sends until ctx ends.
 func (s *sender) run(ctx context.Context) error {
-	runtime.LockOSThread()                                                                           // for good: the thread's scheduling class ends with it
+	runtime.LockOSThread()                                                                           // for good: no other work holds it up
 	unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData("adverts\x00"))), 0, 0, 0) // as top -H shows it
-	if err := hurry(); err != nil {
-		s.log.Info("adverts may be late on a busy machine: their thread has no real-time priority; CAP_SYS_NICE or RLIMIT_RTPRIO grants it", "err", err)
-	}
 	stop := context.AfterFunc(ctx, s.kick)
 	defer stop()
 	next := time.Now()
