@@ -25,6 +25,10 @@ type chunkReader struct {
 	size    uint64 // of the chunk
 	total   uint64 // of this and all earlier chunks; fewer than 2^63
 	skipped int    // bytes of this chunk's extensions, or of the trailer section
+
+	keep    bool   // the trailer section is kept
+	trailer []byte // its field lines so far
+	line    int    // where the last of them starts
 }
 
 // step takes one byte of framing.
@@ -121,12 +125,24 @@ func (r *chunkReader) extensionByte(c byte) code {
 	return ok
 }
 
-// trailerByte reads the trailer section (RFC 9112, 7.1.2), which is dropped, as strictly as the fields of a head.
+// trailerByte reads the trailer section (RFC 9112, 7.1.2), which is dropped unless it is asked for, as strictly as the
+// fields of a head.
 func (r *chunkReader) trailerByte(c byte) code {
 	r.skipped++
 	if r.skipped > maxTrailer {
 		return longTrailer
 	}
+	if code := r.trailerStep(c); code != ok || !r.keep || r.state == chunkLastLF || r.state == chunkDone {
+		return code
+	}
+	r.trailer = append(r.trailer, c)
+	if r.state == trailerStart {
+		r.keepLine()
+	}
+	return ok
+}
+
+func (r *chunkReader) trailerStep(c byte) code {
 	switch r.state {
 	case trailerStart:
 		switch {

@@ -19,6 +19,8 @@ type Forward struct {
 	Target    []byte  // the target to send, in origin-form; empty: the client's
 	Set       *Fields // what changes of the other fields; nil: nothing
 	Via       []byte  // our pseudonym, appended as "Via: 1.1 <pseudonym>" (RFC 9110, 7.6.3); empty: left out
+	HTTP2     bool    // the request came in HTTP/2, and Via says so
+	Trailers  bool    // trailers go on, and Trailer with them
 	Expect100 bool    // pass the client's Expect: 100-continue on; false if the caller answers it itself
 	Upgrade   bool    // ask for the protocols of Request.Upgrade, if there are any
 	KeepAlive bool    // false adds Connection: close
@@ -54,6 +56,9 @@ func AppendRequest(dst []byte, r *Request, f *Forward) []byte {
 	if !f.Trusted {
 		drop |= forwarded
 	}
+	if f.Trailers {
+		drop &^= 1 << fieldTrailer
+	}
 	if len(f.Client) > 0 {
 		drop |= 1 << fieldForwardedFor // written anew, as one line
 	}
@@ -64,7 +69,11 @@ func AppendRequest(dst []byte, r *Request, f *Forward) []byte {
 	dst = r.appendFields(dst, drop)
 	dst = f.Set.Append(dst)
 	dst = r.appendForwarded(dst, f)
-	dst = appendVia(dst, r.Minor, f.Via)
+	if f.HTTP2 && len(f.Via) > 0 {
+		dst = appendField(dst, "Via: 2.0 ", f.Via)
+	} else {
+		dst = appendVia(dst, r.Minor, f.Via)
+	}
 	if f.Expect100 && r.Expect100 {
 		dst = append(dst, "Expect: 100-continue\r\n"...)
 	}

@@ -26,7 +26,7 @@ const (
 	maxMethod   = 32   // bytes of a method; RFC 9112, 3: longer than any known one is 501
 	maxOptions  = 32   // field names in Connection: each is compared with each field
 	maxChunkExt = 256  // bytes of the extensions of one chunk (RFC 9112, 7.1.1)
-	maxTrailer  = 8192 // bytes of the trailer section, which is dropped (RFC 9112, 7.1.2)
+	maxTrailer  = 8192 // bytes of the trailer section (RFC 9112, 7.1.2)
 )
 
 // resolved returns l with defaults and bounds applied; nil means the defaults.

@@ -8,6 +8,7 @@ type Reply struct {
 	KeepAlive bool    // the client's connection stays open after this response
 	Date      []byte  // IMF-fixdate to add where the backend gave no Date (RFC 9110, 6.6.1); empty: none is added
 	Via       []byte  // our pseudonym, appended as in Forward; empty: left out
+	Trailers  bool    // trailers go on, and Trailer with them
 	Set       *Fields // that the final response is given; nil: none
 }
 
@@ -39,7 +40,11 @@ func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
 	if !r.Interim() {
 		p.Set.replaces(&r.head)
 	}
-	dst = r.appendFields(dst, hopByHop|1<<fieldContentLength)
+	drop := hopByHop | 1<<fieldContentLength
+	if p.Trailers {
+		drop &^= 1 << fieldTrailer
+	}
+	dst = r.appendFields(dst, drop)
 	switch {
 	case r.Upgrade != nil:
 		dst = appendUpgrade(p.Set.Append(dst), r.Upgrade)
