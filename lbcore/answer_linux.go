@@ -125,7 +125,7 @@ func (x *exchange) passHead(out []byte) []byte {
 	if final && !x.reqDone {
 		x.keep = false // the rest of the request would have to be read and dropped
 	}
-	r := http1.Reply{Minor: x.minor, KeepAlive: x.keep, Date: x.w.httpDate(), Set: x.set}
+	r := http1.Reply{Minor: x.minor, KeepAlive: x.keep, Date: x.w.httpDate(), Trailers: x.c.via.stream != nil, Set: x.set}
 	framing := r.Framing(p)
 	out = http1.AppendResponse(out, p, &r)
 	class := min(p.Status/100, 5)
@@ -139,6 +139,9 @@ func (x *exchange) passHead(out []byte) []byte {
 		x.pool.slots[x.w.slot].latency.observe(took)
 		x.framing = framing.Kind
 		x.respBody.Reset(p.Body, 0, true)
+		if x.c.via.stream != nil {
+			x.respBody.KeepTrailers()
+		}
 		if framing.Kind == http1.UntilClose {
 			x.keep = false
 		}
@@ -167,7 +170,7 @@ func (x *exchange) passBody(out, data []byte) (payload, rest []byte, err *http1.
 		if done {
 			x.respDone = true
 			if x.framing == http1.Chunked {
-				out = append(out, http1.LastChunk...)
+				out = x.respBody.AppendEnd(out)
 			}
 			return out, data, nil
 		}

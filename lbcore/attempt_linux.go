@@ -96,6 +96,9 @@ func (x *exchange) kept(b *Backend) *upstream {
 	if x.attempts > 0 || x.raw || x.pool.cfg.SendProxy != 0 {
 		return nil
 	}
+	if x.pool.cfg.http2() {
+		return x.w.openStream(b, x.pool.tls != nil)
+	}
 	for {
 		u := x.w.popIdle(b)
 		if u != nil && (u.tls != nil) != (x.pool.tls != nil) { // from before a reload

@@ -34,14 +34,14 @@ func (c *BackendTLS) check(bad func(string, ...any)) {
 // tlsClient is what handshakes with the backends of a pool work with.
 type tlsClient struct{ cfg *tls.Config }
 
-func newTLSClient(c *BackendTLS) *tlsClient {
+func newTLSClient(c *BackendTLS, protocol string) *tlsClient {
 	if c == nil {
 		return nil
 	}
 	return &tlsClient{&tls.Config{
 		RootCAs: c.RootCAs, ServerName: c.ServerName, Certificates: c.Certificates,
 		MinVersion: max(c.MinVersion, tls.VersionTLS12), InsecureSkipVerify: c.Unverified,
-		NextProtos: []string{"http/1.1"}, ClientSessionCache: tls.NewLRUClientSessionCache(keptSessions),
+		NextProtos: []string{protocol}, ClientSessionCache: tls.NewLRUClientSessionCache(keptSessions),
 	}}
 }
 

@@ -23,11 +23,12 @@ const (
 // phase is what a client connection is doing.
 //
 //	proxyHeader ──► serverName ──────────► busy (TCP)
-//	     │               handshake (TLS) ──► head, or busy (TCP); each may be left out
+//	     │               handshake (TLS) ──► head, HTTP/2, or busy (TCP); each may be left out
 //	     └────────────────────────┘
 //	head ──request──► busy ──answered──► head
 //	  │                 │──answered, last──► linger ──► closed
 //	  └──refused──► busy┘──101──► tunnel ──both ended──► closed
+//	HTTP/2 ──over──► linger; its streams: head ──► busy ──► closed
 type phase uint8
 
 const (
@@ -37,6 +38,7 @@ const (
 	phaseHandshake                // of TLS
 	phaseBusy                     // an exchange is under way
 	phaseTunnel                   // the backend has switched protocols
+	phaseHTTP2                    // its streams are clients of their own
 	phaseLinger                   // answered and shut down; waits for the client's end
 	phaseClosed
 )
@@ -119,6 +121,8 @@ func (c *client) run() {
 			more = c.x.pump()
 		case phaseTunnel:
 			more = c.x.pumpTunnel()
+		case phaseHTTP2:
+			more = c.via.h2.pump()
 		case phaseLinger:
 			more = c.drain()
 		}
@@ -133,7 +137,7 @@ func (c *client) run() {
 	}
 	// First, since arm sets another timer for who is not watched: on a busy machine that one ran
 	// out before the first event came, and the client was told 408.
-	if c.token == 0 && (more || !c.unwatched()) && !c.watch() {
+	if c.unregistered() && (more || !c.unwatched()) && !c.watch() {
 		return
 	}
 	switch c.phase {
@@ -141,8 +145,13 @@ func (c *client) run() {
 		c.x.arm()
 	case phaseTunnel:
 		c.w.Wheel.Set(&c.timer, c, c.x.tunnelDeadline())
+	case phaseHTTP2:
+		c.via.h2.arm()
 	}
-	if more {
+	switch {
+	case c.via.stream != nil:
+		c.via.stream.h.wake(c, more)
+	case more:
 		c.w.Again(c.token)
 	}
 }
@@ -169,7 +178,7 @@ func (c *client) watch() bool {
 // closeUnwatched is for after the loop's end, which closes all others.
 func (w *worker) closeUnwatched() {
 	w.Wheel.Each(func(owner loop.Expirer) {
-		if c, ok := owner.(*client); ok && c.token == 0 {
+		if c, ok := owner.(*client); ok && c.unregistered() {
 			loop.Close(int(c.fd))
 		}
 	})
@@ -216,6 +225,9 @@ func (c *client) endHead() bool {
 func (c *client) parse(buf []byte) bool {
 	x := c.x
 	x.setView(c.f.view.Load())
+	if c.prefersHTTP2(buf, x.view) {
+		return true
+	}
 	n, err := x.req.Parse(buf, &x.view.limits)
 	switch {
 	case err != nil:
@@ -258,7 +270,7 @@ func (c *client) finish(unread bool) {
 		c.w.freeExchange(c.x)
 		c.x = nil
 	}
-	if !unread && !c.readable {
+	if c.via.stream != nil || !unread && !c.readable {
 		c.close()
 		return
 	}
@@ -307,11 +319,18 @@ func (c *client) close() {
 		c.x = nil
 		c.w.freeExchange(x)
 	}
+	if c.via.h2 != nil {
+		c.via.h2.end()
+	}
 	if c.via.tls != nil {
 		c.endSecured()
 	}
 	c.phase = phaseClosed
 	c.w.Wheel.Stop(&c.timer)
+	if c.via.stream != nil {
+		c.via.stream.end(c)
+		return
+	}
 	if c.token != 0 {
 		c.w.Close(c.token)
 	} else {
@@ -328,6 +347,9 @@ func (c *client) Expired() {
 	switch {
 	case c.phase == phaseLinger:
 		c.close()
+	case c.phase == phaseHTTP2:
+		c.via.h2.expired()
+		c.run()
 	case c.phase == phaseHandshake:
 		c.giveUpHandshake()
 	case c.phase == phaseProxyHeader || c.phase == phaseServerName:
@@ -336,7 +358,7 @@ func (c *client) Expired() {
 	case c.phase == phaseTunnel:
 		c.count().headerTime.Add(1)
 		c.close()
-	case c.phase == phaseBusy && c.token == 0:
+	case c.phase == phaseBusy && c.unregistered():
 		if c.watch() {
 			c.x.arm()
 		}

@@ -75,6 +75,8 @@ type FrontendConfig struct {
 	AcceptProxy []netip.Prefix
 	// TLS is what clients speak below HTTP or TCP; nil: nothing.
 	TLS *TLSConfig
+	// HTTP2 is how HTTP/2 is spoken with clients of ModeHTTP.
+	HTTP2 HTTP2Config
 	// RedirectHTTPS, if not 0, has every request answered by a redirect to the same
 	// over TLS on this port.
 	RedirectHTTPS int
@@ -206,6 +208,7 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	}
 	c.checkMode(bad)
 	c.checkRules(bad)
+	c.HTTP2.check(bad)
 	if c.RedirectHTTPS < 0 || c.RedirectHTTPS > 65535 {
 		bad("redirect to port %d: want 1 to 65535", c.RedirectHTTPS)
 	}

@@ -32,6 +32,9 @@ type PoolConfig struct {
 	// protocol of this version, 1 or 2, and serve one request or TCP connection. 0:
 	// none.
 	SendProxy int
+	// Protocol is ProtocolHTTP1 (the default) or ProtocolHTTP2, which gRPC needs. Without TLS that is spoken
+	// without being asked for (prior knowledge).
+	Protocol Protocol
 	// TLS is what backends speak; nil: nothing. Checks speak it too.
 	TLS *BackendTLS
 	// MaxIdle bounds the idle connections kept per loop and backend, 1 to
@@ -96,6 +99,7 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 	if c.TLS != nil {
 		c.TLS.check(bad)
 	}
+	c.checkProtocol(bad)
 	t := &c.Timeouts
 	orDefault(&t.Connect, time.Second)
 	orDefault(&t.Server, 30*time.Second)

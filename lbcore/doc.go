@@ -1,4 +1,4 @@
-// Package lbcore is the proxy core: it takes HTTP/1.1 requests and TCP connections from listening
+// Package lbcore is the proxy core: it takes HTTP requests and TCP connections from listening
 // sockets that somebody else made, picks a backend, and streams the answer
 // back.
 //
@@ -21,7 +21,7 @@
 //   - Bounded time. Each phase of a connection has its timeout, and a client that
 //     dribbles a body, or takes an answer drop by drop, a least rate.
 //
-//   - Strict HTTP/1.1 (RFC 9112). What two parsers could read differently is
+//   - Strict HTTP (RFC 9112, RFC 9113). What two parsers could read differently is
 //     refused (400, 413, 414, 431, 501, 505) and the connection closed.
 //
 //   - What a client says of itself in Forwarded or X-Forwarded-* is removed, unless it is
@@ -41,6 +41,11 @@
 //     runs in a goroutine, at most 1000 per loop for clients. What TLS has sealed and
 //     the socket does not take stays below 64 KiB per direction. Sessions resume on
 //     each balancer with the same secret: see tickets.go.
+//
+//   - HTTP/2 with clients and backends (RFC 9113): each stream is, on the inside, a connection of
+//     HTTP/1.1 with one request, so that every rule, limit, counter and timeout is the same. A
+//     client cannot have more of a body held than its windows; who costs more than it asks for is
+//     sent away. See internal/h2.
 //
 //   - A TCP frontend passes bytes on as they are, and the server may speak first. It may
 //     route by the server name in a TLS greeting without terminating TLS.
@@ -89,7 +94,8 @@
 //   - A client or backend that ends its TLS connection without close_notify has ended
 //     it in order where the framing says so, or in a tunnel; a body that ends with the
 //     backend's connection is cut off then (RFC 9112, 9.8).
-//   - Trailers are dropped. A body that ends with the backend's connection is
+//   - Trailers go on where HTTP/2 is spoken with who gets them, and the message has no
+//     Content-Length; else they are dropped. A body that ends with the backend's connection is
 //     re-framed as chunked for HTTP/1.1 clients.
 //
 // The engine needs Linux. Elsewhere the package compiles, its pure parts work,

@@ -16,12 +16,18 @@ type ConnCounts struct {
 // closed behind it. Requests that a client has sent ahead (pipelining) are
 // answered first, the last of them so. Tunnels run on.
 //
+// A client that speaks HTTP/2 is asked at once to open no more streams (GOAWAY); those that it has,
+// and those that are on their way, are answered, and then the connection is closed.
+//
 // A kept connection that is idle is never closed, not even after
 // [FrontendTimeouts].Idle: a request may be on its way already, and would be
 // lost. Either the client closes, or its next request is served. New
 // connections are served too. How long to wait for all of this is the caller's
 // to decide: see Connections. Drain may be called at any time.
-func (p *Proxy) Drain() { p.draining.Store(true) }
+func (p *Proxy) Drain() {
+	p.draining.Store(true)
+	p.engine.leave()
+}
 
 // Resume undoes Drain.
 func (p *Proxy) Resume() { p.draining.Store(false) }

@@ -170,3 +170,14 @@ func deferAccept(fd int, serverFirst bool) {
 	}
 	loop.SetInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, seconds)
 }
+
+// leave has every loop ask its HTTP/2 clients to open no more streams here.
+func (e *engine) leave() {
+	for _, w := range e.workers {
+		w.Post(func() {
+			for h := range w.sessions {
+				h.leave()
+			}
+		})
+	}
+}

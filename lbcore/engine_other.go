@@ -22,4 +22,5 @@ func (*engine) run(context.Context) error           { return nil }
 func (*engine) setListeners([]listenerConfig) error { return nil }
 func (*engine) backendDown(*Backend)                {}
 func (*engine) setAccepting(bool)                   {}
+func (*engine) leave()                              {}
 func (*engine) connections() ConnCounts             { return ConnCounts{} }

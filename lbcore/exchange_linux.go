@@ -47,6 +47,7 @@ type exchange struct {
 	sendPipe   *loop.Pipe // behind send, if not nil
 	replayable bool
 	hasBody    bool
+	trailers   bool // those of the request go on
 
 	attempt
 	attempts int
@@ -100,7 +101,7 @@ func (x *exchange) reset() {
 	x.upgrade = x.upgrade[:0]
 	x.view, x.to, x.set, x.act = nil, nil, nil, nil
 	x.unparsed, x.reqDone, x.raw = false, false, false
-	x.send, x.sent, x.replayable, x.hasBody = nil, 0, false, false
+	x.send, x.sent, x.replayable, x.hasBody, x.trailers = nil, 0, false, false, false
 	x.attempt = attempt{}
 	clear(x.tried[:x.attempts])
 	x.attempts, x.repeated, x.interim = 0, false, 0
@@ -121,13 +122,17 @@ func (x *exchange) pump() bool {
 	if x.raw {
 		return x.pumpRaw()
 	}
-	if x.outWaits() {
-		return x.flush()
-	}
-	if x.respDone {
+	waits := x.outWaits()
+	switch {
+	case waits && x.flush():
+		return true
+	case waits && (x.respDone || x.c.via.stream == nil):
+		return false
+	case x.respDone:
 		x.end()
 		return true
 	}
+	// A client that takes nothing of its answer may still bring its request, if it speaks HTTP/2: gRPC streams both ways.
 	more := false
 	if u := x.up; u != nil && !u.connecting {
 		if x.sendWaits() {
@@ -136,7 +141,7 @@ func (x *exchange) pump() bool {
 			more = x.readBody()
 		}
 	}
-	if u := x.up; u != nil && u.readable && !u.connecting {
+	if u := x.up; u != nil && u.readable && !u.connecting && !waits {
 		more = x.readAnswer() || more
 	}
 	return more
@@ -187,7 +192,7 @@ func (x *exchange) arm() {
 			x.halfEnd = now + x.view.cfg.Timeouts.HalfClose
 		}
 		x.w.Wheel.Set(&c.timer, c, x.halfEnd)
-	case c.token == 0:
+	case c.unregistered():
 		x.w.Wheel.Set(&c.timer, c, now+watchAfter)
 	default:
 		x.w.Wheel.Stop(&c.timer)
@@ -206,7 +211,7 @@ func (x *exchange) arm() {
 func (x *exchange) clientTimeout() {
 	x.slow = slowness{} // for it to take our answer
 	if x.outWaits() || x.started || x.c.eof {
-		loop.Reset(int(x.c.fd)) // else the kernel would hold what it does not take
+		x.c.resetAtClose() // else the kernel would hold what it does not take
 		x.c.abort()
 		return
 	}
@@ -245,7 +250,7 @@ func (x *exchange) fail(status int) {
 	if x.started {
 		x.c.count().cut.Add(1)
 		if x.framing == http1.UntilClose {
-			loop.Reset(int(x.c.fd)) // only so can the client tell it from the end
+			x.c.resetAtClose() // only so can the client tell it from the end
 		}
 		x.c.close()
 		return

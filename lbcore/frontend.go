@@ -34,7 +34,8 @@ type frontendSlot struct {
 	current, tunnels                               atomic.Int64
 	latency                                        histogram
 
-	tls tlsCounts
+	tls   tlsCounts
+	http2 http2Counts
 
 	badRequest, noRule, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
 	badProxy, badHello                                                           atomic.Uint64
@@ -79,6 +80,7 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 	}
 	n.latency.addTo(&c.Latency)
 	c.TLS.add(&n.tls)
+	c.HTTP2.add(&n.http2)
 	c.Errors.BadRequest += n.badRequest.Load()
 	c.Errors.NoRule += n.noRule.Load()
 	c.Errors.NoBackend += n.noBackend.Load()

@@ -159,8 +159,12 @@ func (c *client) shaken(err error) {
 		c.run()
 		return
 	}
-	c.phase = phaseHead
 	c.w.Wheel.Set(&c.timer, c, c.w.Now()+c.timeouts().Header)
+	if c.via.tls.conn.ConnectionState().NegotiatedProtocol == alpnHTTP2 {
+		c.speakHTTP2(nil)
+	} else {
+		c.phase = phaseHead
+	}
 	c.run()
 }
 

@@ -57,7 +57,7 @@ type poolSlot struct {
 func newPool(p *Proxy, cfg PoolConfig) *Pool {
 	pool := &Pool{name: cfg.Name, proxy: p, cfg: &cfg, slots: make([]poolSlot, p.slots())}
 	pool.choosePolicies()
-	pool.tls = newTLSClient(cfg.TLS)
+	pool.tls = newTLSClient(cfg.TLS, cfg.alpn())
 	pool.publish()
 	return pool
 }
@@ -175,7 +175,7 @@ func (p *Pool) reconfigure(cfg PoolConfig) {
 	defer p.mu.Unlock()
 	p.cfg = &cfg
 	p.choosePolicies()
-	p.tls = newTLSClient(cfg.TLS)
+	p.tls = newTLSClient(cfg.TLS, cfg.alpn())
 	p.publish()
 }
 

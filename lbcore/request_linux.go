@@ -24,7 +24,7 @@ func (x *exchange) begin(buf []byte, n int) {
 	x.c.count().requests.Add(1)
 	x.begun = x.w.Now()
 	r := &x.req
-	x.minor, x.wantsKeep = r.Minor, r.KeepAlive
+	x.minor, x.wantsKeep = r.Minor, r.KeepAlive && x.c.via.stream == nil
 	x.headOnly, x.idempotent = classify(r.Method)
 	x.chunked = r.Body.Kind == http1.Chunked
 	x.upgrade = append(x.upgrade[:0], r.Upgrade...)
@@ -39,6 +39,10 @@ func (x *exchange) begin(buf []byte, n int) {
 		return
 	}
 
+	if x.to != nil && x.to.view.Load().cfg.http2() {
+		x.trailers = true
+		x.reqBody.KeepTrailers()
+	}
 	x.key = x.hashKey(x.to)
 	x.send = x.appendHead(x.w.get(len(buf) + x.gained()))
 	send, rest, err := x.takeBody(x.send, buf[n:])
@@ -73,6 +77,8 @@ func (x *exchange) appendHead(dst []byte) []byte {
 		Trusted:   tell.believes(client),
 		Host:      x.host(),
 		Via:       tell.via,
+		HTTP2:     x.c.via.stream != nil,
+		Trailers:  x.trailers,
 		Expect100: true,
 		Upgrade:   true,
 		KeepAlive: true,
@@ -119,7 +125,7 @@ func (x *exchange) takeBody(dst, in []byte) (out, rest []byte, err *http1.Error)
 		if done {
 			x.reqDone = true
 			if x.chunked {
-				dst = append(dst, http1.LastChunk...)
+				dst = x.reqBody.AppendEnd(dst)
 			}
 			return dst, in, nil
 		}

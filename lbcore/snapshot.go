@@ -79,6 +79,7 @@ type FrontendCounters struct {
 	Latency Histogram
 	Errors  FrontendErrors
 	TLS     TLSCounters
+	HTTP2   HTTP2Counters
 }
 
 // FrontendErrors counts by kind.

@@ -147,7 +147,9 @@ func (u *upstream) drainPipe(p *loop.Pipe) (rest *loop.Pipe, ok bool) {
 }
 
 // plain says that bytes pass as they are: without TLS on either side.
-func (x *exchange) plain() bool { return x.c.via.tls == nil && x.up.tls == nil }
+func (x *exchange) plain() bool {
+	return x.c.via.tls == nil && x.c.via.stream == nil && x.up.tls == nil && x.up.stream == nil
+}
 
 // spliceAnswer passes on a part of a large body. ok is false if it is to be
 // copied.

@@ -98,10 +98,7 @@ type tlsServer struct {
 	period  int64      // that the keys in cfg are for; 0: none yet
 }
 
-// alpn are the protocols that a frontend speaks, the preferred first.
-var alpn = []string{"http/1.1"}
-
-func newTLSServer(frontend string, c *TLSConfig) *tlsServer {
+func newTLSServer(frontend string, c *TLSConfig, protocols []string) *tlsServer {
 	names := namedCertificates(c.Certificates)
 	s := &tlsServer{
 		secrets: c.TicketSecrets,
@@ -111,7 +108,7 @@ func newTLSServer(frontend string, c *TLSConfig) *tlsServer {
 			MinVersion:             max(c.MinVersion, tls.VersionTLS12),
 			CipherSuites:           c.CipherSuites,
 			ClientCAs:              c.ClientCAs,
-			NextProtos:             alpn,
+			NextProtos:             protocols,
 			SessionTicketsDisabled: len(c.TicketSecrets) == 0,
 		},
 	}

@@ -17,6 +17,9 @@ type transport struct {
 	proto    []byte         // as backends are told it
 	tls      *secured       // nil: none
 	src, dst netip.AddrPort // as a PROXY header has told them; else invalid
+
+	h2     *h2session // what speaks HTTP/2 on this connection; nil: nothing
+	stream *h2stream  // that is all there is of this connection; nil: it is one
 }
 
 var (
@@ -27,7 +30,10 @@ var (
 // read fills buf with what has come. ok is false if nothing did; at the end of
 // the stream, or on an error, the connection is marked so.
 func (c *client) read(buf []byte) (n int, ok bool) {
-	if c.via.tls != nil {
+	switch {
+	case c.via.stream != nil:
+		return c.readStream(buf)
+	case c.via.tls != nil:
 		return c.readSecured(buf)
 	}
 	return c.receive(buf)
@@ -58,7 +64,10 @@ func (c *client) receive(buf []byte) (n int, ok bool) {
 // write sends as much of buf as the client takes now. last says that the
 // connection ends behind it.
 func (c *client) write(buf []byte, last bool) int {
-	if c.via.tls != nil {
+	switch {
+	case c.via.stream != nil:
+		return c.writeStream(buf)
+	case c.via.tls != nil:
 		return c.writeSecured(buf, last)
 	}
 	send := loop.Write

@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"errors"
+	"slices"
 	"syscall"
 	"time"
 
@@ -26,6 +27,8 @@ type upstream struct {
 	patience   time.Duration // TCP_USER_TIMEOUT as set
 	fd         int32
 	tls        *secured // nil: none
+	trunk      *h2trunk // what speaks HTTP/2 on this connection; nil: nothing
+	stream     *h2call  // that is all there is of this connection; nil: it is one
 
 	connecting         bool
 	reused             bool
@@ -34,8 +37,12 @@ type upstream struct {
 	spoilt             bool // must not be used again
 }
 
-// upstreams are one loop's connections to one backend.
-type upstreams struct{ idle, busy upList }
+// upstreams are one loop's connections to one backend. Those that speak HTTP/2 are in trunks, and each of their streams
+// is a busy connection.
+type upstreams struct {
+	idle, busy upList
+	trunks     []*h2trunk
+}
 
 // upList is a list of connections, newest first.
 type upList struct {
@@ -83,7 +90,7 @@ func (w *worker) connect(b *Backend, x *exchange) *upstream {
 	var err error
 	switch errno {
 	case 0, unix.EINPROGRESS:
-		u.connecting = errno != 0 || x.pool.tls != nil || x.pool.cfg.SendProxy != 0
+		u.connecting = errno != 0 || x.pool.tls != nil || x.pool.cfg.SendProxy != 0 || x.pool.cfg.http2()
 		if u.token, err = w.Register(fd, u, loop.Edge); err != nil {
 			loop.Close(fd)
 		}
@@ -121,6 +128,10 @@ func (u *upstream) release(ok bool) {
 	x := u.x
 	u.x = nil
 	u.count().current.Add(-1)
+	if u.stream != nil {
+		u.close()
+		return
+	}
 	t := &x.pool.cfg.Timeouts
 	idle := &u.slot().conns.idle
 	ok = ok && !x.raw && !u.sealedWaits() && x.pool.cfg.SendProxy == 0 && (!u.readable || u.quiet())
@@ -136,7 +147,10 @@ func (u *upstream) release(ok bool) {
 // quiet reports whether there is really nothing to read, after something was told or could
 // not be ruled out.
 func (u *upstream) quiet() bool {
-	if u.tls != nil {
+	switch {
+	case u.stream != nil:
+		return !u.stream.s.Readable()
+	case u.tls != nil:
 		return u.quietSecured()
 	}
 	u.readable = !loop.Quiet(int(u.fd))
@@ -146,6 +160,13 @@ func (u *upstream) quiet() bool {
 func (u *upstream) close() {
 	u.unlink()
 	u.w.Wheel.Stop(&u.timer)
+	switch {
+	case u.stream != nil:
+		u.stream.end(u)
+		return
+	case u.trunk != nil:
+		u.trunk.end()
+	}
 	if u.token != 0 && (u.tls == nil || u.closeSecured()) {
 		u.w.Close(u.token)
 		u.token = 0
@@ -179,6 +200,10 @@ func (u *upstream) Ready(ev loop.Events) {
 		}
 		s.told(ev)
 	}
+	if u.trunk != nil {
+		u.trunk.pump()
+		return
+	}
 	x := u.x
 	if x != nil && ev&loop.Broken != 0 && x.tunnel.backendDone && !x.tunnel.clientDone {
 		x.tunnel.backendGone = true
@@ -209,7 +234,10 @@ func (u *upstream) Ready(ev loop.Events) {
 // read fills buf; ok is false if nothing has come, n is 0 if the connection
 // ended.
 func (u *upstream) read(buf []byte) (n int, ok bool, errno syscall.Errno) {
-	if u.tls != nil {
+	switch {
+	case u.stream != nil:
+		return u.readStream(buf)
+	case u.tls != nil:
 		return u.readSecured(buf)
 	}
 	n, errno = loop.Receive(int(u.fd), buf)
@@ -228,7 +256,10 @@ func (u *upstream) read(buf []byte) (n int, ok bool, errno syscall.Errno) {
 // write sends as much of buf as the backend takes now; ok is false if the
 // connection is gone.
 func (u *upstream) write(buf []byte) (n int, ok bool) {
-	if u.tls != nil {
+	switch {
+	case u.stream != nil:
+		return u.writeStream(buf)
+	case u.tls != nil:
 		return u.writeSecured(buf)
 	}
 	n, errno := loop.Write(int(u.fd), buf)
@@ -265,6 +296,9 @@ func (w *worker) backendDown(b *Backend) {
 	conns := &b.slots[w.slot].conns
 	for conns.idle.first != nil {
 		conns.idle.first.close()
+	}
+	for _, t := range slices.Clone(conns.trunks) {
+		t.retire()
 	}
 	// Those that move leave the list; new ones are not added while b is down.
 	for u := conns.busy.first; u != nil; {

@@ -32,6 +32,9 @@ func (u *upstream) connected() {
 func (u *upstream) ready() {
 	u.connecting = false
 	u.last = u.w.Now()
+	if u.x.pool.cfg.http2() && !u.x.raw {
+		u.speakHTTP2()
+	}
 }
 
 // shaken is called when the TLS handshake is over. The connection may have been given
@@ -44,11 +47,14 @@ func (u *upstream) shaken(err error) {
 		return
 	}
 	c := x.c
+	if err == nil && x.pool.cfg.http2() && !x.raw && u.tls.conn.ConnectionState().NegotiatedProtocol != alpnHTTP2 {
+		err = errNoHTTP2
+	}
 	if err != nil {
 		x.failed(connectFailed, err)
 	} else {
-		u.ready()
 		u.readable, u.writable = true, true
+		u.ready()
 	}
 	c.run()
 }

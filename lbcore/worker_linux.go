@@ -52,6 +52,7 @@ type worker struct {
 	shaking       sync.WaitGroup // the goroutines of handshakes, with backends too
 	underway      map[*handshake]struct{}
 	settled       bool // no handshake begins any more
+	sessions      map[*h2session]struct{}
 
 	routing route.Scratch
 	target  []byte // that a rule makes of the request at hand; empty: the client's
@@ -71,6 +72,7 @@ func newWorker(l *loop.Loop, slot int, cfg Config, draining *atomic.Bool) *worke
 		wbuf:          make([]byte, 0, bigBuffer),
 		scratch:       make([]*Backend, 0, 64),
 		underway:      make(map[*handshake]struct{}),
+		sessions:      make(map[*h2session]struct{}),
 		maxHandshakes: maxHandshakes,
 	}
 }
