@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +23,36 @@ not kept: those of the configuration, and members that were there, are tried for
 without this.`,
 		Example: "  tandem join 192.168.42.12",
 	}, func(ctx context.Context, c *api.Client, args []string) (api.Done, error) { return c.Join(ctx, args) })
+}
+
+func newLeave() *cobra.Command {
+	cmd := doneCommand(&cobra.Command{
+		Use:     "leave --socket AGENT",
+		Short:   "have an agent drain its apps, leave the cluster, and end",
+		GroupID: groupSteer,
+		Args:    cobra.NoArgs,
+		Long: `Have the agent that listens on --socket (the one it was given, or agent.toml names) do
+what it does on SIGTERM: its apps are announced as draining and serve on until no
+balancer has a request under way to them, then they are stopped, and the agent says
+goodbye and ends. This returns when it has; with Ctrl-C it goes on without being waited
+for. Without --socket it is TANDEM_SOCKET, which an agent's own processes find set.
+
+A balancer refuses: it leaves when it stops, since the VIP and the connections would stay
+behind otherwise. 'tandem handover' moves the VIP, 'tandem maint on' keeps a balancer as
+a spare, and stopping it (SIGTERM, systemctl stop) does the first and leaves.`,
+		Example: "  tandem leave --socket /run/tandem/agent.sock",
+	}, func(ctx context.Context, c *api.Client, _ []string) (api.Done, error) {
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		return c.Leave(ctx)
+	})
+	if path := os.Getenv("TANDEM_SOCKET"); path != "" {
+		f := cmd.Flags().Lookup("socket")
+		f.DefValue = path
+		_ = f.Value.Set(path) // a text takes any
+	}
+	cmd.Flags().Lookup("socket").Usage = "socket of the agent"
+	return cmd
 }
 
 func newEvent() *cobra.Command {

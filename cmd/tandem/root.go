@@ -139,7 +139,7 @@ join by gossip and are served at once. Try it on this machine, without root:
 	root.SetHelpCommandGroupID(groupSetup)
 	root.SetCompletionCommandGroupID(groupSetup)
 	root.AddCommand(
-		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newDrain(), newReady(), newMaint(), newWeight(), newJoin(), newEvent(),
+		newDemo(), newLB(), newAgent(), newReload(), newHandover(), newDrain(), newReady(), newMaint(), newWeight(), newJoin(), newLeave(), newEvent(),
 		newStatus(), newTop(), newMembers(), newBackends(), newTimeline(), newWhy(), newLogs(), newWatch(), newTemplate(), newRoute(),
 		newCheck(), newDoctor(), newImport(), newKeygen(), newKeys(), newRelease(), newVersion(),
 		newWebapp(), newMan(),

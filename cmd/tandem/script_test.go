@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +37,7 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
-			return serveExample(env, filepath.Join(env.WorkDir, "control.sock"))
+			return errors.Join(serveExample(env, filepath.Join(env.WorkDir, "control.sock")), serveLeaver(env, filepath.Join(env.WorkDir, "agent.sock")))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
@@ -79,6 +80,27 @@ func serveExample(env *testscript.Env, path string) error {
 			env.T().Log(err)
 		}
 	})
+	return nil
+}
+
+// serveLeaver is an agent that has left by the second time that it is asked how far it is.
+func serveLeaver(env *testscript.Env, path string) error {
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	srv := &http.Server{Handler: mux}
+	said := func(stage string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `{"name": "web1", "stage": %q}`, stage) }
+	}
+	mux.HandleFunc("POST /v1/leave", said("draining"))
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		said("leaving")(w, r)
+		l.Close() // which removes the socket
+	})
+	go srv.Serve(l)
+	env.Defer(func() { srv.Close() })
 	return nil
 }
 

@@ -276,6 +276,25 @@ func TestAnAppIsAnnouncedWhenItsCheckPassesAndDrainedBeforeItIsStopped(t *testin
 	}
 }
 
+func TestAnAgentThatIsToldToLeaveEndsAsOnSIGTERM(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.sock")
+	f := start(t, "polite", func(_ *fixture, cfg *agent.Config) { cfg.Socket = path })
+	f.requests.Store(1)
+	f.await("the app is announced", f.announced)
+	if code, body := f.unix(path, "POST", "/v1/leave", ""); code != 200 || !strings.Contains(body, `"stage":"draining"`) {
+		t.Errorf("leave: %d %s", code, body)
+	}
+	f.await("it drains", func() bool { return f.app().Drain && f.asked.Load() >= 2 && f.get("/pid") != "" })
+	if code, _ := f.unix(path, "POST", "/v1/leave", ""); code != 200 {
+		t.Errorf("leave, said again: %d", code)
+	}
+	f.signals <- syscall.SIGTERM // as a supervisor might send; it is the first one
+	f.await("it still waits", func() bool { return f.asked.Load() >= 4 && f.get("/pid") != "" })
+	f.requests.Store(0)
+	f.exit(7)
+	f.await("the agent has left", func() bool { return f.agentSeen().State == membership.StateLeft })
+}
+
 func TestAnAppThatIsUnwellIsUnannouncedUntilItIsWellAgain(t *testing.T) {
 	f := start(t, "polite", nil)
 	f.await("the app is announced", f.announced)

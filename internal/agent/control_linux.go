@@ -58,3 +58,11 @@ func (a *agent) order(ctx context.Context, o socketOrder, drain *bool) error {
 	}
 	return err
 }
+
+// leave is control's: the agent ends as on SIGTERM. A SIGTERM after it is the first one.
+func (a *agent) leave(ctx context.Context) error {
+	return a.do(ctx, func() {
+		a.cfg.Log.Info("stopping", "asked", "on the socket")
+		a.wind()
+	})
+}

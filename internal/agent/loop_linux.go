@@ -144,7 +144,7 @@ func (a *agent) act(now time.Time) bool {
 			a.procs[i].signal(syscall.SIGKILL)
 		}
 		if a.plan.stopped() {
-			a.leave()
+			a.goodbye()
 		}
 	}
 	return true
@@ -173,8 +173,8 @@ func (a *agent) halt() {
 	a.announce()
 }
 
-// leave says goodbye.
-func (a *agent) leave() {
+// goodbye leaves the cluster.
+func (a *agent) goodbye() {
 	a.stage, a.left = leaving, make(chan error, 1)
 	a.helpers.Go(func() {
 		ctx, cancel := context.WithTimeout(a.background, leaveTimeout)

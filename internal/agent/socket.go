@@ -88,6 +88,7 @@ func listenSocket(path string) (net.Listener, error) {
 type control interface {
 	status(ctx context.Context) (Status, error)
 	order(ctx context.Context, o socketOrder, drain *bool) error
+	leave(ctx context.Context) error
 }
 
 // serveControl answers on l until ctx ends, and closes it.
@@ -143,8 +144,17 @@ func socketRoutes(c control) http.Handler {
 	mux.HandleFunc("POST /v1/weight", take(nil))
 	mux.HandleFunc("POST /v1/drain", take(&yes))
 	mux.HandleFunc("POST /v1/ready", take(&no))
+	mux.HandleFunc("POST /v1/leave", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), socketTimeout)
+		defer cancel()
+		if err := c.leave(ctx); err != nil {
+			say(w, http.StatusServiceUnavailable, socketError{Message: err.Error()})
+			return
+		}
+		answer(w, r)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		say(w, http.StatusNotFound, socketError{fmt.Sprintf("no %s %s here", r.Method, r.URL.Path), "there is GET /v1/status, and POST /v1/weight, /v1/drain and /v1/ready"})
+		say(w, http.StatusNotFound, socketError{fmt.Sprintf("no %s %s here", r.Method, r.URL.Path), "there is GET /v1/status, and POST /v1/weight, /v1/drain, /v1/ready and /v1/leave"})
 	})
 	return mux
 }

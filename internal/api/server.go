@@ -116,6 +116,9 @@ func (s *Server) routes(serving context.Context) http.Handler {
 	mux.HandleFunc("POST /v1/backend", takeOrder(s.SetBackend))
 	mux.HandleFunc("POST /v1/join", takeOrder(s.Join))
 	mux.HandleFunc("POST /v1/event", takeOrder(s.Event))
+	mux.HandleFunc("POST /v1/leave", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusConflict, refuseLeave)
+	})
 	s.timelineRoutes(mux)
 	s.logRoutes(mux)
 	s.clusterRoutes(mux)

@@ -11,13 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
 
 // One agent runs two apps and a process beside them, as its file says. It changes its weight while they serve, tells its
-// log through the balancer, and is stopped in the middle of a stream, which comes to its end.
+// log through the balancer, and is told to leave in the middle of a stream, which comes to its end.
 func TestAnAgentsAppsAreWeightedReadAndDrainedToTheLastRequest(t *testing.T) {
 	s := newSite(t)
 	dir := t.TempDir()
@@ -106,7 +105,14 @@ command = ["/bin/sh", "-c", "echo here I am; exec sleep 1000"]
 	if !lines.Scan() {
 		t.Fatal("the stream has no first line")
 	}
-	s.signal("web1", syscall.SIGTERM)
+	leave := make(chan error, 1)
+	go func() {
+		out, err := s.tandem("web1", "leave", "--socket", in("agent.sock"))
+		if err == nil && !strings.Contains(out, "web1 has") {
+			err = fmt.Errorf("tandem leave says %q", out)
+		}
+		leave <- err
+	}()
 	n, last := 1, ""
 	for lines.Scan() {
 		n, last = n+1, lines.Text()
@@ -115,6 +121,9 @@ command = ["/bin/sh", "-c", "echo here I am; exec sleep 1000"]
 		t.Errorf("the stream ended after %d of 20 lines (%q), %v", n, last, err)
 	}
 	begun := time.Now()
+	if err := <-leave; err != nil {
+		t.Error(err)
+	}
 	if err := s.ended("web1"); err != nil {
 		t.Errorf("the agent: %v", err)
 	}
