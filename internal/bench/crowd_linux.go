@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,7 +38,7 @@ type swarm struct {
 	per    int            // agents of a host
 	nice   string         // of the agents
 	log    *client.Log
-	listen *wordCount // agents that listen for gossip
+	said   *wordCount // what the agents say
 	cancel context.CancelFunc
 	tasks  *errgroup.Group
 }
@@ -45,15 +46,15 @@ type swarm struct {
 // crowdOf goes through the phases. What goes wrong is in the Crowd.
 func crowdOf(ctx context.Context, o membershipOptions, errOut io.Writer) (c Crowd) {
 	c.Agents = o.agents / crowdHosts * crowdHosts
-	x := &swarm{nice: "19", per: o.agents / crowdHosts, log: client.NewLog(time.Now()), listen: &wordCount{word: []byte("gossip listens")}}
+	x := &swarm{nice: "19", per: o.agents / crowdHosts, log: client.NewLog(time.Now()), said: newWordCount(saidListening, saidSuspect, saidRefuted, saidFailed)}
 	if o.equal {
 		x.nice = "0"
 	}
 	err := x.build(ctx)
 	if err == nil {
 		err = x.phases(ctx, func(p Phase) {
-			fmt.Fprintf(errOut, "%s %s: %d members known after %.1f s, served %.1f s, worst advert %.1f ms late, failed %d of %d, %v\n",
-				time.Now().Format(time.TimeOnly), p.Name, p.Members, p.TookS, p.ServedS, p.LateMS, p.Failed, p.Requests, p.Usage)
+			fmt.Fprintf(errOut, "%s %s: %d members known after %.1f s, served %.1f s, worst advert %.1f ms late, failed %d of %d, agents used %.1f s of a processor and suspected %d times, %v\n",
+				time.Now().Format(time.TimeOnly), p.Name, p.Members, p.TookS, p.ServedS, p.LateMS, p.Failed, p.Requests, p.AgentCPU, p.Suspected, p.Usage)
 			c.Phases = append(c.Phases, p)
 		})
 	}
@@ -137,8 +138,8 @@ func (x *swarm) startAgents() error {
 			var p *lab.Process
 			p, err = h.Start(lab.Command{Path: nicePath, Args: []string{
 				"-n", x.nice, tandemPath(), "agent", "--pool", "web", "--port", fmt.Sprint(appPort), "--join", crowdVIP.String(),
-				"--bind", netip.AddrPortFrom(addr, uint16(8000+k)).String(), "--name", fmt.Sprintf("h%d-a%d", i, k),
-			}, Stdout: x.listen, Stderr: x.listen})
+				"--gossip", netip.AddrPortFrom(addr, uint16(8000+k)).String(), "--name", fmt.Sprintf("h%d-a%d", i, k),
+			}, Stdout: x.said, Stderr: x.said})
 			x.agents = append(x.agents, p)
 		}
 		if err != nil {
@@ -181,7 +182,7 @@ func (x *swarm) phases(ctx context.Context, done func(Phase)) error {
 		}
 		return g.Wait()
 	}
-	started := func() bool { return x.listen.n.Load() >= int64(all) }
+	started := func() bool { return x.said.count(saidListening) >= all }
 	for _, p := range []struct {
 		name string
 		do   func() error
@@ -213,13 +214,14 @@ func (x *swarm) phase(ctx context.Context, name string, do func() error, want in
 		before = append(before, w.reset())
 	}
 	cpu, from := agentsCPU(), x.log.Now()
+	suspected, refuted, failed := x.said.count(saidSuspect), x.said.count(saidRefuted), x.said.count(saidFailed)
 	began := time.Now()
 	if err := do(); err != nil {
 		return p, err
 	}
 	for also != nil && !also() {
 		if time.Since(began) > crowdWait {
-			return p, fmt.Errorf("%d agents listen after %v", x.listen.n.Load(), crowdWait)
+			return p, fmt.Errorf("%d agents listen after %v", x.said.count(saidListening), crowdWait)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -248,6 +250,7 @@ func (x *swarm) phase(ctx context.Context, name string, do func() error, want in
 		}
 	}
 	p.AgentCPU = (agentsCPU() - cpu).Seconds()
+	p.Suspected, p.Refuted, p.Declared = x.said.count(saidSuspect)-suspected, x.said.count(saidRefuted)-refuted, x.said.count(saidFailed)-failed
 	count := client.Count(x.log.Requests(), client.Window{From: from, To: x.log.Settled()})
 	p.Requests, p.Failed = count.Requests, count.Failed
 	for _, r := range x.log.Since(from) {
@@ -313,23 +316,39 @@ func (x *swarm) writeLogs(dir string) error {
 	for _, w := range x.lbs {
 		err = errors.Join(err, os.WriteFile(filepath.Join(dir, w.name+".log"), []byte(w.log.String()), 0o644))
 	}
-	return errors.Join(err, os.WriteFile(filepath.Join(dir, "agents.log"), []byte(x.listen.said.String()), 0o644))
+	return errors.Join(err, os.WriteFile(filepath.Join(dir, "agents.log"), []byte(x.said.last.String()), 0o644))
 }
 
-// wordCount counts the lines with a word in them, of many who write at once.
+// What agents say that is counted. Each says at most 50 of memberlist's lines in 10 s.
+const (
+	saidListening = "gossip listens"
+	saidSuspect   = "has failed, no acks received"
+	saidRefuted   = "Refuting a "
+	saidFailed    = "as failed, suspect timeout reached"
+)
+
+// wordCount counts the lines with each of some words in them, of many who write at once.
 type wordCount struct {
-	word []byte
-	n    atomic.Int64
-	mu   sync.Mutex // held by each Write, which may hold half a line
-	said tail
+	words []string
+	n     []atomic.Int64
+	mu    sync.Mutex // held by each Write, which may hold half a line
+	last  tail
+}
+
+func newWordCount(words ...string) *wordCount {
+	return &wordCount{words: words, n: make([]atomic.Int64, len(words))}
 }
 
 func (c *wordCount) Write(b []byte) (int, error) {
-	c.n.Add(int64(bytes.Count(b, c.word)))
+	for i, word := range c.words {
+		c.n[i].Add(int64(bytes.Count(b, []byte(word))))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.said.Write(b)
+	return c.last.Write(b)
 }
+
+func (c *wordCount) count(word string) int { return int(c.n[slices.Index(c.words, word)].Load()) }
 
 // agentsCPU is the processor time of all agents so far, those that have ended left out.
 func agentsCPU() (sum time.Duration) {

@@ -110,6 +110,10 @@ type Phase struct {
 	SlowMS   float64          `json:"slowest_ms"`
 	Usage    map[string]Usage `json:"usage"` // of each balancer's processes, the greater of the two
 	AgentCPU float64          `json:"agents_cpu_s"`
+
+	Suspected int `json:"suspected"` // times that an agent has suspected another one,
+	Refuted   int `json:"refuted"`   // that one has refuted it,
+	Declared  int `json:"declared"`  // and that one was declared failed; all of them agents, as their logs say
 }
 
 // Usage is what a process spent in a phase.
@@ -148,13 +152,13 @@ func (r CrowdReport) writeMarkdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(r.heading())
 	if len(r.Crowds) > 0 {
-		b.WriteString("| change | members | both balancers know s | served so s | worst advert lateness ms | claims | failed of requests | slowest GET ms | keeper: CPU s, MB | control: CPU s, MB | proxy: CPU s, MB | all agents CPU s |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| change | members | both balancers know s | served so s | worst advert lateness ms | claims | failed of requests | slowest GET ms | keeper: CPU s, MB | control: CPU s, MB | proxy: CPU s, MB | all agents CPU s | agents suspected, refuted, declared failed |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	}
 	for _, c := range r.Crowds {
 		for _, p := range c.Phases {
 			u := func(name string) string { return fmt.Sprintf("%.2f, %.0f", p.Usage[name].CPU, p.Usage[name].RSS) }
-			fmt.Fprintf(&b, "| %s | %d | %.1f | %.1f | %.1f | %d | %d of %d | %.0f | %s | %s | %s | %.1f |\n", phaseDoes[p.Name], p.Members, p.TookS, p.ServedS,
-				p.LateMS, p.Claims, p.Failed, p.Requests, p.SlowMS, u("keeper"), u("control"), u("proxy"), p.AgentCPU)
+			fmt.Fprintf(&b, "| %s | %d | %.1f | %.1f | %.1f | %d | %d of %d | %.0f | %s | %s | %s | %.1f | %d, %d, %d |\n", phaseDoes[p.Name], p.Members, p.TookS, p.ServedS,
+				p.LateMS, p.Claims, p.Failed, p.Requests, p.SlowMS, u("keeper"), u("control"), u("proxy"), p.AgentCPU, p.Suspected, p.Refuted, p.Declared)
 		}
 		if c.Error != "" {
 			fmt.Fprintf(&b, "\nIt ended early: %s\n", c.Error)
