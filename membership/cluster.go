@@ -124,7 +124,7 @@ func Open(cfg Config) (*Cluster, error) {
 // start binds and begins to gossip.
 func (c *Cluster) start() error {
 	logger := newLogger(c.log, c.suspected, c.done)
-	conf := profile(c.wire, c.ring.keys)
+	conf := profile(c.wire, c.cfg.Meta.Role, c.ring.keys)
 	conf.Logger = logger
 	d := delegate{c}
 	conf.Delegate, conf.Events, conf.Alive, conf.Ping = d, d, d, d

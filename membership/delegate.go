@@ -26,14 +26,19 @@ func (d delegate) NodeMeta(int) []byte { return *d.c.metaBytes.Load() }
 // NotifyAlive refuses what cannot be believed, before memberlist takes it in: an error here makes memberlist ignore
 // the message, so a member with a bad meta does not exist, or stays as it was.
 func (d delegate) NotifyAlive(n *memberlist.Node) error {
-	addr, _, err := readNode(n)
 	d.c.mu.Lock()
 	defer d.c.mu.Unlock()
+	r := d.c.table.runs[n.Name]
+	if r != nil && r.repeats(n) { // nearly always: there is nothing to decode
+		d.c.table.suspect(n.Name, false, time.Now())
+		return nil
+	}
+	addr, _, err := readNode(n)
 	if err != nil {
 		d.c.stats.BadMeta++
 		return err
 	}
-	if d.c.table.runs[n.Name] == nil && n.Name != d.c.wire {
+	if r == nil && n.Name != d.c.wire {
 		if err := d.c.table.entry.admit(addr.Addr(), len(d.c.table.runs), time.Now()); err != nil {
 			d.c.stats.RefusedNew++
 			return err
@@ -51,7 +56,13 @@ func (d delegate) heard(n *memberlist.Node) {
 	if err != nil {
 		return // not possible: NotifyAlive has refused it
 	}
-	d.c.note(func(now time.Time) []Event { return d.c.table.heard(n.Name, addr, said, now) })
+	d.c.note(func(now time.Time) []Event {
+		events := d.c.table.heard(n.Name, addr, said, now)
+		if r := d.c.table.runs[n.Name]; r != nil {
+			r.raw = n.Meta
+		}
+		return events
+	})
 }
 
 // NotifyLeave is called for members that left and for those that failed; the table knows which from what they said last.
@@ -108,11 +119,22 @@ func (d delegate) NotifyMsg(b []byte) {
 // AckPayload adds nothing to acks.
 func (d delegate) AckPayload() []byte { return nil }
 
-// NotifyPingComplete clears suspicion: a probe was answered.
+// NotifyPingComplete clears suspicion: a probe was answered. It is called by the goroutine that probes, and nobody else
+// waits for that one: the next probe does (see crowdRest).
 func (d delegate) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []byte) {
 	d.c.mu.Lock()
-	defer d.c.mu.Unlock()
 	d.c.table.suspect(n.Name, false, time.Now())
+	count := len(d.c.table.runs)
+	d.c.mu.Unlock()
+	if d.c.cfg.Meta.Role != RoleAgent {
+		return
+	}
+	rest := time.NewTimer(min(time.Duration(count)*crowdRest, restMax))
+	defer rest.Stop()
+	select {
+	case <-rest.C:
+	case <-d.c.done:
+	}
 }
 
 // GetBroadcasts, LocalState and MergeRemoteState are memberlist's other ways to carry data; we need none of them.

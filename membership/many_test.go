@@ -3,6 +3,7 @@ package membership_test
 import (
 	"flag"
 	"fmt"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ func TestAThousandMembersJoinAtOnce(t *testing.T) {
 	count, rest := 150, 30*time.Second
 	if *long {
 		count, rest = 1000, time.Second
+		defer debug.SetGCPercent(debug.SetGCPercent(300)) // the million of entries is there to stay
 	}
 	inWorld(t, func(t *testing.T, w *world) {
 		seeds := []string{"10.0.0.1"}

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"bytes"
 	"cmp"
 	"net/netip"
 	"slices"
@@ -25,7 +26,8 @@ type run struct {
 	start int64 // in ms, by its host's clock: comparable between runs on one host only
 	addr  netip.AddrPort
 	said  statement
-	alive bool // memberlist says so
+	raw   []byte // what gossip said last, as it came: memberlist's, not to be changed
+	alive bool   // memberlist says so
 
 	suspect    bool // this node's last probe was not answered
 	superseded bool // a later run has its address, so it cannot be there, whatever memberlist still believes
@@ -33,6 +35,12 @@ type run struct {
 }
 
 func (r *run) present() bool { return r.alive && !r.superseded && !r.said.leaving }
+
+// repeats reports whether n is what r is known to be.
+func (r *run) repeats(n *memberlist.Node) bool {
+	ip, ok := netip.AddrFromSlice(n.Addr)
+	return ok && r.raw != nil && netip.AddrPortFrom(ip.Unmap(), n.Port) == r.addr && bytes.Equal(r.raw, n.Meta)
+}
 
 // node returns what memberlist needs to send something to r.
 func (r *run) node() *memberlist.Node {

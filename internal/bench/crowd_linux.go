@@ -195,10 +195,12 @@ func (x *swarm) phases(ctx context.Context, done func(Phase)) error {
 		{"lost", cut, 1 + all - leaving - lost, nil},
 	} {
 		phase, err := x.phase(ctx, p.name, p.do, p.want, p.also)
+		if phase.Usage != nil {
+			done(phase)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		done(phase)
 	}
 	return nil
 }
@@ -206,7 +208,7 @@ func (x *swarm) phases(ctx context.Context, done func(Phase)) error {
 // restFor is how long a phase's consequences are watched after it is over.
 const restFor = 2 * time.Second
 
-// phase does something and measures until both balancers have want apps.
+// phase does something and measures until both balancers have want apps, or until it is clear that they will not.
 func (x *swarm) phase(ctx context.Context, name string, do func() error, want int, also func() bool) (p Phase, err error) {
 	p.Name, p.Members = name, want+len(x.lbs)
 	var before []sight
@@ -214,7 +216,7 @@ func (x *swarm) phase(ctx context.Context, name string, do func() error, want in
 		before = append(before, w.reset())
 	}
 	cpu, from := agentsCPU(), x.log.Now()
-	suspected, refuted, failed := x.said.count(saidSuspect), x.said.count(saidRefuted), x.said.count(saidFailed)
+	suspected, refuted, declared := x.said.count(saidSuspect), x.said.count(saidRefuted), x.said.count(saidFailed)
 	began := time.Now()
 	if err := do(); err != nil {
 		return p, err
@@ -226,18 +228,17 @@ func (x *swarm) phase(ctx context.Context, name string, do func() error, want in
 		time.Sleep(20 * time.Millisecond)
 	}
 	p.TookS = time.Since(began).Seconds()
-	at, err := x.until(ctx, fmt.Sprintf("both balancers have %d apps", want), want)
-	if err != nil {
-		return p, err
-	}
-	if also == nil {
+	at, failed := x.until(ctx, fmt.Sprintf("both balancers have %d apps", want), want)
+	if also == nil && !at.known.IsZero() {
 		p.TookS = at.known.Sub(began).Seconds()
 	}
-	p.ServedS = at.served.Sub(began).Seconds()
-	select {
-	case <-time.After(restFor):
-	case <-ctx.Done():
-		return p, ctx.Err()
+	if failed == nil {
+		p.ServedS = at.served.Sub(began).Seconds()
+		select {
+		case <-time.After(restFor):
+		case <-ctx.Done():
+			return p, ctx.Err()
+		}
 	}
 	p.Usage = map[string]Usage{}
 	for i, w := range x.lbs {
@@ -250,7 +251,7 @@ func (x *swarm) phase(ctx context.Context, name string, do func() error, want in
 		}
 	}
 	p.AgentCPU = (agentsCPU() - cpu).Seconds()
-	p.Suspected, p.Refuted, p.Declared = x.said.count(saidSuspect)-suspected, x.said.count(saidRefuted)-refuted, x.said.count(saidFailed)-failed
+	p.Suspected, p.Refuted, p.Declared = x.said.count(saidSuspect)-suspected, x.said.count(saidRefuted)-refuted, x.said.count(saidFailed)-declared
 	count := client.Count(x.log.Requests(), client.Window{From: from, To: x.log.Settled()})
 	p.Requests, p.Failed = count.Requests, count.Failed
 	for _, r := range x.log.Since(from) {
@@ -258,7 +259,7 @@ func (x *swarm) phase(ctx context.Context, name string, do func() error, want in
 			p.SlowMS = max(p.SlowMS, millis(r.End-r.Start))
 		}
 	}
-	return p, nil
+	return p, failed
 }
 
 // moments of a phase.
