@@ -20,36 +20,62 @@ func (x *exchange) try() {
 	x.pool = x.to.view.Load()
 	n := &x.pool.slots[x.w.slot]
 	n.requests.Add(1)
-	b := x.pool.pick(x.w.slot, x.key, nil, nil)
-	if b == nil {
-		n.noBackend.Add(1)
-		x.c.count().noBackend.Add(1)
-		x.answer(503)
+	if x.pool.pool.waiting.Load() > 0 { // who waits comes first
+		x.wait()
 		return
 	}
-	x.tryOn(b)
+	x.goOn(x.pick())
 }
 
-// elsewhere returns the backend for the attempt after one that failed on b, or
-// nil if there is to be none.
-func (x *exchange) elsewhere(b *Backend, v verdict) *Backend {
+// pick looks for a backend on which the request was not tried.
+func (x *exchange) pick() choice {
+	return x.pool.pick(wish{slot: x.w.slot, key: x.key, tried: x.tried[:x.attempts], scratch: &x.w.scratch})
+}
+
+// goOn sends the request to the backend that was found, has it wait for one that has
+// room, or answers that there is none.
+func (x *exchange) goOn(got choice) {
+	switch {
+	case got.b != nil:
+		if x.attempts > 0 {
+			x.countRetry()
+		}
+		x.tryOn(got)
+	case got.full:
+		x.wait()
+	default:
+		x.pool.slots[x.w.slot].noBackend.Add(1)
+		x.c.count().noBackend.Add(1)
+		x.answer(503)
+	}
+}
+
+func (x *exchange) countRetry() {
+	x.c.count().retries.Add(1)
+	x.pool.slots[x.w.slot].retries.Add(1)
+}
+
+// elsewhere looks for the backend for the attempt after one that failed on b.
+func (x *exchange) elsewhere(b *Backend, v verdict) choice {
 	if !v.again {
-		return nil
+		return choice{}
 	}
 	var tried [maxTried]*Backend
 	n := copy(tried[:], x.tried[:x.attempts])
 	tried[n] = b
-	next := x.to.view.Load().pick(x.w.slot, x.key, tried[:n+1], x.w.scratch)
-	if next == nil && v.same && b.available() {
-		return b
+	got := x.pool.pool.view.Load().pick(wish{slot: x.w.slot, key: x.key, tried: tried[:n+1], scratch: &x.w.scratch})
+	if got.b == nil && v.same && b.available() {
+		got = choice{b: b, held: x.held} // its place goes over
+		x.held = false
 	}
-	return next
+	return got
 }
 
-// tryOn sends the request to b, over a kept connection if it is the first
+// tryOn sends the request to a backend, over a kept connection if it is the first
 // attempt.
-func (x *exchange) tryOn(b *Backend) {
-	x.attempt = attempt{pool: x.pool, since: x.w.Now()}
+func (x *exchange) tryOn(on choice) {
+	b := on.b
+	x.attempt = attempt{pool: x.pool, since: x.w.Now(), held: on.held}
 	x.sent = 0
 	n := &b.slots[x.w.slot].count
 	n.requests.Add(1)
@@ -130,7 +156,7 @@ func (x *exchange) failed(kind failureKind, err error) {
 	}
 	v := decide(f, *x.pool.cfg.Retries)
 	next := x.elsewhere(b, v)
-	if v.wait && next == nil {
+	if v.wait && next.b == nil && !next.full {
 		return
 	}
 	x.note(b, kind, err)
@@ -138,11 +164,9 @@ func (x *exchange) failed(kind failureKind, err error) {
 	x.tried[x.attempts] = b
 	x.attempts++
 	x.repeated = x.repeated || f.sent
-	if next != nil {
-		x.c.count().retries.Add(1)
-		x.pool = x.to.view.Load()
-		x.pool.slots[x.w.slot].retries.Add(1)
-		x.tryOn(next)
+	if next.b != nil || next.full {
+		x.pool = x.pool.pool.view.Load()
+		x.goOn(next)
 		return
 	}
 	if v.status == 504 {

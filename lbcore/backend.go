@@ -17,7 +17,9 @@ type Backend struct {
 	weight  atomic.Int32 // what policies go by: less while it starts slowly
 	drain   atomic.Bool
 	backup  atomic.Bool
-	retired atomic.Bool // left out of the set: keep no connection to it
+	own     atomic.Int64 // its own maxconn; 0: the pool's
+	places  atomic.Int64 // taken, of the requests that it may have
+	retired atomic.Bool  // left out of the set: keep no connection to it
 	status  atomic.Pointer[status]
 
 	// slots has one entry per loop, written by that loop alone, and a last one
@@ -86,6 +88,7 @@ func (b *Backend) configure(c BackendConfig) {
 	b.weight.Store(int32(c.Weight))
 	b.drain.Store(c.Drain)
 	b.backup.Store(c.Backup)
+	b.own.Store(int64(c.MaxConn))
 }
 
 // ID returns the ID given to Pool.Set.
@@ -130,7 +133,7 @@ func (b *Backend) failed(err error) {
 func (b *Backend) snapshot() BackendSnapshot {
 	st := b.status.Load()
 	s := BackendSnapshot{
-		ID: b.id, Addr: b.addr, Weight: b.Weight(), Share: int(b.weight.Load()), Backup: b.backup.Load(), State: b.State(),
+		ID: b.id, Addr: b.addr, Weight: b.Weight(), Share: int(b.weight.Load()), Backup: b.backup.Load(), MaxConn: int(b.maxConn()), State: b.State(),
 		Since: st.since, Reason: st.reason, CheckedAt: st.checked, CheckTook: st.took,
 	}
 	if t := b.trouble.Load(); t != nil {

@@ -161,7 +161,7 @@ func (c *client) run() {
 // request the entry, and the events that tell nothing new. watchAfter bounds how
 // long its abort can go unseen.
 func (c *client) unwatched() bool {
-	return c.phase == phaseBusy && c.x.reqDone && !c.x.wantsKeep && !c.x.outWaits()
+	return c.phase == phaseBusy && c.x.waiting.in == nil && c.x.reqDone && !c.x.wantsKeep && !c.x.outWaits()
 }
 
 // watch enters the connection into epoll, which tells at once what has come since

@@ -137,6 +137,8 @@ type BackendConfig struct {
 	Addr netip.AddrPort
 	// Weight is its share of the requests, 1 to MaxWeight. 0 means DefaultWeight.
 	Weight int
+	// MaxConn goes before the pool's; 0: it does not.
+	MaxConn int
 	// Backup has it given requests only while no other of the pool is up.
 	Backup bool
 	// Drain lets requests in flight end and gives it no new ones.
@@ -230,6 +232,8 @@ func (c BackendConfig) withDefaults() (BackendConfig, error) {
 		return c, fmt.Errorf("backend %q: address %v: want an IP address and a port", c.ID, c.Addr)
 	case c.Addr.Addr().Zone() != "":
 		return c, fmt.Errorf("backend %q: address %v: want one without a zone; give the app an address that is not link-local", c.ID, c.Addr)
+	case c.MaxConn < 0 || c.MaxConn > MaxMaxConn:
+		return c, fmt.Errorf("backend %q: maxconn %d: want 1 to %d, or 0 for the pool's", c.ID, c.MaxConn, MaxMaxConn)
 	case c.Weight < 1 || c.Weight > MaxWeight:
 		return c, fmt.Errorf("backend %q: weight %d: want 1 to %d", c.ID, c.Weight, MaxWeight)
 	}

@@ -21,6 +21,14 @@ type PoolConfig struct {
 	// SlowStart is how long the weight of a backend that came up grows evenly, from 1, up
 	// to 1 h. 0 means not at all. The policy "hash" does not heed it.
 	SlowStart time.Duration
+	// MaxConn bounds the requests that a backend has under way, on all loops together, up
+	// to MaxMaxConn; tunnels count as long as they last. 0 means no bound.
+	MaxConn int
+	// Queue bounds the requests that wait, on all loops together, while every backend has
+	// MaxConn; 0 to MaxQueue; nil means DefaultQueue. What finds no place is answered with 503.
+	Queue *int
+	// QueueTimeout is how long one waits (default 5 s, 10 ms to 10 min); then 503.
+	QueueTimeout time.Duration
 	// PanicThreshold is the share in percent, up to 100, of backends that must be up:
 	// while it is fewer, all are given requests, whatever their checks say. 0 means that
 	// only those that are up ever are.
@@ -87,6 +95,7 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 	if c.MaxIdle < 1 || c.MaxIdle > 10_000 {
 		bad("maxidle %d: want 1 to 10000", c.MaxIdle)
 	}
+	c.checkMaxConn(bad)
 	if c.SlowStart < 0 || c.SlowStart > time.Hour {
 		bad("slow start of %v: want 0 to 1h", c.SlowStart)
 	}

@@ -21,6 +21,7 @@ func newEngine(Config, *atomic.Bool) (*engine, error) {
 func (*engine) run(context.Context) error           { return nil }
 func (*engine) setListeners([]listenerConfig) error { return nil }
 func (*engine) backendDown(*Backend)                {}
+func (*engine) callWaiting(*Pool)                   {}
 func (*engine) setAccepting(bool)                   {}
 func (*engine) leave()                              {}
 func (*engine) connections() ConnCounts             { return ConnCounts{} }

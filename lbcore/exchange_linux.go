@@ -50,6 +50,7 @@ type exchange struct {
 	trailers   bool // those of the request go on
 
 	attempt
+	waiting  waiting // for room on a backend
 	attempts int
 	repeated bool // was sent again after a backend may have received it
 	tried    [maxTried]*Backend
@@ -84,10 +85,12 @@ type attempt struct {
 	since  time.Duration
 	handed bool // a byte of the request was given to the kernel
 	deaf   bool // the backend takes no more of the request
+	held   bool // a place within the backend's maxconn, to be given back
 }
 
 // reset forgets everything but the bytes of the next request.
 func (x *exchange) reset() {
+	x.leaveQueue()
 	x.w.put(x.send)
 	x.w.put(x.rin)
 	x.w.put(x.out)

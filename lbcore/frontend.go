@@ -39,6 +39,7 @@ type frontendSlot struct {
 
 	badRequest, noRule, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
 	badProxy, badHello                                                           atomic.Uint64
+	queueFull, queueTimeout                                                      atomic.Uint64
 
 	_ [64]byte // the next slot is another core's
 }
@@ -91,6 +92,8 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 	c.Errors.Cut += n.cut.Load()
 	c.Errors.BadProxy += n.badProxy.Load()
 	c.Errors.BadHello += n.badHello.Load()
+	c.Errors.QueueFull += n.queueFull.Load()
+	c.Errors.QueueTime += n.queueTimeout.Load()
 }
 
 // listenerConfig tells the engine which loop serves which descriptor.

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrNoBackend is returned by Pool.Acquire when no backend that was not tried
-// is up.
+// is up and has room.
 var ErrNoBackend = errors.New("lbcore: no backend is up")
 
 // Pool is a named set of backends with one policy and one check.
@@ -19,6 +19,8 @@ type Pool struct {
 	proxy *Proxy
 	view  atomic.Pointer[poolView] // what loops read
 	slots []poolSlot               // one per loop
+
+	waiting atomic.Int64 // requests in the queues of all loops
 
 	mu       sync.Mutex // guards the fields below, and the last slot of backends and policies
 	cfg      *PoolConfig
@@ -38,6 +40,7 @@ const (
 
 // poolView is immutable.
 type poolView struct {
+	pool     *Pool
 	cfg      *PoolConfig
 	policies []Policy
 	tls      *tlsClient // nil: plain
@@ -48,10 +51,12 @@ type poolView struct {
 
 // poolSlot is a loop's own part of a pool.
 type poolSlot struct {
-	requests, noBackend, retries atomic.Uint64
-	responses                    [6]atomic.Uint64
-	latency                      histogram
-	_                            [64]byte // the next slot is another core's
+	requests, noBackend, retries    atomic.Uint64
+	queued, queueFull, queueTimeout atomic.Uint64
+	waiting                         atomic.Int64 // of queued, now
+	responses                       [6]atomic.Uint64
+	latency                         histogram
+	_                               [64]byte // the next slot is another core's
 }
 
 func newPool(p *Proxy, cfg PoolConfig) *Pool {
@@ -135,7 +140,7 @@ func (p *Pool) replace(set []BackendConfig) {
 // publish shows loops the current state. It is called with p.mu held, or
 // before the pool is shared.
 func (p *Pool) publish() {
-	v := &poolView{cfg: p.cfg, policies: p.policies, tls: p.tls, slots: p.slots, many: len(p.backends) > manyBackends}
+	v := &poolView{pool: p, cfg: p.cfg, policies: p.policies, tls: p.tls, slots: p.slots, many: len(p.backends) > manyBackends}
 	v.tiers = tiersOf(p.backends, p.cfg.PanicThreshold)
 	if old := p.view.Load(); old != nil {
 		p.tell(old.tiers, v.tiers)
@@ -144,6 +149,7 @@ func (p *Pool) publish() {
 		v.policies = withTable(v.policies, newMaglev(v.avail))
 	}
 	p.view.Store(v)
+	p.callWaiting()
 }
 
 // refresh is called by checkers after a state has changed.
@@ -190,6 +196,7 @@ func (p *Pool) close() {
 // Lease is the right to send one request to one backend.
 type Lease struct {
 	b    *Backend
+	held bool // a place within its maxconn
 	done atomic.Bool
 }
 
@@ -205,6 +212,9 @@ func (l *Lease) Done(err error) {
 	}
 	c := &l.b.slots[len(l.b.slots)-1].count
 	c.current.Add(-1)
+	if l.held {
+		l.b.leave()
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, context.DeadlineExceeded):
@@ -224,65 +234,21 @@ func (p *Pool) Acquire(key uint64, tried ...*Backend) (*Lease, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	slot := p.proxy.slots() - 1
-	b := p.view.Load().pick(slot, key, tried, nil)
-	if b == nil {
+	got := p.view.Load().pick(wish{slot: slot, key: key, tried: tried})
+	if got.b == nil {
 		return nil, fmt.Errorf("pool %q: %w", p.name, ErrNoBackend)
 	}
-	c := &b.slots[slot].count
+	c := &got.b.slots[slot].count
 	c.requests.Add(1)
 	c.current.Add(1)
-	return &Lease{b: b}, nil
-}
-
-// pick returns a backend that was not tried, or nil. scratch is the caller's
-// memory for the rare case that something was.
-func (v *poolView) pick(slot int, key uint64, tried, scratch []*Backend) *Backend {
-	avail := v.avail
-	if len(tried) > 0 {
-		if b := v.pickAnother(slot, key, tried); b != nil {
-			return b
-		}
-		avail = scratch[:0]
-		for _, b := range v.avail {
-			if !contains(tried, b) {
-				avail = append(avail, b)
-			}
-		}
-	}
-	if len(avail) == 0 {
-		return nil
-	}
-	return v.policies[slot].Pick(avail, key)
-}
-
-// pickAnother asks the policy again, of many backends, rather than make a list
-// without those that were tried; nil: make one.
-func (v *poolView) pickAnother(slot int, key uint64, tried []*Backend) *Backend {
-	if len(v.avail) <= maxScanned {
-		return nil
-	}
-	for range len(tried) + 1 {
-		if b := v.policies[slot].Pick(v.avail, key); !contains(tried, b) {
-			return b
-		}
-	}
-	return nil
-}
-
-func contains(list []*Backend, b *Backend) bool {
-	for _, x := range list {
-		if x == b {
-			return true
-		}
-	}
-	return false
+	return &Lease{b: got.b, held: got.held}, nil
 }
 
 func (p *Pool) snapshot() PoolSnapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	v := p.view.Load()
-	s := PoolSnapshot{Name: p.name, Policy: p.cfg.Policy, Up: len(v.avail), OnBackup: v.spare, Panic: v.panics}
+	s := PoolSnapshot{Name: p.name, Policy: p.cfg.Policy, Up: len(v.avail), Waiting: max(0, p.waiting.Load()), OnBackup: v.spare, Panic: v.panics}
 	for _, b := range p.backends {
 		s.Backends = append(s.Backends, b.snapshot())
 	}
@@ -296,6 +262,9 @@ func (c *PoolCounters) add(n *poolSlot) {
 	c.Requests += n.requests.Load()
 	c.NoBackend += n.noBackend.Load()
 	c.Retries += n.retries.Load()
+	c.Queued += n.queued.Load()
+	c.QueueFull += n.queueFull.Load()
+	c.QueueTimeout += n.queueTimeout.Load()
 	for i := range n.responses {
 		c.Responses[i] += n.responses[i].Load()
 	}

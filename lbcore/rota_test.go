@@ -140,7 +140,7 @@ func TestOfManyAnotherOneThanThoseTriedIsPicked(t *testing.T) {
 	v := &poolView{tiers: tiers{avail: list}, policies: []Policy{newPolicy(&PoolConfig{Policy: "roundrobin"}, 0)}}
 	tried := []*Backend{list[7]}
 	for range 1000 {
-		if b := v.pick(0, 0, tried, nil); b == nil || b == list[7] {
+		if b := v.pick(wish{tried: tried}).b; b == nil || b == list[7] {
 			t.Fatalf("picked %v", b)
 		}
 	}

@@ -34,6 +34,7 @@ type PoolSnapshot struct {
 	Name     string
 	Policy   string
 	Up       int               // backends that are given requests
+	Waiting  int64             // requests that wait for room on one
 	OnBackup bool              // these are the backups
 	Panic    bool              // these are all, since fewer than PanicThreshold are up
 	Backends []BackendSnapshot // in the order of Pool.Set
@@ -47,8 +48,10 @@ type BackendSnapshot struct {
 	Weight int  // as given
 	Share  int  // the weight that holds now: less while it starts slowly
 	Backup bool // given requests only while no other is up
-	State  State
-	Since  time.Time // of State
+	// MaxConn bounds the requests under way; 0: nothing does.
+	MaxConn int
+	State   State
+	Since   time.Time // of State
 	// Reason of the last check or failed connection; "" after a good one.
 	Reason string
 	// CheckedAt is when the last check ended; zero before the first.
@@ -93,6 +96,8 @@ type FrontendErrors struct {
 	Aborted    uint64 // client went away during a request
 	Cut        uint64 // answer cut off after it had begun
 	BadProxy   uint64 // no PROXY header, or a bad one, from a proxy that must send one
+	QueueFull  uint64 // 503, since all backends and the queue were full
+	QueueTime  uint64 // 503, since it waited too long for room on a backend
 	BadHello   uint64 // no TLS greeting, or a bad one, where it is routed by name
 }
 
@@ -102,7 +107,10 @@ type PoolCounters struct {
 	Responses [6]uint64 // of backends, by class, as in FrontendCounters
 	NoBackend uint64    // requests for which no backend was up: 503
 	Retries   uint64    // attempts beyond the first
-	Latency   Histogram // as in BackendCounters
+	// Queued had to wait for room on a backend; QueueFull and QueueTimeout of all requests
+	// found no place to wait, or waited too long: 503.
+	Queued, QueueFull, QueueTimeout uint64
+	Latency                         Histogram // as in BackendCounters
 }
 
 // BackendCounters only grow, except those named current.

@@ -128,6 +128,10 @@ func (u *upstream) release(ok bool) {
 	x := u.x
 	u.x = nil
 	u.count().current.Add(-1)
+	if x.held {
+		x.held = false
+		u.b.leave()
+	}
 	if u.stream != nil {
 		u.close()
 		return

@@ -45,6 +45,10 @@ type worker struct {
 	freePipes  []*loop.Pipe // those nobody uses
 	scratch    []*Backend
 
+	queues      map[*Pool]*queue // of requests that wait for room
+	called      atomic.Bool      // serveQueues is posted
+	serveQueues func()           // serveWaiting, made once
+
 	seal          []byte // what TLS has sealed and is to be sent
 	handshakes    int    // under way with clients
 	maxHandshakes int
@@ -62,7 +66,7 @@ type worker struct {
 }
 
 func newWorker(l *loop.Loop, slot int, cfg Config, draining *atomic.Bool) *worker {
-	return &worker{
+	w := &worker{
 		Loop:          l,
 		slot:          slot,
 		log:           cfg.Log.With("loop", slot),
@@ -74,7 +78,10 @@ func newWorker(l *loop.Loop, slot int, cfg Config, draining *atomic.Bool) *worke
 		underway:      make(map[*handshake]struct{}),
 		sessions:      make(map[*h2session]struct{}),
 		maxHandshakes: maxHandshakes,
+		queues:        make(map[*Pool]*queue),
 	}
+	w.serveQueues = w.serveWaiting
+	return w
 }
 
 // get returns an empty buffer for at least n bytes, n ≤ bigBuffer.

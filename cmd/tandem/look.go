@@ -237,7 +237,7 @@ func printPool(w io.Writer, p api.Pool, now time.Time) error {
 	t := newTable(w, "BACKEND", "ADDRESS", "STATE", "SINCE", "WEIGHT", "REQUESTS", "NOW", "ERRORS", "LAST CHECK")
 	for _, b := range p.Backends {
 		t.row(b.ID, b.Addr.String(), b.State+either(b.Backup, ", backup", ""), ago(now, b.Since), weight(b), fmt.Sprint(b.Requests),
-			fmt.Sprint(b.Current), fmt.Sprint(b.Errors), b.Reason)
+			underWay(b), fmt.Sprint(b.Errors), b.Reason)
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -250,15 +250,30 @@ func printPool(w io.Writer, p api.Pool, now time.Time) error {
 	return nil
 }
 
-// exceptional says what is out of the ordinary with who is given requests.
+// exceptional says what is out of the ordinary with a pool.
 func exceptional(p api.Pool) string {
+	var what []string
 	switch {
 	case p.Panic:
-		return ": too few are up, so all are given requests"
+		what = append(what, "too few are up, so all are given requests")
 	case p.OnBackup:
-		return ": only backups are up"
+		what = append(what, "only backups are up")
 	}
-	return ""
+	if p.Waiting > 0 {
+		what = append(what, fmt.Sprintf("%d requests wait for room", p.Waiting))
+	}
+	if len(what) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(what, "; ")
+}
+
+// underWay is how many requests a backend has, and may have.
+func underWay(b api.Backend) string {
+	if b.MaxConn > 0 {
+		return fmt.Sprintf("%d of %d", b.Current, b.MaxConn)
+	}
+	return fmt.Sprint(b.Current)
 }
 
 // weight is a backend's weight, and what holds of it while it starts slowly.

@@ -210,10 +210,13 @@ type Pool struct {
 	Backends []Backend `json:"backends"`
 
 	// What follows counts backends that are gone, too.
-	Requests  uint64            `json:"requests"`         // given to the pool; each may need several attempts
-	Status    map[string]uint64 `json:"status,omitempty"` // of backends: 1xx … 5xx
-	NoBackend uint64            `json:"no_backend"`       // requests for which no backend was up
-	Retries   uint64            `json:"retries"`          // attempts beyond the first
+	Requests  uint64            `json:"requests"`                // given to the pool; each may need several attempts
+	Status    map[string]uint64 `json:"status,omitempty"`        // of backends: 1xx … 5xx
+	NoBackend uint64            `json:"no_backend"`              // requests for which no backend was up
+	Retries   uint64            `json:"retries"`                 // attempts beyond the first
+	Waiting   int64             `json:"waiting,omitempty"`       // requests that wait for room on a backend
+	Queued    uint64            `json:"queued,omitempty"`        // those that had to
+	Queue     map[string]uint64 `json:"queue_refused,omitempty"` // by reason: full or timeout
 	Latency   Histogram         `json:"-"`
 	Live      *Live             `json:"live,omitempty"`
 
@@ -229,9 +232,10 @@ type Backend struct {
 	Reason   string         `json:"reason"`
 	Why      string         `json:"why,omitempty"` // it gets no new requests, as a sentence; absent: it may get some
 	Weight   int            `json:"weight"`
-	Share    int            `json:"share,omitempty"`  // the weight that holds now, where it is less: it starts slowly
-	Backup   bool           `json:"backup,omitempty"` // given requests only while no other is up
-	Current  int64          `json:"current"`          // requests under way
+	Share    int            `json:"share,omitempty"`   // the weight that holds now, where it is less: it starts slowly
+	MaxConn  int            `json:"maxconn,omitempty"` // bound of Current; 0: none
+	Backup   bool           `json:"backup,omitempty"`  // given requests only while no other is up
+	Current  int64          `json:"current"`           // requests under way
 	Requests uint64         `json:"requests"`
 	Errors   uint64         `json:"errors"`
 

@@ -106,6 +106,9 @@ type Pool struct {
 	Backends       []Backend      // static ones; those announced by gossip stand beside them
 	BackupTags     [][2]string    // key and value of each tag whose bearers are backups; nil: no agent's app is
 	SlowStart      time.Duration  // how long the weight of a backend that came up grows; 0: not at all
+	MaxConn        int            // requests that a backend may have under way; 0: no bound
+	Queue          int            // requests that may wait while all backends have so many
+	QueueTimeout   time.Duration  // how long one waits
 	PanicThreshold int            // percent of backends below which all are given requests; 0: never
 	ConnectTimeout time.Duration  // for a connection to a backend
 	ServerTimeout  time.Duration  // a backend that sends nothing while its answer is awaited

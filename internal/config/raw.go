@@ -132,6 +132,9 @@ type rawPool struct {
 	SpeakFor       list     `toml:"speak_for" max:"100"`
 	BackupTags     list     `toml:"backup_tags" max:"16"`
 	SlowStart      span     `toml:"slowstart" default:"0s" min:"0s" max:"1h"`
+	MaxConn        number   `toml:"maxconn" default:"0" min:"0" max:"1000000"`
+	Queue          number   `toml:"queue" default:"1000" min:"0" max:"100000"`
+	QueueTimeout   span     `toml:"queue_timeout" default:"5s" min:"10ms" max:"10m"`
 	PanicThreshold number   `toml:"panic_threshold" default:"0" min:"0" max:"100"`
 	MinBackends    number   `toml:"min_backends" default:"0" min:"0" max:"1000"`
 	MinAfter       span     `toml:"min_backends_after" default:"5s" min:"1s" max:"10m"`

@@ -41,7 +41,7 @@ func poolLists(static []ipc.StaticPool, members []membership.Member, up func(id 
 	for _, s := range static {
 		p := ipc.PoolBackends{Name: s.Name, Backends: []ipc.Backend{}}
 		for _, b := range s.Backends {
-			p.Backends = append(p.Backends, ipc.Backend{ID: staticPrefix + b.Addr.String(), Addr: b.Addr, Weight: b.Weight, Backup: b.Backup})
+			p.Backends = append(p.Backends, ipc.Backend{ID: staticPrefix + b.Addr.String(), Addr: b.Addr, Weight: b.Weight, MaxConn: b.MaxConn, Backup: b.Backup})
 		}
 		out.Pools = append(out.Pools, p)
 	}
@@ -139,7 +139,7 @@ func inherit(lists *ipc.Pools, reported []ipc.PoolState, members []membership.Me
 			}
 			for _, b := range r.Backends {
 				if b.State == "up" && !known[b.ID] && !known[membership.AppMember(b.ID)] && !strings.HasPrefix(b.ID, staticPrefix) {
-					pool.Backends = append(pool.Backends, ipc.Backend{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Backup: b.Backup})
+					pool.Backends = append(pool.Backends, ipc.Backend{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Backup: b.Backup}) // the pool's maxconn holds
 				}
 			}
 		}

@@ -270,7 +270,15 @@ func (p *proxy) server(d directive) (became, note string) {
 			}
 			i++
 		case "check":
-		case "cookie", "maxconn", "slowstart", "port", "observe", "error-limit", "on-error":
+		case "maxconn":
+			words += " maxconn=" + next
+			i++
+		case "slowstart":
+			if t, ok := span(next); ok {
+				p.pool.set("slowstart", quoteSpan(t), d.place)
+			}
+			i++
+		case "cookie", "port", "observe", "error-limit", "on-error":
 			became, note = Changed, w[i]+" is not there"
 			i++
 		default:

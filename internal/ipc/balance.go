@@ -11,7 +11,8 @@ type Hash struct {
 
 // StaticBackend is a backend that the configuration names.
 type StaticBackend struct {
-	Addr   netip.AddrPort `json:"addr"`
-	Weight int            `json:"weight"`
-	Backup bool           `json:"backup,omitempty"`
+	Addr    netip.AddrPort `json:"addr"`
+	Weight  int            `json:"weight"`
+	MaxConn int            `json:"maxconn,omitempty"`
+	Backup  bool           `json:"backup,omitempty"`
 }

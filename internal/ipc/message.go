@@ -157,6 +157,9 @@ type PoolPolicy struct {
 	Policy         string        `json:"policy"`
 	Hash           Hash          `json:"hash,omitzero"`
 	SlowStart      time.Duration `json:"slowstart,omitempty"`
+	MaxConn        int           `json:"maxconn,omitempty"` // of each backend; 0: no bound
+	Queue          int           `json:"queue"`
+	QueueTimeout   time.Duration `json:"queue_timeout,omitempty"`
 	PanicThreshold int           `json:"panic_threshold,omitempty"` // percent; 0: never
 	Check          Check         `json:"check"`
 	ConnectTimeout time.Duration `json:"connect_timeout"`
@@ -352,11 +355,12 @@ type PoolBackends struct {
 
 // Backend is one running app.
 type Backend struct {
-	ID     string         `json:"id"`
-	Addr   netip.AddrPort `json:"addr"`
-	Weight int            `json:"weight"`
-	Drain  bool           `json:"drain,omitempty"`
-	Backup bool           `json:"backup,omitempty"` // given requests only while no other is up
+	ID      string         `json:"id"`
+	Addr    netip.AddrPort `json:"addr"`
+	Weight  int            `json:"weight"`
+	Drain   bool           `json:"drain,omitempty"`
+	MaxConn int            `json:"maxconn,omitempty"` // in place of the pool's; 0: that holds
+	Backup  bool           `json:"backup,omitempty"`  // given requests only while no other is up
 }
 
 // Recheck tells the proxy that this node was cut off and is no longer: what it found out about backends meanwhile says

@@ -56,7 +56,7 @@ func full() api.Status {
 		Frontends:     []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took, Rules: []api.Rule{{Name: "api", Requests: 3}}, TLS: &api.TLS{Handshakes: 1, Failed: map[string]uint64{"gone": 1}}}},
 		LatencyBounds: bounds,
 		Hooks:         []api.Hook{{Name: "notify", Runs: 3, Failed: 1}},
-		Pools: []api.Pool{{Name: "web", Latency: took, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
+		Pools: []api.Pool{{Name: "web", Latency: took, Queue: map[string]uint64{"full": 1}, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
 			{ID: "web1", State: "up", CheckedAt: noon.Add(-time.Second), Status: map[string]uint64{"2xx": 9}, ErrorsBy: map[string]uint64{"died": 1}},
 			{ID: "web2", State: "down"},
 		}}},

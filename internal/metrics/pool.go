@@ -39,6 +39,22 @@ var poolFamilies = []family{
 		eachPool(func(p api.Pool) float64 { return float64(p.NoBackend) }),
 	},
 	{
+		"tandem_pool_queue_waiting", gauge, "Requests that wait for room on a backend (maxconn).", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return float64(p.Waiting) }),
+	},
+	{
+		"tandem_pool_queued_total", counter, "Requests that had to wait for room on a backend.", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return float64(p.Queued) }),
+	},
+	{
+		"tandem_pool_queue_refused_total", counter, "Requests answered 503 by reason: full (the queue), timeout (waited too long).", labels("pool", "reason"),
+		func(s *api.Status, add func(float64, ...string)) {
+			for _, p := range s.Pools {
+				eachKey(p.Queue, add, p.Name)
+			}
+		},
+	},
+	{
 		"tandem_pool_panic", gauge, "1 while so few backends are up that all are given requests (panic_threshold).", labels("pool"),
 		eachPool(func(p api.Pool) float64 { return truth(p.Panic) }),
 	},

@@ -25,6 +25,7 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 			Policy:    p.Policy,
 			Hash:      lbcore.HashConfig{On: lbcore.HashOn(p.Hash.On), Header: p.Hash.Header, BalanceFactor: p.Hash.BalanceFactor},
 			SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold,
+			MaxConn: p.MaxConn, Queue: new(p.Queue), QueueTimeout: p.QueueTimeout,
 			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
 			Retries:  new(p.Retries),
 			MaxIdle:  p.MaxIdle,
@@ -75,7 +76,7 @@ func minRate(n int) int {
 func backendConfigs(backends []ipc.Backend) []lbcore.BackendConfig {
 	out := make([]lbcore.BackendConfig, 0, len(backends))
 	for _, b := range backends {
-		out = append(out, lbcore.BackendConfig{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Drain: b.Drain, Backup: b.Backup})
+		out = append(out, lbcore.BackendConfig{ID: b.ID, Addr: b.Addr, Weight: b.Weight, Drain: b.Drain, Backup: b.Backup, MaxConn: b.MaxConn})
 	}
 	return out
 }
@@ -97,13 +98,16 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 				"bad_request": c.Errors.BadRequest, "no_rule": c.Errors.NoRule, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
 				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
 				"bad_proxy_header": c.Errors.BadProxy, "bad_tls_greeting": c.Errors.BadHello,
+				"queue_full": c.Errors.QueueFull, "queue_timeout": c.Errors.QueueTime,
 			},
 			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS), Rules: rules,
 		})
 	}
 	for _, p := range s.Pools {
 		ps := ipc.PoolState{
-			Name: p.Name, Policy: p.Policy, OnBackup: p.OnBackup, Panic: p.Panic, Requests: p.Counters.Requests, Status: classes(p.Counters.Responses),
+			Name: p.Name, Policy: p.Policy, OnBackup: p.OnBackup, Panic: p.Panic,
+			Waiting: p.Waiting, Queued: p.Counters.Queued, Queue: map[string]uint64{"full": p.Counters.QueueFull, "timeout": p.Counters.QueueTimeout},
+			Requests: p.Counters.Requests, Status: classes(p.Counters.Responses),
 			NoBackend: p.Counters.NoBackend, Retries: p.Counters.Retries, Latency: histogram(&p.Counters.Latency),
 		}
 		for _, b := range p.Backends {
@@ -116,7 +120,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 			c, e := b.Counters, b.Counters.Errors
 			ps.Backends = append(ps.Backends, ipc.BackendState{
 				ID: b.ID, Addr: b.Addr, State: string(b.State), Since: b.Since, Reason: b.Reason, Weight: b.Weight,
-				Share: share(b), Backup: b.Backup,
+				Share: share(b), Backup: b.Backup, MaxConn: b.MaxConn,
 				Current: c.Current, Requests: c.Requests, Status: classes(c.Responses),
 				Errors:   e.Connect + e.Died + e.Response + e.Timeout,
 				ErrorsBy: map[string]uint64{"connect": e.Connect, "died": e.Died, "response": e.Response, "timeout": e.Timeout},
