@@ -40,8 +40,9 @@ func newLogs() *cobra.Command {
 on this host: those of the agents named, or of all. Each agent keeps the newest 256 KiB
 (keep_bytes in its file). With --follow it goes on, until Ctrl-C.
 
-An agent tells its log only if gossip is encrypted, so that nobody without the gossip
-key can read it.`,
+An agent tells its log only if gossip is encrypted, and only to a balancer that proves
+itself: the agent's gossip key file holds the public half of the balancer key (see
+'tandem keygen --help'). So neither a stranger nor another app can read it.`,
 		Example: `  tandem logs web1 --follow
   tandem logs --last 20 --process app`,
 		RunE: func(cmd *cobra.Command, args []string) error {

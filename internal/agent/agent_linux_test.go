@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"io"
 	"log/slog"
@@ -76,6 +77,9 @@ func app(how string) int {
 	fmt.Fprintln(os.Stderr, err)
 	return 1
 }
+
+// proofKey is the balancer's.
+var proofKey = config.ProofKey(make([]byte, 32))
 
 // fixture is one balancer and one agent on loopback.
 type fixture struct {
@@ -164,6 +168,7 @@ func startWith(t *testing.T, keys [][]byte, how string, change func(*fixture, *a
 		t.Fatal(err)
 	}
 	parsed.Keys = keys
+	parsed.Balancers = []ed25519.PublicKey{proofKey.Public().(ed25519.PublicKey)}
 	cfg := agent.Config{Agent: *parsed, Log: logTo(f.out), Stdout: f.out, Stderr: f.out}
 	if change != nil {
 		change(f, &cfg)

@@ -36,8 +36,14 @@ func (a *agent) answer(from membership.Member, question []byte) ([]byte, error) 
 	if q.Log == nil {
 		return nil, errors.New("that is a question for a balancer")
 	}
-	if !a.cluster.Encrypted() && !a.cfg.Agent.Log.ReadUnencrypted {
-		return nil, errors.New("its log is not told, since gossip is not encrypted; give all members a key (tandem keygen), or it read_unencrypted")
+	switch {
+	case a.cfg.Agent.Log.ReadByAnyone:
+	case !a.cluster.Encrypted():
+		return nil, errors.New("its log is not told, since gossip is not encrypted; give all members keys (tandem keygen), or it read_by_anyone")
+	case len(a.cfg.Balancers) == 0:
+		return nil, errors.New("its gossip key file does not tell whom to take for a balancer: add what tandem keygen --public balancer.key prints, or it read_by_anyone")
+	case !a.challenges.Good(q.Log.Challenge, from.Name, time.Now()) || !q.Log.Proven(a.cfg.Balancers, from.Name, a.cfg.Name):
+		return talk.Encode(talk.Log{Challenge: a.challenges.For(from.Name, time.Now())})
 	}
 	return a.logPage(*q.Log).Fit()
 }

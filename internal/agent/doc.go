@@ -13,7 +13,7 @@
 //     signals are passed on to the processes that are apps.
 //   - As process 1 of a container it reaps orphans. If the agent is killed, so is what it runs (Pdeathsig).
 //   - What the processes print is passed on, in whole lines with the process's name where there are several. The newest
-//     lines are kept in a ring of bounded size, which balancers may read if gossip is encrypted, and sent to a collector
+//     lines are kept in a ring of bounded size, which balancers may read (see Security), and sent to a collector
 //     if there is one; neither ever holds up a process.
 //   - An app can change its weight, and drain, on a unix socket: HTTP with JSON, see socket.go.
 //
@@ -23,6 +23,14 @@
 //	signals := make(chan os.Signal, 8)
 //	signal.Notify(signals, agent.Signals()...)
 //	code, err := agent.Run(ctx, agent.Config{Agent: *cfg}, signals)
+//
+// # Security
+//
+// Who holds a gossip key can say that it is a balancer, and the other apps hold it too. So the log is told, over
+// encrypted gossip, only to one that signs its question with a key derived from the balancer key, whose public half
+// stands in the agent's gossip key file (package talk, proof.go). That keeps out whoever asks; who holds a gossip key
+// and can listen between the two decrypts what it hears all the same. What else a false balancer can do to an agent:
+// tell it about requests under way, and so hold its end up until the drain time is over.
 //
 // What runs when is decided in plan.go, which is pure. One goroutine (loop) owns all state; who else wants something of
 // it hands it a function. Run owns all its goroutines and the processes, and returns when all have ended.

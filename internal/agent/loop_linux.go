@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/talk"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -44,8 +45,9 @@ type agent struct {
 	cluster    *membership.Cluster
 	announcer  *announcer
 	output     *output
-	runID      string        // of this run, so that who follows its log sees that it begins anew
-	opened     chan struct{} // closed when cluster is set
+	runID      string          // of this run, so that who follows its log sees that it begins anew
+	challenges talk.Challenges // that a balancer has to sign before it is told the log
+	opened     chan struct{}   // closed when cluster is set
 	background context.Context
 	running    sync.WaitGroup // runs of processes that have not ended, or whose output has not
 	helpers    sync.WaitGroup // goroutines that end with background or over

@@ -82,6 +82,7 @@ func newAgent(cfg Config) *agent {
 		results: make(chan checkResult), exits: make(chan *process, len(cfg.Processes)), readied: make(chan *process),
 		calls: make(chan func()), drained: make(chan drainNews), over: make(chan struct{}), opened: make(chan struct{}),
 	}
+	rand.Read(a.challenges.Secret[:]) // never fails
 	for i, c := range cfg.Apps {
 		app := &app{App: c, addr: c.Addr.Unmap(), weight: c.Weight, proc: a.plan.index(c.Process)}
 		app.health = health{rise: c.Check.Rise, fall: c.Check.Fall}

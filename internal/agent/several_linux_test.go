@@ -183,8 +183,26 @@ func TestTheAppCanChangeItsWeightAndDrainOnASocket(t *testing.T) {
 	}
 }
 
-// ask has from ask the agent.
+// ask has from ask the agent; a log with the proof that this is the balancer lb1.
 func ask(t *testing.T, from *membership.Cluster, q talk.Question, into any) error {
+	t.Helper()
+	if q.Log != nil {
+		var first talk.Log
+		if err := askUnproven(t, from, q, &first); err != nil {
+			return err
+		}
+		if len(first.Challenge) == 0 || len(first.Lines) > 0 || first.Next > 0 {
+			t.Errorf("without a proof it says %+v", first)
+		}
+		q.Log.Challenge = first.Challenge
+		if err := q.Log.Sign(proofKey, "lb1", "s1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return askUnproven(t, from, q, into)
+}
+
+func askUnproven(t *testing.T, from *membership.Cluster, q talk.Question, into any) error {
 	t.Helper()
 	b, err := talk.Encode(q)
 	if err != nil {
@@ -231,6 +249,39 @@ func TestABalancerReadsTheAgentsLog(t *testing.T) {
 	}
 	if err := ask(t, f.balancer, talk.Question{InFlight: &talk.InFlightQuestion{}}, nil); err == nil || !strings.Contains(err.Error(), "a question for a balancer") {
 		t.Errorf("of what is under way: %v", err)
+	}
+}
+
+func TestALogIsToldToNobodyWhoOnlySaysThatItIsABalancer(t *testing.T) {
+	f := start(t, "polite", nil)
+	f.await("the app is announced", f.announced)
+	var page talk.Log
+	q := talk.LogQuestion{Last: 10, Challenge: []byte("guessed"), Proof: []byte("forged")}
+	if err := askUnproven(t, f.balancer, talk.Question{Log: &q}, &page); err != nil || len(page.Challenge) == 0 || len(page.Lines) > 0 {
+		t.Errorf("with a forged proof it says %+v, %v", page, err)
+	}
+	stranger := config.ProofKey(gossipKey)
+	q.Challenge = page.Challenge
+	if err := q.Sign(stranger, "lb1", "s1"); err != nil {
+		t.Fatal(err)
+	}
+	page = talk.Log{}
+	if err := askUnproven(t, f.balancer, talk.Question{Log: &q}, &page); err != nil || len(page.Challenge) == 0 || len(page.Lines) > 0 {
+		t.Errorf("with the gossip key's proof it says %+v, %v", page, err)
+	}
+}
+
+func TestALogIsToldIfTheAgentTrustsEverybodyOrToNobodyWithoutAPublicKey(t *testing.T) {
+	trusting := start(t, "polite", func(_ *fixture, cfg *agent.Config) { cfg.Agent.Log.ReadByAnyone = true })
+	trusting.await("the app is announced", trusting.announced)
+	trusting.await("its first line is told", func() bool {
+		var page talk.Log
+		return askUnproven(t, trusting.balancer, talk.Question{Log: &talk.LogQuestion{Last: 10}}, &page) == nil && len(page.Lines) > 0
+	})
+	ignorant := start(t, "polite", func(_ *fixture, cfg *agent.Config) { cfg.Balancers = nil })
+	ignorant.await("the app is announced", ignorant.announced)
+	if err := askUnproven(t, ignorant.balancer, talk.Question{Log: &talk.LogQuestion{}}, nil); err == nil || !strings.Contains(err.Error(), "keygen --public") {
+		t.Errorf("it says %v", err)
 	}
 }
 

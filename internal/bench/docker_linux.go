@@ -114,7 +114,7 @@ func newDockerSite(ctx context.Context, errOut io.Writer) (_ *dockerSite, err er
 		return nil, err
 	}
 	// As the documents say: by the image itself, so that the keys belong to the user of the containers.
-	keys := []string{"run", "--rm", "-v", d.dir + "/keys:/keys", d.project, "keygen", "/keys/gossip.key", "/keys/balancer.key"}
+	keys := []string{"run", "--rm", "-v", d.dir + "/keys:/keys", "-w", "/keys", d.project, "keygen"}
 	if _, err := d.docker(ctx, keys...); err != nil {
 		return nil, err
 	}

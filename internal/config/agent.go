@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/ed25519"
 	"net/netip"
 	"time"
 )
@@ -15,12 +16,13 @@ type Agent struct {
 	Socket    string            // unix socket for the app; an absolute path; empty: none
 	DrainTime time.Duration     // the longest time that balancers are waited for before the apps are stopped
 
-	Join      []string       // seeds, as Cluster.Join
-	Gossip    netip.AddrPort // gossip is bound here; the zero AddrPort means port 7946 of all addresses, or a free one
-	Advertise netip.Addr     // address told to the others; invalid: found out
-	Keys      [][]byte       // gossip keys; the first one encrypts, all decrypt; nil: unencrypted
-	Keyring   string         // file that keeps the gossip keys as they are rotated; empty: none
-	Snapshot  string         // file of last-known members; empty: none
+	Join      []string            // seeds, as Cluster.Join
+	Gossip    netip.AddrPort      // gossip is bound here; the zero AddrPort means port 7946 of all addresses, or a free one
+	Advertise netip.Addr          // address told to the others; invalid: found out
+	Keys      [][]byte            // gossip keys; the first one encrypts, all decrypt; nil: unencrypted
+	Balancers []ed25519.PublicKey // by which balancers prove themselves, from the file of the gossip keys
+	Keyring   string              // file that keeps the gossip keys as they are rotated; empty: none
+	Snapshot  string              // file of last-known members; empty: none
 
 	Apps      []App     // in the order of the file; at least one
 	Processes []Process // in the order of the file
@@ -66,10 +68,10 @@ const (
 
 // AgentLog is what becomes of the lines that processes print.
 type AgentLog struct {
-	Prefix          string // "auto", "always" or "never"
-	MaxLine         int    // bytes; a longer line is cut in pieces
-	Keep            int    // bytes of the newest lines that are kept for tandem logs
-	ReadUnencrypted bool   // tandem logs may read them although gossip is not encrypted
+	Prefix       string // "auto", "always" or "never"
+	MaxLine      int    // bytes; a longer line is cut in pieces
+	Keep         int    // bytes of the newest lines that are kept for tandem logs
+	ReadByAnyone bool   // tandem logs may read them although gossip is not encrypted, or the balancer does not prove itself
 }
 
 // Syslog is the collector that lines are sent to.

@@ -62,10 +62,10 @@ type rawReady struct {
 
 type rawLog struct {
 	table
-	Prefix          text   `toml:"prefix" default:"auto" oneof:"auto,always,never"`
-	MaxLineBytes    number `toml:"max_line_bytes" default:"16384" min:"256" max:"32768"`
-	KeepBytes       number `toml:"keep_bytes" default:"262144" min:"4096" max:"67108864"`
-	ReadUnencrypted toggle `toml:"read_unencrypted" default:"false"`
+	Prefix       text   `toml:"prefix" default:"auto" oneof:"auto,always,never"`
+	MaxLineBytes number `toml:"max_line_bytes" default:"16384" min:"256" max:"32768"`
+	KeepBytes    number `toml:"keep_bytes" default:"262144" min:"4096" max:"67108864"`
+	ReadByAnyone toggle `toml:"read_by_anyone" default:"false"`
 }
 
 type rawSyslog struct {

@@ -20,7 +20,7 @@ type agentChecker struct {
 func (c *agentChecker) agent(path string, raw *rawAgent) *Agent {
 	a := &Agent{
 		Path: path, DrainTime: raw.Agent.DrainTime.V, Tags: map[string]string{},
-		Log:    AgentLog{Prefix: raw.Log.Prefix.V, MaxLine: raw.Log.MaxLineBytes.V, Keep: raw.Log.KeepBytes.V, ReadUnencrypted: raw.Log.ReadUnencrypted.V},
+		Log:    AgentLog{Prefix: raw.Log.Prefix.V, MaxLine: raw.Log.MaxLineBytes.V, Keep: raw.Log.KeepBytes.V, ReadByAnyone: raw.Log.ReadByAnyone.V},
 		Syslog: c.syslog(&raw.Syslog),
 	}
 	for _, tag := range c.tags(raw.Agent.Tags) {
@@ -71,7 +71,7 @@ func (c *agentChecker) membership(a *Agent, raw *rawMembership) {
 	a.Advertise = c.host(raw.Advertise)
 	key := raw.GossipKeyFile
 	key.V = c.beside(key)
-	a.Keys = c.keyFile(key)
+	a.Keys, a.Balancers = c.keysAndPublic(key)
 	a.Keyring, a.Snapshot = c.beside(raw.Keyring), c.beside(raw.Snapshot)
 }
 

@@ -295,7 +295,7 @@ func TestKeyFilesAreStrictAndNeverShown(t *testing.T) {
 		"length": {"c2VjcmV0c2VjcmV0\n", "line 1 is a key of 12 bytes"},
 		"many":   {strings.Repeat("MDEyMzQ1Njc4OWFiY2RlZg==\n", maxKeys+1), "more than 16 keys"},
 	} {
-		_, err := parseKeys([]byte(tc.data))
+		_, _, err := parseKeys([]byte(tc.data))
 		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -2,9 +2,11 @@ package config
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -33,5 +35,36 @@ func TestAKeyIsWrittenForItsOwnerAloneAndNeverOver(t *testing.T) {
 	}
 	if got, err := ReadKeys("--gossip-key-file", a); err != nil || !bytes.Equal(got[0], keys[0]) {
 		t.Errorf("the key has changed, or %v", err)
+	}
+}
+
+func TestTheTwoKeysOfAClusterBelongTogether(t *testing.T) {
+	dir := t.TempDir()
+	gossip, balancer := filepath.Join(dir, "g"), filepath.Join(dir, "b")
+	if err := WriteKeys(gossip, balancer); err != nil {
+		t.Fatal(err)
+	}
+	a, err := LoadAgent("", AgentFlags{Pools: []string{"web"}, Ports: []string{"3000"}, Join: []string{"lb1"}, GossipKeyFile: gossip})
+	if err != nil || len(a.Keys) != 1 || len(a.Balancers) != 1 {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	keys, err := ReadKeys("--balancer-key-file", balancer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := []byte("a question")
+	if !ed25519.Verify(a.Balancers[0], text, ed25519.Sign(ProofKey(keys[0]), text)) {
+		t.Error("the agent would not know this cluster's balancers")
+	}
+	if ed25519.Verify(a.Balancers[0], text, ed25519.Sign(ProofKey(a.Keys[0]), text)) {
+		t.Error("the gossip key does as well")
+	}
+	for _, bad := range []string{"balancer", "balancer ", "balancer x", "balancer AAAA", strings.Repeat(PublicLine(keys[0])+"\n", maxKeys+1)} {
+		if _, _, err := parseKeys([]byte(bad)); err == nil {
+			t.Errorf("%.20q was taken", bad)
+		}
+	}
+	if err := WriteKeys(filepath.Join(dir, "other"), balancer); err == nil {
+		t.Error("a balancer key was written over another")
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -57,26 +58,32 @@ func readKeyFile(path string) ([]byte, error) {
 }
 
 // keyFile reads the keys from the file that t names; nil when it names none.
-// Errors never show a key.
 func (c *checker) keyFile(t text) [][]byte {
+	keys, _ := c.keysAndPublic(t)
+	return keys
+}
+
+// keysAndPublic reads the keys, and those by which balancers are known, from the file that t names; nil when it names
+// none. Errors never show a key.
+func (c *checker) keysAndPublic(t text) ([][]byte, []ed25519.PublicKey) {
 	if !t.Set || t.Bad {
-		return nil
+		return nil, nil
 	}
 	data, err := c.readFile(t.V)
 	if err != nil {
 		c.add(t.At, fmt.Sprintf("cannot read the key file: %v", plain(err)), readRemedy(t.V, err))
-		return nil
+		return nil, nil
 	}
 	if len(data) > maxKeyFile {
 		c.add(t.At, fmt.Sprintf("the key file %s is larger than %d bytes", t.V, maxKeyFile), "is it a key file at all?")
-		return nil
+		return nil, nil
 	}
-	keys, err := parseKeys(data)
+	keys, public, err := parseKeys(data)
 	if err != nil {
 		c.add(t.At, fmt.Sprintf("the key file %s: %v", t.V, err), "each line is the base64 text of 16, 24 or 32 bytes, as made by: tandem keygen")
-		return nil
+		return nil, nil
 	}
-	return keys
+	return keys, public
 }
 
 // plain drops "open PATH:" from an error: the line that names the path stands
@@ -109,8 +116,11 @@ func keyRemedy(path string) string {
 
 // parseKeys reads base64 keys, one per line; empty lines and lines that begin
 // with # are skipped. The first key is the primary one.
-func parseKeys(data []byte) ([][]byte, error) {
-	var keys [][]byte
+func parseKeys(data []byte) ([][]byte, []ed25519.PublicKey, error) {
+	var (
+		keys   [][]byte
+		public []ed25519.PublicKey
+	)
 	number := 0
 	for line := range bytes.Lines(data) {
 		number++
@@ -118,21 +128,31 @@ func parseKeys(data []byte) ([][]byte, error) {
 		if s == "" || s[0] == '#' {
 			continue
 		}
+		if rest, ok := strings.CutPrefix(s, provenWord); ok {
+			key, err := parsePublic(strings.TrimSpace(rest))
+			if err != nil {
+				return nil, nil, fmt.Errorf("line %d: %w", number, err)
+			}
+			if public = append(public, key); len(public) > maxKeys {
+				return nil, nil, fmt.Errorf("holds more than %d keys of balancers", maxKeys)
+			}
+			continue
+		}
 		key, err := base64.StdEncoding.DecodeString(s)
 		if err != nil {
-			return nil, fmt.Errorf("line %d is not base64", number)
+			return nil, nil, fmt.Errorf("line %d is not base64", number)
 		}
 		if n := len(key); n != 16 && n != 24 && n != 32 {
-			return nil, fmt.Errorf("line %d is a key of %d bytes, not of 16, 24 or 32", number, n)
+			return nil, nil, fmt.Errorf("line %d is a key of %d bytes, not of 16, 24 or 32", number, n)
 		}
 		if keys = append(keys, key); len(keys) > maxKeys {
-			return nil, fmt.Errorf("holds more than %d keys", maxKeys)
+			return nil, nil, fmt.Errorf("holds more than %d keys", maxKeys)
 		}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("holds no key")
+		return nil, nil, errors.New("holds no key")
 	}
-	return keys, nil
+	return keys, public, nil
 }
 
 // sharedKey returns the index of the first key in a that is in b too, or -1.

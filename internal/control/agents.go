@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -67,22 +68,56 @@ type asker interface {
 	Ask(ctx context.Context, name string, question []byte) ([]byte, error)
 }
 
-// askLog asks an agent for lines of its log.
-func askLog(ctx context.Context, members asker, q api.LogQuery) (api.LogPage, error) {
-	question, err := talk.Encode(logQuestion(q))
-	if err != nil {
+// logAsker is who asks for a log, and how it proves that.
+type logAsker struct {
+	node string
+	key  ed25519.PrivateKey // nil: it cannot
+}
+
+// What is wrong when an agent is not content.
+var (
+	errNoProof = &api.Error{
+		Message: "the agent tells its log to balancers that prove themselves, and this one has no balancer key",
+		Remedy:  "give all balancers a key (tandem keygen), or the agent read_by_anyone",
+	}
+	errBadProof = &api.Error{
+		Message: "the agent does not take this node for a balancer: its gossip key file names others",
+		Remedy:  "put what 'tandem keygen --public balancer.key' prints into it, and restart the agent",
+	}
+)
+
+// askLog asks an agent for lines of its log. An agent that wants a proof first answers with what is to be signed.
+func askLog(ctx context.Context, members asker, by logAsker, q api.LogQuery) (api.LogPage, error) {
+	question := logQuestion(q)
+	l, err := askOnce(ctx, members, q.Node, question)
+	if err != nil || len(l.Challenge) == 0 {
+		return logPage(q.Node, l), err
+	}
+	if by.key == nil {
+		return api.LogPage{}, errNoProof
+	}
+	question.Log.Challenge = l.Challenge
+	if err := question.Log.Sign(by.key, by.node, q.Node); err != nil {
 		return api.LogPage{}, err
 	}
-	b, err := members.Ask(ctx, q.Node, question)
+	if l, err = askOnce(ctx, members, q.Node, question); err == nil && len(l.Challenge) > 0 {
+		err = errBadProof
+	}
+	return logPage(q.Node, l), err
+}
+
+// askOnce puts a question about a log.
+func askOnce(ctx context.Context, members asker, node string, q talk.Question) (l talk.Log, err error) {
+	question, err := talk.Encode(q)
+	if err != nil {
+		return l, err
+	}
+	b, err := members.Ask(ctx, node, question)
 	if errors.Is(err, membership.ErrUnknownMember) {
-		return api.LogPage{}, &api.Error{Message: fmt.Sprintf("no member called %s is there", q.Node), Remedy: "'tandem members' names them"}
+		return l, &api.Error{Message: fmt.Sprintf("no member called %s is there", node), Remedy: "'tandem members' names them"}
 	}
-	if err != nil {
-		return api.LogPage{}, err
+	if err == nil {
+		err = talk.ParseAnswer(b, &l)
 	}
-	var l talk.Log
-	if err := talk.ParseAnswer(b, &l); err != nil {
-		return api.LogPage{}, err
-	}
-	return logPage(q.Node, l), nil
+	return l, err
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,16 +67,41 @@ func TestALogIsAskedForAndPassedOn(t *testing.T) {
 		}
 		return talk.Log{Run: q.Run, Next: q.After + 1, Lost: 4, More: true, Lines: []talk.Line{{Seq: q.After + 1, Process: q.Process, Text: fmt.Sprint(q.Last)}}}.Fit()
 	})
-	got, err := askLog(t.Context(), agent, api.LogQuery{Node: "web1", Run: "r", After: 8, Last: 5, Process: "app"})
+	by := logAsker{node: "lb1"}
+	got, err := askLog(t.Context(), agent, by, api.LogQuery{Node: "web1", Run: "r", After: 8, Last: 5, Process: "app"})
 	want := api.LogPage{Node: "web1", Run: "r", Next: 9, Lost: 4, More: true, Lines: []api.LogLine{{Seq: 9, Process: "app", Text: "5"}}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	var e *api.Error
-	if _, err := askLog(t.Context(), agent, api.LogQuery{Node: "web2"}); !errors.As(err, &e) || !strings.Contains(e.Remedy, "tandem members") {
+	if _, err := askLog(t.Context(), agent, by, api.LogQuery{Node: "web2"}); !errors.As(err, &e) || !strings.Contains(e.Remedy, "tandem members") {
 		t.Errorf("of nobody: %v", err)
 	}
-	if _, err := askLog(t.Context(), agent, api.LogQuery{Node: "web1", Process: "secret"}); err == nil || err.Error() != "its log is not told" {
+	if _, err := askLog(t.Context(), agent, by, api.LogQuery{Node: "web1", Process: "secret"}); err == nil || err.Error() != "its log is not told" {
 		t.Errorf("refused: %v", err)
+	}
+}
+
+func TestAnAgentThatWantsAProofIsGivenOne(t *testing.T) {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent := oneAgent(func(q talk.LogQuestion) ([]byte, error) {
+		if string(q.Challenge) != "prove it" || !q.Proven([]ed25519.PublicKey{public}, "lb1", "web1") {
+			return talk.Encode(talk.Log{Challenge: []byte("prove it")})
+		}
+		return talk.Log{Run: "r", Next: q.After + 1}.Fit()
+	})
+	_, wrong, _ := ed25519.GenerateKey(nil)
+	q := api.LogQuery{Node: "web1", After: 3}
+	if got, err := askLog(t.Context(), agent, logAsker{"lb1", private}, q); err != nil || got.Next != 4 {
+		t.Errorf("with the key: %+v, %v", got, err)
+	}
+	for by, want := range map[string]error{"none": errNoProof, "wrong": errBadProof, "another node": errBadProof} {
+		asker := map[string]logAsker{"none": {node: "lb1"}, "wrong": {"lb1", wrong}, "another node": {"lb2", private}}[by]
+		if _, err := askLog(t.Context(), agent, asker, q); !errors.Is(err, want) {
+			t.Errorf("with the key %s: %v", by, err)
+		}
 	}
 }

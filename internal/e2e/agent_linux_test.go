@@ -21,7 +21,14 @@ func TestAnAgentsAppsAreWeightedReadAndDrainedToTheLastRequest(t *testing.T) {
 	s := newSite(t)
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	if _, err := s.tandem("client", "keygen", in("gossip.key")); err != nil {
+	if _, err := s.tandem("client", "keygen", in("gossip.key"), in("balancer.key")); err != nil {
+		t.Fatal(err)
+	}
+	public, err := s.tandem("client", "keygen", "--public", in("balancer.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := appendTo(in("gossip.key"), public); err != nil {
 		t.Fatal(err)
 	}
 	file := fmt.Sprintf(`
@@ -50,7 +57,7 @@ command = ["/bin/sh", "-c", "echo here I am; exec sleep 1000"]
 	if err := os.WriteFile(in("agent.toml"), []byte(file), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.extra = []string{"--gossip-key-file", in("gossip.key")}
+	s.extra = []string{"--gossip-key-file", in("gossip.key"), "--balancer-key-file", in("balancer.key")}
 	s.startLB("lb1", "lb2")
 	s.start("web1", "agent", "--config", in("agent.toml"), "--name", "web1")
 	s.untilServedBy("one", "two")
@@ -134,4 +141,13 @@ command = ["/bin/sh", "-c", "echo here I am; exec sleep 1000"]
 	if out, err := s.tandem("lb1", "logs", "web1"); err == nil {
 		t.Errorf("an agent that has left told its log: %s", out)
 	}
+}
+
+// appendTo adds text to the end of a file.
+func appendTo(path, text string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, text...), 0o600)
 }

@@ -113,6 +113,7 @@ type ControlStart struct {
 	AdvertPort uint16       `json:"advert_port"`
 	Join       []string     `json:"join,omitempty"`
 	GossipKeys [][]byte     `json:"gossip_keys,omitempty"` // first encrypts, all decrypt
+	ProofKey   []byte       `json:"proof_key,omitempty"`   // with which this balancer proves itself to agents, Ed25519
 	Pools      []StaticPool `json:"pools"`
 	LogLevel   int          `json:"log_level"`             // of log/slog
 	ConfigHash string       `json:"config_hash,omitempty"` // the same on nodes with the same file

@@ -71,6 +71,9 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 		Advertise: c.Node.Advertise, AdvertPort: c.Cluster.AdvertPort, Join: c.Cluster.Join, GossipKeys: c.Cluster.GossipKeys,
 		StatusPage: c.Control.Status.Port() != 0, StatusAllow: c.Control.StatusAllow, LogLevel: level, ConfigHash: c.Hash(),
 	}
+	if keys := c.Cluster.BalancerKeys; len(keys) > 0 {
+		m.ProofKey = config.ProofKey(keys[0])
+	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.StaticPool{
 			Name: p.Name, Backends: staticBackends(p.Backends), BackupTags: p.BackupTags, Allow: p.Allow, AllowTags: p.AllowTags, SpeakFor: p.SpeakFor,

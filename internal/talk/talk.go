@@ -48,6 +48,9 @@ type LogQuestion struct {
 	After   uint64 `json:"after,omitempty"`   // the newest line that the asker has
 	Last    int    `json:"last,omitempty"`    // without Run: how many of the newest lines
 	Process string `json:"process,omitempty"` // of this one only
+
+	Challenge []byte `json:"challenge,omitempty"` // from an earlier answer
+	Proof     []byte `json:"proof,omitempty"`     // see Sign
 }
 
 // Log is the answer to a LogQuestion.
@@ -57,6 +60,9 @@ type Log struct {
 	Next  uint64 `json:"next"`  // After of the next question
 	Lost  uint64 `json:"lost,omitempty"`
 	More  bool   `json:"more,omitempty"` // there is more at once
+
+	// Challenge, in place of all the rest, is what the asker has to sign first; see LogQuestion.Sign.
+	Challenge []byte `json:"challenge,omitempty"`
 }
 
 // Line is one line of a log.
