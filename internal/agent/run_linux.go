@@ -41,6 +41,8 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (exitCode in
 	if a.output.sender, err = cfg.collector(); err != nil {
 		return 1, err
 	}
+	cfg.Log = a.output.withOwn(cfg.Log) // the sender has the one without: what it says is not for itself to send
+	a.cfg.Log = cfg.Log
 	mc := cfg.membership()
 	mc.Answer = a.answer
 	if cfg.Keyring != "" {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -221,17 +222,18 @@ func TestABalancerReadsTheAgentsLog(t *testing.T) {
 	})
 	f.await("all 2001 lines are kept", func() bool {
 		var page talk.Log
-		return ask(t, f.balancer, talk.Question{Log: &talk.LogQuestion{}}, &page) == nil && page.Next == 2001
+		return ask(t, f.balancer, talk.Question{Log: &talk.LogQuestion{Last: 1, Process: "app"}}, &page) == nil &&
+			len(page.Lines) == 1 && page.Lines[0].Text == "end"
 	})
 	var got []talk.Line
-	next := talk.LogQuestion{Last: 1500}
+	next := talk.LogQuestion{Last: 1500, Process: "app"}
 	for pages := 1; ; pages++ {
 		var page talk.Log
 		if err := ask(t, f.balancer, talk.Question{Log: &next}, &page); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, page.Lines...)
-		next = talk.LogQuestion{Run: page.Run, After: page.Next}
+		next = talk.LogQuestion{Run: page.Run, After: page.Next, Process: "app"}
 		if !page.More {
 			if pages < 3 {
 				t.Errorf("1500 lines came on %d pages", pages)
@@ -247,6 +249,13 @@ func TestABalancerReadsTheAgentsLog(t *testing.T) {
 	if len(got) < 1000 || len(got) > 1500 {
 		t.Errorf("%d lines, want as many of the newest 1500 as 256 KiB hold", len(got))
 	}
+	f.await("the agent's own lines stand with them", func() bool {
+		var page talk.Log
+		err := ask(t, f.balancer, talk.Question{Log: &talk.LogQuestion{Last: 100, Process: "tandem"}}, &page)
+		return err == nil && slices.ContainsFunc(page.Lines, func(l talk.Line) bool {
+			return strings.HasPrefix(l.Text, "level=") && !strings.Contains(l.Text, "time=")
+		})
+	})
 	if err := ask(t, f.balancer, talk.Question{InFlight: &talk.InFlightQuestion{}}, nil); err == nil || !strings.Contains(err.Error(), "a question for a balancer") {
 		t.Errorf("of what is under way: %v", err)
 	}
