@@ -161,12 +161,25 @@ func (m mutant) mustBeCaught(t *testing.T, source string) {
 			t.Fatal(err)
 		}
 	}
-	out, err := exec.Command("go", "test", "-vet=off", "-overlay", overlay, "-count=1", "-short", "-failfast",
-		"-skip", "TestMutants|TestThePackageIsPure", "-schedules", "1000", ".").CombinedOutput()
-	switch text := string(out); {
-	case err == nil:
-		t.Error("no test catches it")
-	case !strings.Contains(text, "--- FAIL") && !strings.Contains(text, "panic:"):
-		t.Errorf("it does not build: %v\n%s", err, text)
+	program := filepath.Join(dir, "test")
+	if out, err := exec.Command("go", "test", "-c", "-o", program, "-vet=off", "-overlay", overlay, ".").CombinedOutput(); err != nil {
+		t.Fatalf("it does not build: %v\n%s", err, out)
 	}
+	// What is quick comes first: most are caught by it.
+	const slow, slowest = "TestOneFault|TestOutages|TestHandoverInterruptedAtEachStep", "TestSimulation"
+	for _, which := range [][]string{
+		{"-test.skip", "TestMutants|TestThePackageIsPure|" + slow + "|" + slowest},
+		{"-test.run", slow},
+		{"-test.run", slowest},
+	} {
+		out, err := exec.Command(program, append(which, "-test.short", "-test.failfast", "-schedules", "1000")...).CombinedOutput()
+		switch text := string(out); {
+		case err == nil:
+			continue
+		case !strings.Contains(text, "--- FAIL") && !strings.Contains(text, "panic:"):
+			t.Errorf("it does not run: %v\n%s", err, text)
+		}
+		return
+	}
+	t.Error("no test catches it")
 }
