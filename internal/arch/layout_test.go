@@ -41,7 +41,7 @@ func TestTheModuleAsksForAnExactGoAndNoToolchain(t *testing.T) {
 // What the top of the repository holds is agreed with the customer.
 var (
 	agreed = []string{"cmd", "vip", "election", "lbcore", "membership", "deploy", "Vagrantfile", "go.mod", "README.md"}
-	needed = []string{"go.sum", "internal", ".ci", ".gitignore", "LICENSE"}
+	needed = []string{"go.sum", "internal", ".ci", ".github", ".gitignore", "LICENSE"}
 )
 
 func TestTheTopOfTheRepositoryIsAsAgreed(t *testing.T) {
