@@ -11,9 +11,6 @@ import (
 	"github.com/tandem-lb/tandem/internal/lab"
 )
 
-// version is set by the linker in packages: -ldflags '-X main.version=1.2.3'.
-var version = "dev"
-
 func main() {
 	lab.Init() // a helper of the lab never comes back from here
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))

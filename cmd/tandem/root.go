@@ -148,19 +148,6 @@ join by gossip and are served at once. Try it on this machine, without root:
 	return root
 }
 
-func newVersion() *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
-		Short:   "print the version",
-		GroupID: groupSetup,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "tandem %s\n", version)
-			return err
-		},
-	}
-}
-
 // isTerminal says whether to write for a person: colour, progress.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
