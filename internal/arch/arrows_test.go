@@ -53,6 +53,7 @@ var parts = []part{
 	{"internal/lab", []string{"internal/nft", "internal/testneed"}, "faults are nftables batches; it builds networks and knows no product"},
 	{"internal/bench", []string{"internal/lab"}, "measures processes, so it needs none of their packages"},
 	{"internal/e2e", []string{"internal/lab"}, "tests processes, so it needs none of their packages"},
+	{"internal/delivery", nil, "tests what is delivered: files, packages and systems made of them"},
 
 	{"internal/talk", nil, "a leaf: what agents and balancers ask each other; both ends import it, and neither the other"},
 	{"internal/config", []string{"lbcore/route"}, "file and flags to values; rules are checked by what will follow them"},

@@ -16,7 +16,12 @@ func TestTheExamplesParse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse(file, data, readTestKey); err != nil {
+		if filepath.Base(file) == "agent.toml" {
+			_, err = ParseAgent(file, data, readTestKey)
+		} else {
+			_, err = Parse(file, data, readTestKey)
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	}

@@ -1,0 +1,240 @@
+package delivery
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/internal/testneed"
+)
+
+// bare are the packages of a bare system beyond Debian's minimum: what every machine that
+// Debian's installer or a Vagrant box makes has, too.
+const bare = "systemd,systemd-sysv,dbus,iproute2,iputils-ping,procps,ca-certificates,curl,nftables"
+
+// bareVar names a file that keeps the bare system from one run to the next, for who changes
+// these tests: TANDEM_TEST_BARE=/tmp/bare.tar go test ./internal/delivery.
+const bareVar = "TANDEM_TEST_BARE"
+
+var bareOnce struct {
+	sync.Once
+	dir string
+}
+
+// bareSystem makes the root file system that all machines begin with, once, in memory: what
+// dpkg writes with fsync would take minutes on a disk.
+func bareSystem(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		testneed.Missing(t, "root, to boot systems")
+	}
+	need(t, "debootstrap", "debootstrap")
+	need(t, "systemd-nspawn", "systemd-container")
+	bareOnce.Do(func() {
+		began := time.Now()
+		dir, err := os.MkdirTemp("", "tandem-bare-") // TestMain removes it
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount("tandem", dir, "tmpfs", 0, "size=4g,mode=755"); err != nil {
+			t.Fatal(err)
+		}
+		root := filepath.Join(dir, "bare")
+		if err := os.Mkdir(root, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		kept := os.Getenv(bareVar)
+		if _, err := os.Stat(kept); kept != "" && err == nil {
+			run(t, root, nil, "tar", "--numeric-owner", "-xpf", kept)
+		} else {
+			run(t, "", nil, "debootstrap", "--variant=minbase", "--include="+bare, "bookworm", root)
+			run(t, "", nil, "chroot", root, "apt-get", "clean")
+			if kept != "" {
+				run(t, root, nil, "tar", "--numeric-owner", "-cf", kept, ".")
+			}
+		}
+		bareOnce.dir = dir
+		t.Logf("the bare system took %v", time.Since(began).Round(time.Second))
+	})
+	if bareOnce.dir == "" {
+		t.Fatal("there is no bare system; see the first test that wanted it")
+	}
+	return bareOnce.dir
+}
+
+// removeBare ends the bare system after all tests.
+func removeBare() {
+	if bareOnce.dir != "" {
+		unix.Unmount(bareOnce.dir, unix.MNT_DETACH)
+		os.Remove(bareOnce.dir)
+	}
+}
+
+// A machine is a bare system that runs, with a disk of its own.
+type machine struct {
+	t      *testing.T
+	name   string
+	dir    string // upper, work, and root: the disk
+	groups []string
+	nspawn *exec.Cmd
+	leader int // its process 1, seen from here
+	log    *os.File
+}
+
+// newMachine makes a machine's disk, and does not boot it.
+func newMachine(t *testing.T, name string) *machine {
+	t.Helper()
+	m := &machine{t: t, name: name, dir: filepath.Join(bareSystem(t), fmt.Sprintf("%s-%s", strings.ReplaceAll(t.Name(), "/", "-"), name))}
+	for _, d := range []string{"upper", "work", "root"} {
+		if err := os.MkdirAll(filepath.Join(m.dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	overlay := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", filepath.Join(bareOnce.dir, "bare"), filepath.Join(m.dir, "upper"), filepath.Join(m.dir, "work"))
+	if err := unix.Mount("overlay", m.path(""), "overlay", 0, overlay); err != nil {
+		t.Fatal(err)
+	}
+	m.write("/etc/hostname", name+"\n", 0o644) // debootstrap has copied that of this machine
+	t.Cleanup(func() {
+		m.powerOff()
+		if err := unix.Unmount(m.path(""), unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+		os.RemoveAll(m.dir)
+	})
+	return m
+}
+
+// path is where a file of the machine is seen from here.
+func (m *machine) path(name string) string { return filepath.Join(m.dir, "root", name) }
+
+// put copies a file of this machine onto that one.
+func (m *machine) put(from, to string, mode os.FileMode) {
+	m.t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.write(to, string(data), mode)
+}
+
+func (m *machine) write(to, text string, mode os.FileMode) {
+	m.t.Helper()
+	if err := os.WriteFile(m.path(to), []byte(text), mode); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// boot starts it, without a network, and waits until its systemd has started everything.
+func (m *machine) boot() {
+	m.t.Helper()
+	m.powerOn()
+	m.untilBooted()
+}
+
+// powerOn starts it. Each machine has a control group of its own: nspawn makes two in the one
+// that it is in.
+func (m *machine) powerOn() {
+	m.t.Helper()
+	m.groups = makeGroups(m.t, m.name)
+	var err error
+	if m.log, err = os.OpenFile(m.path("console"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	script := `for g in ` + strings.Join(m.groups, " ") + `; do echo $$ > $g/cgroup.procs; done; exec "$@"`
+	m.nspawn = exec.Command("sh", "-c", script, "sh", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot", "--directory="+m.path(""),
+		"--machine="+m.name, "--private-network", "--link-journal=no", "--console=pipe", "--resolv-conf=off", "--timezone=off")
+	m.nspawn.Stdout, m.nspawn.Stderr = m.log, m.log
+	if err := m.nspawn.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) untilBooted() {
+	m.t.Helper()
+	m.until("it has booted", func() (bool, string) {
+		pid := m.nspawn.Process.Pid
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+		if err != nil {
+			return false, err.Error()
+		}
+		for child := range strings.FieldsSeq(string(children)) {
+			if name, _ := os.ReadFile("/proc/" + child + "/comm"); strings.TrimSpace(string(name)) == "systemd" {
+				m.leader, _ = strconv.Atoi(child)
+			}
+		}
+		if m.leader == 0 {
+			return false, "no systemd"
+		}
+		out, _ := m.try("systemctl is-system-running")
+		return strings.TrimSpace(out) == "running", out
+	})
+}
+
+func (m *machine) pid() string { return strconv.Itoa(m.leader) }
+
+// powerOff ends it as a power cut does.
+func (m *machine) powerOff() {
+	if m.nspawn == nil {
+		return
+	}
+	if m.leader != 0 {
+		syscall.Kill(m.leader, syscall.SIGKILL)
+	}
+	m.nspawn.Process.Signal(syscall.SIGKILL)
+	m.nspawn.Wait() // it was killed
+	m.log.Close()
+	m.nspawn, m.leader = nil, 0
+	for _, g := range m.groups {
+		removeGroup(g)
+	}
+}
+
+// try runs a shell script on the machine and returns what it printed.
+func (m *machine) try(script string) (string, error) {
+	return command("", []string{"LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}, "nsenter", "-t", m.pid(), "-m", "-u", "-i", "-n", "-p", "-r", "-w",
+		"sh", "-c", script)
+}
+
+func (m *machine) run(script string) string {
+	m.t.Helper()
+	out, err := m.try(script)
+	if err != nil {
+		m.t.Fatalf("on %s: %v\n%s", m.name, err, m.journal())
+	}
+	return out
+}
+
+// journal is what its services have said last.
+func (m *machine) journal() string {
+	out, err := m.try("journalctl --no-pager -n 60 -o cat")
+	if err != nil {
+		return err.Error()
+	}
+	return out
+}
+
+// until waits for a condition, and fails the test when it does not come.
+func (m *machine) until(what string, cond func() (bool, string)) {
+	m.t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		ok, now := cond()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			m.t.Fatalf("%s: waited in vain until %s: %s\n%s", m.name, what, now, m.journal())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
