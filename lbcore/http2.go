@@ -46,8 +46,8 @@ func (c *HTTP2Config) check(bad func(string, ...any)) {
 }
 
 // protocols are those that a frontend speaks over TLS, the preferred first.
-func (c *HTTP2Config) protocols() []string {
-	if c.TLS {
+func (c *FrontendConfig) protocols() []string {
+	if c.HTTP2.TLS && c.Mode == ModeHTTP {
 		return []string{alpnHTTP2, "http/1.1"}
 	}
 	return []string{"http/1.1"}

@@ -85,7 +85,7 @@ func newView(name string, cfg FrontendConfig, pools map[string]*Pool) *frontendV
 	}
 	v.set, _ = http1.NewFields(cfg.ResponseHeaders) // which were checked
 	if cfg.TLS != nil {
-		v.tls = newTLSServer(name, cfg.TLS, cfg.HTTP2.protocols())
+		v.tls = newTLSServer(name, cfg.TLS, cfg.protocols())
 	}
 	return v
 }

@@ -29,6 +29,8 @@ type TLSConfig struct {
 	// for one label, and the first of all if none fits. Of several for one name,
 	// as of different kinds of keys, it gets the first that it can use.
 	Certificates []tls.Certificate
+	// StrictSNI refuses a client that asks for a name that none of them is for, or for no name.
+	StrictSNI bool
 	// MinVersion is tls.VersionTLS12 (the default) or tls.VersionTLS13.
 	MinVersion uint16
 	// CipherSuites of TLS 1.2, by ID, of those in tls.CipherSuites. nil means
@@ -100,6 +102,9 @@ type tlsServer struct {
 
 func newTLSServer(frontend string, c *TLSConfig, protocols []string) *tlsServer {
 	names := namedCertificates(c.Certificates)
+	if c.StrictSNI {
+		names.any = nil
+	}
 	s := &tlsServer{
 		secrets: c.TicketSecrets,
 		scope:   ticketScope(frontend, c),
@@ -140,7 +145,7 @@ func (s *tlsServer) config(now time.Time) *tls.Config {
 type certificates struct {
 	all    []tls.Certificate
 	byName map[string][]*tls.Certificate
-	any    []*tls.Certificate // the first, and those for one of its names
+	any    []*tls.Certificate // the first, and those for one of its names; nil: others are refused
 }
 
 func namedCertificates(all []tls.Certificate) *certificates {
@@ -169,7 +174,10 @@ func certificateNames(c *tls.Certificate) (names []string) {
 // choose implements tls.Config.GetCertificate.
 func (c *certificates) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	fitting := c.lookup(strings.ToLower(strings.TrimSuffix(hello.ServerName, ".")))
-	if len(fitting) == 1 {
+	switch len(fitting) {
+	case 0:
+		return nil, nil // crypto/tls then says unrecognized_name (RFC 6066, 3)
+	case 1:
 		return fitting[0], nil
 	}
 	for _, cert := range fitting {
@@ -180,7 +188,7 @@ func (c *certificates) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 	return fitting[0], nil
 }
 
-// lookup returns those for a name; there is at least one.
+// lookup returns those for a name; there is at least one, unless names are taken strictly.
 func (c *certificates) lookup(name string) []*tls.Certificate {
 	if found := c.byName[name]; found != nil {
 		return found

@@ -25,6 +25,7 @@ type TLSFailures struct {
 	Gone        uint64 // the client went away
 	NotTLS      uint64 // the client speaks something else
 	NoCommon    uint64 // no version, cipher, key exchange or protocol that both have
+	UnknownName uint64 // no certificate is for the name that the client asks for (StrictSNI)
 	Certificate uint64 // the client has none, or a bad one
 	Refused     uint64 // the client did not like ours, or says no for another reason
 	Other       uint64
@@ -32,13 +33,13 @@ type TLSFailures struct {
 
 // Total is the sum of all.
 func (f TLSFailures) Total() uint64 {
-	return f.Timeout + f.Gone + f.NotTLS + f.NoCommon + f.Certificate + f.Refused + f.Other
+	return f.Timeout + f.Gone + f.NotTLS + f.NoCommon + f.UnknownName + f.Certificate + f.Refused + f.Other
 }
 
 // tlsCounts are written by one loop.
 type tlsCounts struct {
-	handshakes, resumed                                              atomic.Uint64
-	timeout, gone, notTLS, noCommon, certificate, refused, otherwise atomic.Uint64
+	handshakes, resumed                                                           atomic.Uint64
+	timeout, gone, notTLS, noCommon, unknownName, certificate, refused, otherwise atomic.Uint64
 }
 
 func (c *TLSCounters) add(n *tlsCounts) {
@@ -48,6 +49,7 @@ func (c *TLSCounters) add(n *tlsCounts) {
 	c.Failed.Gone += n.gone.Load()
 	c.Failed.NotTLS += n.notTLS.Load()
 	c.Failed.NoCommon += n.noCommon.Load()
+	c.Failed.UnknownName += n.unknownName.Load()
 	c.Failed.Certificate += n.certificate.Load()
 	c.Failed.Refused += n.refused.Load()
 	c.Failed.Other += n.otherwise.Load()
@@ -80,6 +82,8 @@ func (n *tlsCounts) reason(err error) *atomic.Uint64 {
 	switch {
 	case errors.Is(err, errAborted):
 		return nil
+	case strings.Contains(text, "no certificates configured"):
+		return &n.unknownName
 	case errors.As(err, &header):
 		return &n.notTLS
 	case errors.As(err, &verify), strings.Contains(text, "client didn't provide a certificate"), strings.Contains(text, "client certificate"):

@@ -137,6 +137,9 @@ func printStatus(w io.Writer, s api.Status) error {
 		if t := f.TLS; t != nil {
 			fmt.Fprintf(w, "  TLS: %d handshakes, %d of them resumed; failed:%s\n", t.Handshakes, t.Resumed, reasons(t.Failed))
 		}
+		if h := f.HTTP2; h != nil {
+			fmt.Fprintf(w, "  HTTP/2: %d connections, %d of them now, %d streams; resets:%s; ended:%s\n", h.Connections, h.Current, h.Streams, reasons(h.Resets), reasons(h.GoAways))
+		}
 	}
 	for _, p := range s.Pools {
 		if err := printPool(w, p, s.At); err != nil {

@@ -179,10 +179,11 @@ type Frontend struct {
 	BytesIn     uint64            `json:"bytes_in"`
 	BytesOut    uint64            `json:"bytes_out"`
 
-	Tunnels int64             `json:"tunnels"`       // of Current: upgraded to another protocol
-	Retries uint64            `json:"retries"`       // requests sent again to another backend
-	Errors  map[string]uint64 `json:"errors"`        // by reason, a stable word
-	TLS     *TLS              `json:"tls,omitempty"` // handshakes; nil: none yet
+	Tunnels int64             `json:"tunnels"`         // of Current: upgraded to another protocol
+	Retries uint64            `json:"retries"`         // requests sent again to another backend
+	Errors  map[string]uint64 `json:"errors"`          // by reason, a stable word
+	TLS     *TLS              `json:"tls,omitempty"`   // handshakes; nil: none yet
+	HTTP2   *HTTP2            `json:"http2,omitempty"` // nil: no client has spoken it yet
 	Latency Histogram         `json:"-"`
 	Live    *Live             `json:"live,omitempty"`
 	Rules   []Rule            `json:"rules,omitempty"` // in their order

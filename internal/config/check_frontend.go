@@ -37,6 +37,7 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 			f.Name = raw.Listen.V
 		}
 		c.mode(raw, &f, pools)
+		f.HTTP2 = c.http2(raw)
 		f.Rules = c.rules(raw, pools)
 		f.TLS, f.ResponseHeaders = c.frontendTLS(&raw.TLS), c.responseHeaders(raw.ResponseHeaders)
 		switch redirects := raw.Redirect.V == "https"; {

@@ -17,6 +17,7 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 	p.Hash = c.hash(raw)
 	p.SendProxy = map[string]int{"v1": 1, "v2": 2}[raw.SendProxy.V]
 	p.TLS = c.poolTLS(name, &raw.TLS)
+	c.protocol(raw, &p)
 	seen := map[netip.AddrPort]place{}
 	for _, t := range raw.Backends.V {
 		if b, ok := c.backend(t); ok {

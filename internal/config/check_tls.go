@@ -25,7 +25,7 @@ func (c *checker) frontendTLS(raw *rawFrontendTLS) *FrontendTLS {
 	}
 	t := &FrontendTLS{
 		MinVersion: tlsVersions[raw.MinVersion.V], HandshakeTimeout: raw.HandshakeTimeout.V,
-		SessionTickets: raw.SessionTickets.V, CipherSuites: c.suites(raw),
+		SessionTickets: raw.SessionTickets.V, StrictSNI: raw.StrictSNI.V, CipherSuites: c.suites(raw),
 	}
 	if !raw.Certificates.Set && !c.partial {
 		c.add(raw.Key, "frontend.tls has no certificates", `for example: certificates = ["/etc/tandem/tls/www.example.com.pem"]`)

@@ -92,9 +92,10 @@ type Frontend struct {
 	SNIPools        [][2]string    // server name and pool, of connections of mode tcp that begin with a TLS greeting
 	AcceptProxy     []netip.Prefix // networks of proxies whose connections begin with a PROXY header; nil: nobody's do
 	TLS             *FrontendTLS   // nil: clients speak plain text
-	RedirectHTTPS   int            // port of the frontend that speaks TLS, to which all requests are redirected; 0: they are served
-	ResponseHeaders [][2]string    // name and value of those that every answer is given
-	Rules           []route.Rule   // in the order of the file; nil: all goes to Pool
+	HTTP2           HTTP2
+	RedirectHTTPS   int          // port of the frontend that speaks TLS, to which all requests are redirected; 0: they are served
+	ResponseHeaders [][2]string  // name and value of those that every answer is given
+	Rules           []route.Rule // in the order of the file; nil: all goes to Pool
 }
 
 // Pool is a named set of backends with a policy and a check.
@@ -117,6 +118,7 @@ type Pool struct {
 	Retries        int            // on other backends, of what was provably not received
 	Allow          []netip.Prefix // networks in which agents may announce backends; nil: all
 	AllowTags      [][2]string    // key and value of each tag that an agent must bear; nil: none
+	Protocol       string         // that backends speak: "http1", or "h2", which gRPC needs
 	SendProxy      int            // version of the PROXY header that begins each connection to a backend; 0: none does
 	TLS            *PoolTLS       // nil: backends speak plain text
 	SpeakFor       []netip.Prefix // networks in which an agent may announce a backend at an address not its own; nil: none

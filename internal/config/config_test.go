@@ -48,9 +48,10 @@ func smallConfig() *Config {
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ClientTimeout: 30 * time.Second,
 			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded", Mode: "http",
+			HTTP2: HTTP2{Enabled: true, MaxStreams: 100, StreamWindow: 256 << 10, Window: 1 << 20},
 		}},
 		Pools: []Pool{{
-			Name: "web", Policy: "roundrobin", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2, MinAfter: 5 * time.Second,
+			Name: "web", Policy: "roundrobin", Protocol: "http1", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2, MinAfter: 5 * time.Second,
 			IdleTimeout: 4 * time.Second, MaxIdle: 1000, Queue: 1000, QueueTimeout: 5 * time.Second,
 			Check: Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},

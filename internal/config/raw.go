@@ -76,6 +76,7 @@ type rawFrontend struct {
 	Redirect        text           `toml:"redirect" default:"none" oneof:"none,https"`
 	ResponseHeaders list           `toml:"response_headers" max:"64"`
 	TLS             rawFrontendTLS `toml:"tls"`
+	HTTP2           rawHTTP2       `toml:"http2"`
 	Rule            []*rawRule     `toml:"rule" max:"1000"`
 }
 
@@ -105,6 +106,15 @@ type rawRule struct {
 	RemoveResponse list `toml:"remove_response_headers" max:"64"`
 }
 
+type rawHTTP2 struct {
+	table
+	Enabled      toggle `toml:"enabled" default:"true"`
+	H2C          toggle `toml:"h2c" default:"false"`
+	MaxStreams   number `toml:"max_concurrent_streams" default:"100" min:"1" max:"1000"`
+	StreamWindow number `toml:"stream_window_bytes" default:"262144" min:"65535" max:"16777216"`
+	Window       number `toml:"window_bytes" default:"1048576" min:"65535" max:"16777216"`
+}
+
 type rawFrontendTLS struct {
 	table
 	Certificates      list   `toml:"certificates" max:"1000"`
@@ -112,6 +122,7 @@ type rawFrontendTLS struct {
 	Ciphers           list   `toml:"ciphers" max:"32"`
 	ClientCAFile      text   `toml:"client_ca_file"`
 	ClientCertificate text   `toml:"client_certificate" default:"required" oneof:"required,optional"`
+	StrictSNI         toggle `toml:"strict_sni" default:"false"`
 	SessionTickets    toggle `toml:"session_tickets" default:"true"`
 	HandshakeTimeout  span   `toml:"handshake_timeout" default:"10s" min:"100ms" max:"10m"`
 }
@@ -140,6 +151,7 @@ type rawPool struct {
 	MinAfter       span     `toml:"min_backends_after" default:"5s" min:"1s" max:"10m"`
 	Check          rawCheck `toml:"check"`
 	SendProxy      text     `toml:"send_proxy" default:"none" oneof:"none,v1,v2"`
+	Protocol       text     `toml:"protocol" default:"http1" oneof:"http1,h2"`
 
 	TLS rawPoolTLS `toml:"tls"`
 }

@@ -40,7 +40,7 @@ type documented struct {
 	above, below string // the file without the line
 }
 
-var keyLine = regexp.MustCompile(`^([a-z_]+) = `)
+var keyLine = regexp.MustCompile(`^([a-z_][a-z0-9_]*) = `)
 
 // reference is a file that explains each key of a kind of file.
 type reference struct {

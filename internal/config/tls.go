@@ -9,6 +9,7 @@ type FrontendTLS struct {
 	CipherSuites     []uint16      // of TLS 1.2, by ID; nil: the usual ones
 	ClientCerts      string        // "required" or "optional"; "" asks for none
 	ClientCAs        []byte        // PEM; who signs those of clients; nil: none are asked for
+	StrictSNI        bool          // who asks for a name that no certificate is for is refused
 	SessionTickets   bool          // sessions are resumed
 	HandshakeTimeout time.Duration // from accept to the end of the handshake
 }

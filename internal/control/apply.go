@@ -92,7 +92,7 @@ func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
 		s.Frontends = append(s.Frontends, api.Frontend{
 			Name: f.Name, Connections: f.Connections, Current: f.Current, Requests: f.Requests, Status: f.Status,
 			BytesIn: f.BytesIn, BytesOut: f.BytesOut, Tunnels: f.Tunnels, Retries: f.Retries, Errors: f.Errors,
-			TLS: (*api.TLS)(f.TLS), Latency: api.Histogram(f.Latency), Live: live[liveKey{frontend: f.Name}], Rules: rules,
+			TLS: (*api.TLS)(f.TLS), HTTP2: (*api.HTTP2)(f.HTTP2), Latency: api.Histogram(f.Latency), Live: live[liveKey{frontend: f.Name}], Rules: rules,
 		})
 	}
 	for _, pool := range p.Pools {

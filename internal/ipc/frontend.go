@@ -27,10 +27,20 @@ type Frontend struct {
 	Mode            string         `json:"mode,omitempty"`    // http or tcp
 	SNI             [][2]string    `json:"sni,omitempty"`     // server name and pool
 	AcceptProxy     []netip.Prefix `json:"accept_proxy,omitempty"`
-	TLS             *TLS           `json:"tls,omitempty"`            // nil: plain
+	TLS             *TLS           `json:"tls,omitempty"` // nil: plain
+	HTTP2           HTTP2          `json:"http2"`
 	RedirectHTTPS   int            `json:"redirect_https,omitempty"` // port; 0: requests are served
 	ResponseHeaders [][2]string    `json:"response_headers,omitempty"`
 	Rules           []route.Rule   `json:"rules,omitempty"` // in their order
+}
+
+// HTTP2 is how HTTP/2 is spoken with clients.
+type HTTP2 struct {
+	Enabled      bool `json:"enabled"`
+	H2C          bool `json:"h2c"`
+	MaxStreams   int  `json:"max_concurrent_streams"`
+	StreamWindow int  `json:"stream_window"` // bytes
+	Window       int  `json:"window"`
 }
 
 // Routes are the rules of a frontend, for whoever asks which one a request meets.

@@ -170,6 +170,7 @@ type PoolPolicy struct {
 	Retries        int           `json:"retries"`
 
 	SendProxy int      `json:"send_proxy,omitempty"` // version of the PROXY header; 0: none
+	Protocol  string   `json:"protocol,omitempty"`   // http1 or h2
 	TLS       *PoolTLS `json:"tls,omitempty"`        // nil: plain
 }
 

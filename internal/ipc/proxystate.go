@@ -40,6 +40,7 @@ type FrontendState struct {
 	Errors  map[string]uint64 `json:"errors"`  // by reason, a stable word
 	Latency Histogram         `json:"latency,omitzero"`
 	TLS     *TLSState         `json:"tls,omitempty"` // nil: no handshake yet
+	HTTP2   *HTTP2State       `json:"http2,omitempty"`
 	Rules   []RuleState       `json:"rules,omitempty"`
 }
 

@@ -10,6 +10,7 @@ type TLS struct {
 	CipherSuites     []uint16      `json:"cipher_suites,omitempty"`
 	ClientCerts      string        `json:"client_certs,omitempty"` // required or optional
 	ClientCAs        []byte        `json:"client_cas,omitempty"`   // PEM
+	StrictSNI        bool          `json:"strict_sni,omitempty"`
 	SessionTickets   bool          `json:"session_tickets"`
 	TicketSecrets    [][]byte      `json:"ticket_secrets,omitempty"` // the first seals; none: the proxy makes one
 	HandshakeTimeout time.Duration `json:"handshake_timeout"`

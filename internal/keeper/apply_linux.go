@@ -107,7 +107,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			TunnelTimeout: f.TunnelTimeout, ClientTimeout: f.ClientTimeout, HalfClose: f.HalfClose,
 			MaxHead: f.MaxHeaderBytes, MaxBody: f.MaxBodyBytes, MinRate: f.MinRate,
 			Forwarded: f.Forwarded, Trusted: f.Trusted, Via: f.Via,
-			Mode: f.Mode, SNI: f.SNIPools, AcceptProxy: f.AcceptProxy,
+			Mode: f.Mode, SNI: f.SNIPools, AcceptProxy: f.AcceptProxy, HTTP2: ipc.HTTP2(f.HTTP2),
 			TLS: frontendTLS(f.TLS, c.Cluster.BalancerKeys), RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
 		})
 	}
@@ -116,7 +116,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			Name: p.Name, Policy: p.Policy, Hash: ipc.Hash(p.Hash), SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold, MaxConn: p.MaxConn, Queue: p.Queue, QueueTimeout: p.QueueTimeout,
 			ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
 			IdleTimeout: p.IdleTimeout, MaxIdle: p.MaxIdle, Retries: p.Retries,
-			SendProxy: p.SendProxy, TLS: poolTLS(p.TLS),
+			SendProxy: p.SendProxy, Protocol: p.Protocol, TLS: poolTLS(p.TLS),
 			Check: ipc.Check{
 				Kind: string(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
 				Interval: p.Check.Interval, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,

@@ -17,7 +17,7 @@ func frontendTLS(t *config.FrontendTLS, balancerKeys [][]byte) *ipc.TLS {
 	}
 	m := &ipc.TLS{
 		MinVersion: t.MinVersion, CipherSuites: t.CipherSuites, ClientCerts: t.ClientCerts, ClientCAs: t.ClientCAs,
-		SessionTickets: t.SessionTickets, HandshakeTimeout: t.HandshakeTimeout,
+		SessionTickets: t.SessionTickets, StrictSNI: t.StrictSNI, HandshakeTimeout: t.HandshakeTimeout,
 	}
 	for _, c := range t.Certificates {
 		m.Certificates = append(m.Certificates, ipc.Certificate{Chain: c.Chain, Key: c.Key})

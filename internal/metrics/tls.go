@@ -13,7 +13,7 @@ var tlsFamilies = []family{
 		eachTLS(func(t *api.TLS, add func(float64, ...string), name string) { add(float64(t.Resumed), name) }),
 	},
 	{
-		"tandem_tls_failures_total", counter, "TLS handshakes with clients that failed: timeout, gone (the client went away), not_tls, nothing_common (no version, cipher or protocol), client_certificate (none, or a bad one), refused (by the client, who may not trust the certificate), other.", labels("frontend", "reason"),
+		"tandem_tls_failures_total", counter, "TLS handshakes with clients that failed: timeout, gone (the client went away), not_tls, nothing_common (no version, cipher or protocol), unknown_name (strict_sni), client_certificate (none, or a bad one), refused (by the client, who may not trust the certificate), other.", labels("frontend", "reason"),
 		eachTLS(func(t *api.TLS, add func(float64, ...string), name string) { eachKey(t.Failed, add, name) }),
 	},
 }

@@ -20,6 +20,7 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 		}
 		out = append(out, lbcore.PoolConfig{
 			SendProxy: p.SendProxy,
+			Protocol:  lbcore.Protocol(p.Protocol),
 			TLS:       t,
 			Name:      p.Name,
 			Policy:    p.Policy,
@@ -59,7 +60,8 @@ func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) ([]lb
 			Trusted:   f.Trusted,
 			Via:       f.Via,
 			Mode:      lbcore.Mode(f.Mode), SNI: sniRoutes(f.SNI), AcceptProxy: f.AcceptProxy,
-			TLS: t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
+			HTTP2: http2Config(f.HTTP2),
+			TLS:   t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
 		})
 	}
 	return out, nil
@@ -100,7 +102,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 				"bad_proxy_header": c.Errors.BadProxy, "bad_tls_greeting": c.Errors.BadHello,
 				"queue_full": c.Errors.QueueFull, "queue_timeout": c.Errors.QueueTime,
 			},
-			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS), Rules: rules,
+			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS), HTTP2: http2State(c.HTTP2), Rules: rules,
 		})
 	}
 	for _, p := range s.Pools {

@@ -43,18 +43,18 @@ func frontendOf(t *testing.T, f ipc.Frontend) lbcore.FrontendConfig {
 func TestModeRoutesAndTLSReachTheCore(t *testing.T) {
 	networks := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	got := frontendOf(t, ipc.Frontend{
-		Name: "tcp", Pool: "web", Mode: "tcp", SNI: [][2]string{{"a.example", "a"}}, AcceptProxy: networks,
+		Name: "tcp", Pool: "web", Mode: "tcp", HTTP2: ipc.HTTP2{Enabled: true, H2C: true, MaxStreams: 3, StreamWindow: 4, Window: 5}, SNI: [][2]string{{"a.example", "a"}}, AcceptProxy: networks,
 		RedirectHTTPS: 443, ResponseHeaders: [][2]string{{"X-A", "b"}}, Rules: []route.Rule{{Name: "r"}},
 	})
 	if got.Mode != lbcore.ModeTCP || len(got.SNI) != 1 || got.SNI[0].Names[0] != "a.example" || got.SNI[0].Pool != "a" ||
-		!slices.Equal(got.AcceptProxy, networks) || got.RedirectHTTPS != 443 || got.ResponseHeaders[0][1] != "b" || got.TLS != nil || got.Rules[0].Name != "r" {
+		!slices.Equal(got.AcceptProxy, networks) || got.RedirectHTTPS != 443 || got.HTTP2 != (lbcore.HTTP2Config{TLS: true, H2C: true, MaxStreams: 3, StreamWindow: 4, Window: 5}) || got.ResponseHeaders[0][1] != "b" || got.TLS != nil || got.Rules[0].Name != "r" {
 		t.Errorf("%+v", got)
 	}
-	pools, err := poolConfigs([]ipc.PoolPolicy{{Name: "web", SendProxy: 2, TLS: &ipc.PoolTLS{ServerName: "x", MinVersion: 0x0304, Verify: true}}, {Name: "plain"}})
+	pools, err := poolConfigs([]ipc.PoolPolicy{{Name: "web", SendProxy: 2, Protocol: "h2", TLS: &ipc.PoolTLS{ServerName: "x", MinVersion: 0x0304, Verify: true}}, {Name: "plain"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := pools[0]; p.SendProxy != 2 || p.TLS == nil || p.TLS.ServerName != "x" || p.TLS.MinVersion != 0x0304 || p.TLS.Unverified || pools[1].TLS != nil {
+	if p := pools[0]; p.SendProxy != 2 || p.Protocol != lbcore.ProtocolHTTP2 || p.TLS == nil || p.TLS.ServerName != "x" || p.TLS.MinVersion != 0x0304 || p.TLS.Unverified || pools[1].TLS != nil {
 		t.Errorf("%+v", pools)
 	}
 	for _, bad := range []ipc.PoolTLS{{CAs: []byte("x")}, {Certificate: &ipc.Certificate{}}} {

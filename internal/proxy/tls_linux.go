@@ -26,7 +26,7 @@ func tlsConfig(t *ipc.TLS) (*lbcore.TLSConfig, error) {
 	if t == nil {
 		return nil, nil
 	}
-	c := &lbcore.TLSConfig{MinVersion: t.MinVersion, CipherSuites: t.CipherSuites, ClientCerts: lbcore.ClientCerts(t.ClientCerts)}
+	c := &lbcore.TLSConfig{MinVersion: t.MinVersion, StrictSNI: t.StrictSNI, CipherSuites: t.CipherSuites, ClientCerts: lbcore.ClientCerts(t.ClientCerts)}
 	for i, pair := range t.Certificates {
 		cert, err := tls.X509KeyPair(pair.Chain, pair.Key)
 		if err != nil {
@@ -96,7 +96,7 @@ func tlsState(c lbcore.TLSCounters) *ipc.TLSState {
 		Handshakes: c.Handshakes, Resumed: c.Resumed,
 		Failed: map[string]uint64{
 			"timeout": f.Timeout, "gone": f.Gone, "not_tls": f.NotTLS, "nothing_common": f.NoCommon,
-			"client_certificate": f.Certificate, "refused": f.Refused, "other": f.Other,
+			"unknown_name": f.UnknownName, "client_certificate": f.Certificate, "refused": f.Refused, "other": f.Other,
 		},
 	}
 }
