@@ -20,7 +20,7 @@ const proxyUsage = `usage:
 const ourProxy = "tandem"
 
 // proxyRemedy names the Debian packages of the peers.
-const proxyRemedy = "apt-get install haproxy nginx-light"
+const proxyRemedy = "apt-get install haproxy nginx-light nghttp2-client"
 
 // proxyOptions are what the command line of proxy asks for.
 type proxyOptions struct {
@@ -40,6 +40,8 @@ type scenario struct {
 	conns int
 	rate  int  // requests/s, of the fixed rate only
 	tls   bool // clients speak TLS 1.3, with AES-128-GCM
+	h2    int  // requests under way on each connection, by HTTP/2 over TLS; 0: HTTP/1.1
+	again bool // with loadClose and tls: each connection resumes the session of another
 }
 
 // loadMode is what the generator does.
@@ -62,6 +64,10 @@ var scenarios = []scenario{
 	{name: "tls-keepalive-64", unit: "µs/request", mode: loadKeep, conns: 64, tls: true},
 	{name: "tls-1MiB", unit: "s/GB", mode: loadBig, conns: 16, tls: true},
 	{name: "tls-idle-2000", unit: "MB", mode: loadIdle, conns: 2000, tls: true},
+	{name: "tls-new", unit: "µs/request", mode: loadClose, conns: 64, tls: true},
+	{name: "tls-resumed", unit: "µs/request", mode: loadClose, conns: 64, tls: true, again: true},
+	{name: "h2-keepalive", unit: "µs/request", mode: loadKeep, conns: 8, tls: true, h2: 10},
+	{name: "h2-1MiB", unit: "s/GB", mode: loadBig, conns: 4, tls: true, h2: 4},
 	{name: "latency", unit: "µs p99", mode: loadRate, conns: 64, rate: 5000},
 }
 

@@ -39,6 +39,9 @@ func haproxyProxyConf(dir string, s scenario) string {
 	splice, bind := "", ""
 	if s.tls {
 		bind = " ssl crt " + certificatePath(dir) + " ciphersuites TLS_AES_128_GCM_SHA256"
+		if s.h2 > 0 {
+			bind += " alpn h2,http/1.1"
+		}
 	} else if s.mode == loadBig {
 		splice = "\toption splice-response\n"
 	}
@@ -65,10 +68,13 @@ backend web
 
 // nginxProxyConf is a worker with a pool of kept connections. Bodies stay in
 // memory: without the first of these settings they would go to the disk.
-func nginxProxyConf(dir string, secured bool) string {
+func nginxProxyConf(dir string, s scenario) string {
 	tls := ""
-	if secured {
+	if s.tls {
 		tls = fmt.Sprintf(" ssl;\n\t\tssl_certificate %[1]s;\n\t\tssl_certificate_key %[1]s;\n\t\tssl_protocols TLSv1.2 TLSv1.3;\n\t\tssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256", certificatePath(dir))
+		if s.h2 > 0 {
+			tls = " http2" + tls
+		}
 	}
 	return fmt.Sprintf(`daemon off;
 user root;

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,17 +33,22 @@ func proxyMain(args []string) int {
 }
 
 func proxyReady(o proxyOptions) (string, error) {
-	if err := errors.Join(lab.Preflight(), proxyMissing(o.peers)); err != nil {
+	if err := errors.Join(lab.Preflight(), proxyMissing(o)); err != nil {
 		return "", err
 	}
 	return prepare(o.tandem)
 }
 
 // proxyMissing names the peers' programs that are not installed, and the remedy.
-func proxyMissing(peers []string) error {
-	var missing []string
-	for _, p := range peers {
-		path := map[string]string{"haproxy": haproxyPath, "nginx": nginxPath}[p]
+func proxyMissing(o proxyOptions) error {
+	var missing, paths []string
+	for _, p := range o.peers {
+		paths = append(paths, map[string]string{"haproxy": haproxyPath, "nginx": nginxPath}[p])
+	}
+	if slices.ContainsFunc(o.scenarios, func(s scenario) bool { return s.h2 > 0 }) {
+		paths = append(paths, h2loadPath)
+	}
+	for _, path := range paths {
 		if _, err := os.Stat(path); err != nil {
 			missing = append(missing, path)
 		}
@@ -77,7 +83,7 @@ func rivals(peers []string) []rival {
 		case "nginx":
 			out = append(out, rival{p, func(dir string, s scenario) ([]string, error) {
 				file := filepath.Join(dir, "nginx.conf")
-				return []string{nginxPath, "-p", dir, "-c", file}, os.WriteFile(file, []byte(nginxProxyConf(dir, s.tls)), 0o644)
+				return []string{nginxPath, "-p", dir, "-c", file}, os.WriteFile(file, []byte(nginxProxyConf(dir, s)), 0o644)
 			}})
 		}
 	}

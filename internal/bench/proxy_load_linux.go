@@ -25,6 +25,8 @@ type loader struct {
 	tasks sync.WaitGroup
 
 	done, failed atomic.Int64
+	resumed      atomic.Int64
+	sessions     tls.ClientSessionCache // nil: none is resumed
 
 	mu      sync.Mutex // protects what follows
 	waits   []time.Duration
@@ -40,8 +42,13 @@ func (l *loader) run() (ProxyTrial, error) {
 	if err := l.ready(); err != nil {
 		return ProxyTrial{}, err
 	}
-	if l.mode == loadIdle {
+	switch {
+	case l.mode == loadIdle:
 		return l.idle()
+	case l.h2 > 0:
+		return l.h2load()
+	case l.again:
+		l.sessions = tls.NewLRUClientSessionCache(0)
 	}
 	for i := range l.conns {
 		l.tasks.Go(func() { l.work(i) })
@@ -58,6 +65,9 @@ func (l *loader) run() (ProxyTrial, error) {
 	t := ProxyTrial{Requests: int(m - n), Failed: int(l.failed.Load()), PerS: float64(m-n) / took.Seconds()}
 	if t.Requests == 0 {
 		return t, fmt.Errorf("nothing was answered: %w", l.lastErr)
+	}
+	if l.again && l.resumed.Load() < m/2 {
+		return t, fmt.Errorf("%d of %d sessions were resumed", l.resumed.Load(), m)
 	}
 	one, all := before.cpuTo(after)
 	per := float64(time.Microsecond) * float64(t.Requests)
@@ -99,10 +109,13 @@ func (l *loader) dial() (net.Conn, error) {
 	if err := c.SetDeadline(time.Now().Add(readyMax + l.warm + l.time)); err != nil || !l.tls {
 		return c, err
 	}
-	t := tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: "bench.example", MinVersion: tls.VersionTLS13})
+	t := tls.Client(c, &tls.Config{InsecureSkipVerify: true, ServerName: "bench.example", MinVersion: tls.VersionTLS13, ClientSessionCache: l.sessions})
 	if err := t.Handshake(); err != nil {
 		c.Close()
 		return nil, err
+	}
+	if t.ConnectionState().DidResume {
+		l.resumed.Add(1)
 	}
 	return t, nil
 }

@@ -71,7 +71,9 @@ func TestProxyConfigurations(t *testing.T) {
 	golden(t, "proxy-haproxy.cfg", haproxyProxyConf("/tmp/x", scenario{}))
 	golden(t, "proxy-haproxy-1MiB.cfg", haproxyProxyConf("/tmp/x", scenario{mode: loadBig}))
 	golden(t, "proxy-haproxy-tls.cfg", haproxyProxyConf("/tmp/x", scenario{tls: true}))
-	golden(t, "proxy-nginx.conf", nginxProxyConf("/tmp/x", false))
-	golden(t, "proxy-nginx-tls.conf", nginxProxyConf("/tmp/x", true))
+	golden(t, "proxy-nginx.conf", nginxProxyConf("/tmp/x", scenario{}))
+	golden(t, "proxy-nginx-tls.conf", nginxProxyConf("/tmp/x", scenario{tls: true}))
+	golden(t, "proxy-haproxy-h2.cfg", haproxyProxyConf("/tmp/x", scenario{tls: true, h2: 10}))
+	golden(t, "proxy-nginx-h2.conf", nginxProxyConf("/tmp/x", scenario{tls: true, h2: 10}))
 	golden(t, "proxy-tandem-tls.toml", tandemTLSConf("/tmp/x"))
 }
