@@ -125,7 +125,8 @@ type FrontendTimeouts struct {
 	// wait for its answer to begin (default 2 s).
 	HalfClose time.Duration
 	// Tunnel is how long nothing may move, in either direction, on a connection
-	// that was upgraded to another protocol (default 1 h); then it is closed.
+	// that was upgraded to another protocol, or in a call of gRPC whose client may
+	// still speak (default 1 h); then it is closed.
 	Tunnel time.Duration
 }
 

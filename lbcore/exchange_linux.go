@@ -48,6 +48,7 @@ type exchange struct {
 	replayable bool
 	hasBody    bool
 	trailers   bool // those of the request go on
+	grpc       bool // client and backend speak in whatever order they like
 
 	attempt
 	waiting  waiting // for room on a backend
@@ -104,7 +105,7 @@ func (x *exchange) reset() {
 	x.upgrade = x.upgrade[:0]
 	x.view, x.to, x.set, x.act = nil, nil, nil, nil
 	x.unparsed, x.reqDone, x.raw = false, false, false
-	x.send, x.sent, x.replayable, x.hasBody, x.trailers = nil, 0, false, false, false
+	x.send, x.sent, x.replayable, x.hasBody, x.trailers, x.grpc = nil, 0, false, false, false, false
 	x.attempt = attempt{}
 	clear(x.tried[:x.attempts])
 	x.attempts, x.repeated, x.interim = 0, false, 0
@@ -185,7 +186,8 @@ func (x *exchange) flush() bool {
 // arm sets the timers for what the exchange waits for now.
 func (x *exchange) arm() {
 	c, u, now := x.c, x.up, x.w.Now()
-	forClient := x.outWaits() || u != nil && !u.connecting && !x.reqDone && !x.deaf && !x.sendWaits()
+	open := x.grpc && !x.reqDone // nobody knows whose turn it is
+	forClient := x.outWaits() || !open && u != nil && !u.connecting && !x.reqDone && !x.deaf && !x.sendWaits()
 	x.slow.advance(now, forClient, x.view.cfg.Limits.MinRate)
 	switch {
 	case forClient:
@@ -205,6 +207,8 @@ func (x *exchange) arm() {
 	case forClient:
 		u.last = now
 		x.w.Wheel.Stop(&u.timer)
+	case open:
+		x.w.Wheel.Set(&u.timer, u, u.last+x.view.cfg.Timeouts.Tunnel)
 	default:
 		x.w.Wheel.Set(&u.timer, u, u.last+x.pool.cfg.Timeouts.Server)
 	}

@@ -1,11 +1,15 @@
 package lbcore
 
 import (
+	"bytes"
 	"net/netip"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
+
+// grpcType begins the Content-Type of a call of gRPC.
+var grpcType = []byte("application/grpc")
 
 // ownFields is room for what a head gains on its way to the backend.
 const ownFields = 512
@@ -40,7 +44,7 @@ func (x *exchange) begin(buf []byte, n int) {
 	}
 
 	if x.to != nil && x.to.view.Load().cfg.http2() {
-		x.trailers = true
+		x.trailers, x.grpc = true, bytes.HasPrefix(r.Get("content-type"), grpcType)
 		x.reqBody.KeepTrailers()
 	}
 	x.key = x.hashKey(x.to)
