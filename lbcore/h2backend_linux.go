@@ -102,7 +102,7 @@ func (t *h2trunk) pump() {
 	case t.u.token == 0: // closed meanwhile
 	case t.dead:
 		t.lose()
-	case t.conn.Over() || t.retired && len(t.calls) == 0:
+	case len(t.calls) == 0 && (t.conn.Over() || t.retired):
 		t.u.close()
 	case more:
 		t.wake()

@@ -87,7 +87,7 @@ func (h *h2session) pump() bool {
 	switch {
 	case c.broken || c.phase != phaseHTTP2:
 		return false
-	case h.over || h.conn.Over():
+	case h.over || len(h.streams) == 0 && h.conn.Over():
 		return h.finish()
 	}
 	return more || len(h.ready) > 0
