@@ -1,34 +1,128 @@
 package membership
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"time"
 )
+
+// lookupTime bounds what is waited for the names of seeds, where only they can tell which address to advertise.
+const lookupTime = 2 * time.Second
+
+// surroundings are what the choice of an address depends on beside the Config.
+type surroundings struct {
+	own     []netip.Prefix                             // of the interfaces that are up
+	source  func(to netip.AddrPort) (netip.Addr, bool) // from which the kernel would talk to it
+	resolve func(seed) ([]netip.AddrPort, error)
+}
 
 // chooseAdvertise finds the address that others reach this host at; Config.Advertise says in which order.
 func chooseAdvertise(cfg Config) (netip.Addr, error) {
+	own, err := hostAddrs()
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return surroundings{own, sourceFor, func(s seed) ([]netip.AddrPort, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), lookupTime)
+		defer cancel()
+		return s.addrs(ctx, cfg.Resolve)
+	}}.choose(cfg)
+}
+
+func (s surroundings) choose(cfg Config) (netip.Addr, error) {
 	if cfg.Advertise.IsValid() {
 		return cfg.Advertise.Unmap(), nil
 	}
 	if bind := cfg.Bind.Addr(); bind.IsValid() && !bind.IsUnspecified() {
 		return bind.Unmap(), nil
 	}
-	own, err := hostAddrs()
-	if err != nil {
-		return netip.Addr{}, err
+	if addr, ok := s.named(cfg.Seeds); ok {
+		return addr, nil
 	}
-	for _, seed := range cfg.Seeds {
-		if addr, err := parseSeedAddr(seed); err == nil {
-			if from, ok := sourceFor(addr); ok && plausible(from, own) {
-				return from, nil
+	if addr, ok := s.near(cfg.Near); ok {
+		return addr, nil
+	}
+	if addr, ok := s.toSeeds(cfg.Seeds); ok {
+		return addr, nil
+	}
+	if addr, ok := bestOf(s.own); ok {
+		return addr, nil
+	}
+	return netip.Addr{}, errors.New("membership: this host has no address that others could reach; bring a network up, or name the one to advertise")
+}
+
+// named returns the own address that is one of the seeds: balancers name all of them, so each names itself.
+func (s surroundings) named(seeds []string) (netip.Addr, bool) {
+	for _, text := range seeds {
+		addr, err := parseSeedAddr(text)
+		for _, p := range s.own {
+			if err == nil && p.Addr() == addr.Addr() && !p.Addr().IsLoopback() && plausible(p.Addr(), s.own) {
+				return p.Addr(), true
 			}
 		}
 	}
-	if addr, ok := bestOf(own); ok {
-		return addr, nil
+	return netip.Addr{}, false
+}
+
+// near returns the own address on the network of the first of vips that is on one.
+func (s surroundings) near(vips []netip.Addr) (netip.Addr, bool) {
+	for _, vip := range vips {
+		for _, p := range s.own {
+			if p.Contains(vip) && p.Addr() != vip && !p.IsSingleIP() && p.Addr().IsGlobalUnicast() {
+				return p.Addr(), true
+			}
+		}
 	}
-	return netip.Addr{}, errors.New("membership: this host has no address that others could reach; bring a network up or name one to advertise")
+	return netip.Addr{}, false
+}
+
+// toSeeds returns the address from which the kernel would talk to the first seed that it would talk to from a plausible
+// one. Names are looked up where it matters: they may not be known yet, and to wait for that holds everything up.
+func (s surroundings) toSeeds(seeds []string) (netip.Addr, bool) {
+	var names []seed
+	for _, text := range seeds {
+		parsed, err := parseSeed(text)
+		switch {
+		case err != nil:
+		case !parsed.addr.IsValid():
+			names = append(names, parsed)
+		default:
+			if from, ok := s.source(parsed.addr); ok && plausible(from, s.own) {
+				return from, true
+			}
+		}
+	}
+	if networks(s.own) < 2 {
+		return netip.Addr{}, false
+	}
+	for _, name := range names[:min(len(names), maxNamesLookedUp)] {
+		addrs, err := s.resolve(name)
+		if err != nil {
+			continue
+		}
+		for _, addr := range addrs {
+			if from, ok := s.source(addr); ok && !from.IsLoopback() && plausible(from, s.own) {
+				return from, true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// maxNamesLookedUp bounds how long the choice may take: each name may take lookupTime.
+const maxNamesLookedUp = 3
+
+// networks counts the networks that this host could be reached on.
+func networks(own []netip.Prefix) int {
+	count := map[netip.Prefix]bool{}
+	for _, p := range own {
+		if p.Addr().IsGlobalUnicast() && !p.IsSingleIP() {
+			count[p.Masked()] = true
+		}
+	}
+	return len(count)
 }
 
 // sourceFor returns the address from which the kernel would talk to addr. No packet is sent: UDP connects in silence.

@@ -1,6 +1,7 @@
 package membership
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,17 +22,22 @@ type Config struct {
 	Name string
 
 	// Bind is the address and port to listen on, TCP and UDP. Default 0.0.0.0:7946, or [::]:7946 (both families) if the
-	// advertised address is an IPv6 one. Port 0 lets the kernel choose.
+	// advertised address is an IPv6 one. Port 0 lets the kernel choose. A port without an address is for the default one.
 	Bind netip.AddrPort
 
 	// AnyPort takes a free port instead if Bind's is taken: for members that nobody names as a seed.
 	AnyPort bool
 
 	// Advertise is the address that others use to reach this member. The zero Addr means chosen: Bind's address if
-	// that is one, else the address from which the kernel would talk to the first seed that is an IP address, else
-	// the first private or global address of an interface that is up. Addresses with a full-length prefix (a VIP is
-	// one) are never chosen while there is another.
+	// that is one, else an own one among Seeds, else the one on the network of the first of Near, else the one from which the kernel would talk to
+	// the first seed that is an IP address (nothing is sent), or where this host is on several networks to one of the
+	// first three seeds that are names and known within 2 s each, else the first private or global address of an
+	// interface that is up, IPv4 first. Addresses with a full-length prefix (a VIP is one) are never chosen while
+	// there is another.
 	Advertise netip.Addr
+
+	// Near are addresses on the networks that this member should be reached on: a balancer's VIPs. Default none.
+	Near []netip.Addr
 
 	// Seeds are where others may be found: "IP", "IP:port", "name" or "name:port" (default port DefaultPort). A name
 	// stands for all its addresses and is resolved again each time. The own address among them is skipped.
@@ -135,7 +141,11 @@ func (cfg *Config) place() error {
 		if advertise.Is6() {
 			any = netip.IPv6Unspecified()
 		}
-		cfg.Bind = netip.AddrPortFrom(any, DefaultPort)
+		cfg.Bind = netip.AddrPortFrom(any, cmp.Or(cfg.Bind.Port(), DefaultPort))
+	}
+	if cfg.Bind.Addr() == netip.IPv4Unspecified() && advertise.Is6() {
+		return fmt.Errorf("membership: gossip is to listen at %v, for IPv4 alone, but %v is what others would use; have it listen at [::]:%d, or advertise an IPv4 address",
+			cfg.Bind, advertise, cfg.Bind.Port())
 	}
 	return nil
 }

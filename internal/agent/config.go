@@ -55,15 +55,7 @@ func (cfg *Config) prefixed() bool {
 
 // bind returns where gossip listens, and whether any other port will do: nobody needs to know an agent's.
 func (cfg *Config) bind() (addr netip.AddrPort, anyPort bool) {
-	switch {
-	case cfg.Gossip.Port() == 0 && !cfg.Gossip.Addr().IsValid():
-		return netip.AddrPort{}, true
-	case cfg.Gossip.Addr().IsValid():
-		return cfg.Gossip, false
-	case cfg.Advertise.Is6():
-		return netip.AddrPortFrom(netip.IPv6Unspecified(), cfg.Gossip.Port()), false
-	}
-	return netip.AddrPortFrom(netip.IPv4Unspecified(), cfg.Gossip.Port()), false
+	return cfg.Gossip, cfg.Gossip.Port() == 0 && !cfg.Gossip.Addr().IsValid()
 }
 
 // collector makes the sender to the log collector; nil if there is none.

@@ -176,16 +176,8 @@ func relayAnswer(q *ipc.RelayQuery, a membership.RelayAnswer) *ipc.RelayAnswer {
 }
 
 func clusterConfig(start *ipc.ControlStart) membership.Config {
-	bind := start.GossipAddr
-	switch {
-	case bind.IsValid():
-	case start.Advertise.Is6():
-		bind = netip.IPv6Unspecified() // both families
-	default:
-		bind = netip.IPv4Unspecified()
-	}
 	return membership.Config{
-		Name: start.Node, Bind: netip.AddrPortFrom(bind, start.GossipPort), Advertise: start.Advertise,
+		Name: start.Node, Bind: netip.AddrPortFrom(start.GossipAddr, start.GossipPort), Advertise: start.Advertise, Near: start.Near,
 		Seeds: start.Join, Keys: start.GossipKeys,
 		Meta: membership.Meta{Role: membership.RoleBalancer, Version: start.Version},
 	}

@@ -110,6 +110,7 @@ type ControlStart struct {
 	GossipAddr netip.Addr   `json:"gossip_addr,omitzero"` // zero: all addresses
 	GossipPort uint16       `json:"gossip_port"`
 	Advertise  netip.Addr   `json:"advertise,omitzero"` // zero: found
+	Near       []netip.Addr `json:"near,omitempty"`     // the VIPs: on whose networks others are, if that is to be found
 	AdvertPort uint16       `json:"advert_port"`
 	Join       []string     `json:"join,omitempty"`
 	GossipKeys [][]byte     `json:"gossip_keys,omitempty"` // first encrypts, all decrypt

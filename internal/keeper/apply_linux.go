@@ -71,6 +71,9 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 		Advertise: c.Node.Advertise, AdvertPort: c.Cluster.AdvertPort, Join: c.Cluster.Join, GossipKeys: c.Cluster.GossipKeys,
 		StatusPage: c.Control.Status.Port() != 0, StatusAllow: c.Control.StatusAllow, LogLevel: level, ConfigHash: c.Hash(),
 	}
+	for _, v := range c.VIPs {
+		m.Near = append(m.Near, v.Address)
+	}
 	if keys := c.Cluster.BalancerKeys; len(keys) > 0 {
 		m.ProofKey = config.ProofKey(keys[0])
 	}
