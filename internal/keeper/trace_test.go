@@ -25,6 +25,7 @@ func TestATraceTellsWhatLedToATakeover(t *testing.T) {
 	var tr trace
 	tr.saw(election.Shutdown{}, at(-20_000)) // too long ago to matter
 	tr.saw(election.Stations{Third: true}, at(0))
+	tr.did(election.Probe{Token: 1}, m, at(2))              // of a claim that is given up
 	tr.did(election.Query{Round: 0, Node: "lb1"}, m, at(3)) // of no silence
 	tr.did(election.Query{Round: 1, Node: "lb1"}, m, at(21))
 	tr.did(election.Query{Round: 2, Node: "lb1"}, m, at(31))
