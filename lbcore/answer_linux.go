@@ -126,6 +126,9 @@ func (x *exchange) passHead(out []byte) []byte {
 		x.keep = false // the rest of the request would have to be read and dropped
 	}
 	r := http1.Reply{Minor: x.minor, KeepAlive: x.keep, Date: x.w.httpDate(), Trailers: x.c.via.stream != nil, Set: x.set}
+	if final {
+		r.Cookie = x.setCookie()
+	}
 	framing := r.Framing(p)
 	out = http1.AppendResponse(out, p, &r)
 	class := min(p.Status/100, 5)

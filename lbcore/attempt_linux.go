@@ -29,7 +29,7 @@ func (x *exchange) try() {
 
 // pick looks for a backend on which the request was not tried.
 func (x *exchange) pick() choice {
-	return x.pool.pick(wish{slot: x.w.slot, key: x.key, tried: x.tried[:x.attempts], scratch: &x.w.scratch})
+	return x.pool.pick(wish{slot: x.w.slot, key: x.key, sticky: x.sticky, tried: x.tried[:x.attempts], scratch: &x.w.scratch})
 }
 
 // goOn sends the request to the backend that was found, has it wait for one that has

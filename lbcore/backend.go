@@ -17,9 +17,10 @@ type Backend struct {
 	weight  atomic.Int32 // what policies go by: less while it starts slowly
 	drain   atomic.Bool
 	backup  atomic.Bool
-	own     atomic.Int64 // its own maxconn; 0: the pool's
-	places  atomic.Int64 // taken, of the requests that it may have
-	retired atomic.Bool  // left out of the set: keep no connection to it
+	own     atomic.Int64                 // its own maxconn; 0: the pool's
+	sticky  atomic.Pointer[stickyTokens] // as of the last view; nil: none
+	places  atomic.Int64                 // taken, of the requests that it may have
+	retired atomic.Bool                  // left out of the set: keep no connection to it
 	status  atomic.Pointer[status]
 
 	// slots has one entry per loop, written by that loop alone, and a last one

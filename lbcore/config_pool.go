@@ -1,6 +1,7 @@
 package lbcore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +19,8 @@ type PoolConfig struct {
 	Hash     HashConfig // of the policy "hash"
 	Check    CheckConfig
 	Timeouts PoolTimeouts
+	// Sticky has clients come back to the backend that answered them; nil: they do not.
+	Sticky *StickyConfig
 	// SlowStart is how long the weight of a backend that came up grows evenly, from 1, up
 	// to 1 h. 0 means not at all. The policy "hash" does not heed it.
 	SlowStart time.Duration
@@ -96,6 +99,12 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 		bad("maxidle %d: want 1 to 10000", c.MaxIdle)
 	}
 	c.checkMaxConn(bad)
+	if c.Sticky != nil {
+		s := *c.Sticky
+		s.check(bad)
+		s.SameSite = cmp.Or(s.SameSite, "Lax")
+		c.Sticky = &s
+	}
 	if c.SlowStart < 0 || c.SlowStart > time.Hour {
 		bad("slow start of %v: want 0 to 1h", c.SlowStart)
 	}

@@ -37,8 +37,9 @@ type exchange struct {
 	// What must be remembered of the request after its head's bytes are gone.
 	headOnly, idempotent, chunked, wantsKeep bool
 	minor                                    int
-	upgrade                                  []byte // the protocols it asks for
-	key                                      uint64 // what a policy that sticks goes by
+	upgrade                                  []byte   // the protocols it asks for
+	key                                      uint64   // what a policy that sticks goes by
+	sticky                                   *Backend // that its cookie names; nil: none
 
 	// To the backend. send[sent:] waits to be sent; while replayable, send is
 	// everything taken from the client so far.
@@ -92,6 +93,7 @@ type attempt struct {
 // reset forgets everything but the bytes of the next request.
 func (x *exchange) reset() {
 	x.leaveQueue()
+	x.sticky = nil
 	x.w.put(x.send)
 	x.w.put(x.rin)
 	x.w.put(x.out)

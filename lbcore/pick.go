@@ -3,8 +3,11 @@ package lbcore
 // wish is what a caller of pick wants.
 type wish struct {
 	slot  int
-	key   uint64     // what a sticky policy goes by
+	key   uint64     // what a policy that sticks goes by
 	tried []*Backend // those that are not wanted
+	// sticky is wanted before all others, if it is given requests; what waits for room
+	// waits for it.
+	sticky *Backend
 	// scratch is the caller's memory for the rare case that not all are wanted or have
 	// room; it grows to what is needed.
 	scratch *[]*Backend
@@ -19,6 +22,14 @@ type choice struct {
 
 // pick returns a backend that was not tried and has room.
 func (v *poolView) pick(w wish) choice {
+	if s := w.sticky; s != nil && v.sticky != nil && v.sticky.has(s) && !contains(w.tried, s) {
+		if ok, held := s.enter(); ok {
+			return choice{b: s, held: held}
+		}
+		if *v.cfg.Queue > 0 {
+			return choice{full: true}
+		}
+	}
 	b := v.pickAny(w)
 	if b == nil {
 		return choice{}

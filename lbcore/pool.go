@@ -45,8 +45,9 @@ type poolView struct {
 	policies []Policy
 	tls      *tlsClient // nil: plain
 	tiers
-	many  bool       // more than manyBackends, available or not
-	slots []poolSlot // the pool's: what they count is not
+	many   bool        // more than manyBackends, available or not
+	sticky *stickyView // nil: none
+	slots  []poolSlot  // the pool's: what they count is not
 }
 
 // poolSlot is a loop's own part of a pool.
@@ -54,6 +55,7 @@ type poolSlot struct {
 	requests, noBackend, retries    atomic.Uint64
 	queued, queueFull, queueTimeout atomic.Uint64
 	waiting                         atomic.Int64 // of queued, now
+	sticky                          stickyCounts
 	responses                       [6]atomic.Uint64
 	latency                         histogram
 	_                               [64]byte // the next slot is another core's
@@ -145,6 +147,7 @@ func (p *Pool) publish() {
 	if old := p.view.Load(); old != nil {
 		p.tell(old.tiers, v.tiers)
 	}
+	v.sticky = newSticky(p.cfg, v.avail)
 	if p.cfg.Policy == "hash" {
 		v.policies = withTable(v.policies, newMaglev(v.avail))
 	}
@@ -262,6 +265,9 @@ func (c *PoolCounters) add(n *poolSlot) {
 	c.Requests += n.requests.Load()
 	c.NoBackend += n.noBackend.Load()
 	c.Retries += n.retries.Load()
+	c.Sticky.Kept += n.sticky.kept.Load()
+	c.Sticky.Lost += n.sticky.lost.Load()
+	c.Sticky.New += n.sticky.fresh.Load()
 	c.Queued += n.queued.Load()
 	c.QueueFull += n.queueFull.Load()
 	c.QueueTimeout += n.queueTimeout.Load()

@@ -77,14 +77,22 @@ func (x *exchange) leaveQueue() {
 	}
 }
 
+// lookedAt bounds how many are looked at that wait for a backend of their own (sticky)
+// before those that wait behind them.
+const lookedAt = 256
+
 // serve lets go on whoever can.
 func (q *queue) serve() {
-	for x := q.first; x != nil; {
+	for x, n := q.first, 0; x != nil && n < lookedAt; n++ {
 		next := x.waiting.next
 		x.pool = q.pool.view.Load()
 		got := x.pick()
+		if got.full && x.sticky == nil {
+			return // there is no room for anybody
+		}
 		if got.full {
-			return
+			x = next
+			continue
 		}
 		x.leaveQueue()
 		c := x.c

@@ -48,6 +48,7 @@ func (x *exchange) begin(buf []byte, n int) {
 		x.reqBody.KeepTrailers()
 	}
 	x.key = x.hashKey(x.to)
+	x.stickTo()
 	x.send = x.appendHead(x.w.get(len(buf) + x.gained()))
 	send, rest, err := x.takeBody(x.send, buf[n:])
 	x.send = send

@@ -110,8 +110,14 @@ type PoolCounters struct {
 	// Queued had to wait for room on a backend; QueueFull and QueueTimeout of all requests
 	// found no place to wait, or waited too long: 503.
 	Queued, QueueFull, QueueTimeout uint64
+	Sticky                          StickyCounters
 	Latency                         Histogram // as in BackendCounters
 }
+
+// StickyCounters count requests by their cookie: Kept named a backend that is given
+// requests, Lost none (it is gone or not well, or the cookie is forged or of another
+// secret), New had no cookie.
+type StickyCounters struct{ Kept, Lost, New uint64 }
 
 // BackendCounters only grow, except those named current.
 type BackendCounters struct {

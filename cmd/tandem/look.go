@@ -265,6 +265,9 @@ func exceptional(p api.Pool) string {
 	if p.Waiting > 0 {
 		what = append(what, fmt.Sprintf("%d requests wait for room", p.Waiting))
 	}
+	if n := p.Sticky; n != nil {
+		what = append(what, fmt.Sprintf("sticky: %d kept, %d lost, %d new", n["kept"], n["lost"], n["new"]))
+	}
 	if len(what) == 0 {
 		return ""
 	}

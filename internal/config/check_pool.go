@@ -26,6 +26,7 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 		}
 	}
 	p.BackupTags, p.SlowStart, p.PanicThreshold = c.tags(raw.BackupTags), raw.SlowStart.V, raw.PanicThreshold.V
+	p.Sticky = c.sticky(name, &raw.Sticky)
 	p.MaxConn, p.Queue, p.QueueTimeout = raw.MaxConn.V, raw.Queue.V, raw.QueueTimeout.V
 	p.MinBackends, p.MinAfter = raw.MinBackends.V, raw.MinAfter.V
 	p.Allow, p.SpeakFor = c.networks(raw.Allow), c.networks(raw.SpeakFor)

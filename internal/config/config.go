@@ -106,6 +106,7 @@ type Pool struct {
 	Check          Check
 	Backends       []Backend      // static ones; those announced by gossip stand beside them
 	BackupTags     [][2]string    // key and value of each tag whose bearers are backups; nil: no agent's app is
+	Sticky         *Sticky        // nil: clients come back to no backend in particular
 	SlowStart      time.Duration  // how long the weight of a backend that came up grows; 0: not at all
 	MaxConn        int            // requests that a backend may have under way; 0: no bound
 	Queue          int            // requests that may wait while all backends have so many

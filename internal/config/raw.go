@@ -153,7 +153,15 @@ type rawPool struct {
 	SendProxy      text     `toml:"send_proxy" default:"none" oneof:"none,v1,v2"`
 	Protocol       text     `toml:"protocol" default:"http1" oneof:"http1,h2"`
 
-	TLS rawPoolTLS `toml:"tls"`
+	TLS    rawPoolTLS `toml:"tls"`
+	Sticky rawSticky  `toml:"sticky"`
+}
+
+type rawSticky struct {
+	table
+	Cookie   text `toml:"cookie"`
+	MaxAge   span `toml:"max_age" default:"0s" min:"0s" max:"720h"`
+	SameSite text `toml:"same_site" default:"lax" oneof:"lax,strict,none"`
 }
 
 type rawPoolTLS struct {

@@ -98,7 +98,7 @@ func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
 	for _, pool := range p.Pools {
 		out := api.Pool{
 			Name: pool.Name, Policy: pool.Policy, OnBackup: pool.OnBackup, Panic: pool.Panic,
-			Waiting: pool.Waiting, Queued: pool.Queued, Queue: pool.Queue, Backends: []api.Backend{}, Requests: pool.Requests, Status: pool.Status,
+			Waiting: pool.Waiting, Queued: pool.Queued, Queue: pool.Queue, Sticky: pool.Sticky, Backends: []api.Backend{}, Requests: pool.Requests, Status: pool.Status,
 			NoBackend: pool.NoBackend, Retries: pool.Retries, Latency: api.Histogram(pool.Latency), Live: live[liveKey{pool: pool.Name}],
 		}
 		for _, b := range pool.Backends {

@@ -1,6 +1,9 @@
 package ipc
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Hash is what the policy "hash" goes by.
 type Hash struct {
@@ -15,4 +18,13 @@ type StaticBackend struct {
 	Weight  int            `json:"weight"`
 	MaxConn int            `json:"maxconn,omitempty"`
 	Backup  bool           `json:"backup,omitempty"`
+}
+
+// Sticky is how clients come back to their backend. It holds secrets, so it goes from the
+// keeper to the proxy and nowhere else.
+type Sticky struct {
+	Cookie   string        `json:"cookie"`
+	Secrets  [][]byte      `json:"secrets,omitempty"` // the first signs; none: the proxy makes one
+	MaxAge   time.Duration `json:"max_age,omitempty"` // 0: until the browser is closed
+	SameSite string        `json:"same_site"`         // lax, strict or none
 }

@@ -158,6 +158,7 @@ type PoolPolicy struct {
 	Name           string        `json:"name"`
 	Policy         string        `json:"policy"`
 	Hash           Hash          `json:"hash,omitzero"`
+	Sticky         *Sticky       `json:"sticky,omitempty"` // nil: none
 	SlowStart      time.Duration `json:"slowstart,omitempty"`
 	MaxConn        int           `json:"maxconn,omitempty"` // of each backend; 0: no bound
 	Queue          int           `json:"queue"`

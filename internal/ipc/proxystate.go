@@ -65,6 +65,7 @@ type PoolState struct {
 	Retries   uint64            `json:"retries"`                 // attempts beyond the first
 	Waiting   int64             `json:"waiting,omitempty"`       // requests that wait for room on a backend
 	Queued    uint64            `json:"queued,omitempty"`        // those that had to
+	Sticky    map[string]uint64 `json:"sticky,omitempty"`        // requests by their cookie: kept, lost or new
 	Queue     map[string]uint64 `json:"queue_refused,omitempty"` // by reason: full or timeout
 	Latency   Histogram         `json:"latency,omitzero"`
 }

@@ -48,9 +48,23 @@ func warnOf(log *slog.Logger, c *config.Config) {
 }
 
 // ticketSecrets are the same on all balancers with the same keys; none without a key.
-func ticketSecrets(balancerKeys [][]byte) (secrets [][]byte) {
+func ticketSecrets(balancerKeys [][]byte) [][]byte {
+	return secretsFor("tandem session tickets", balancerKeys)
+}
+
+// sticky is what the proxy needs for a pool's sticky sessions.
+func sticky(s *config.Sticky, balancerKeys [][]byte) *ipc.Sticky {
+	if s == nil {
+		return nil
+	}
+	return &ipc.Sticky{Cookie: s.Cookie, MaxAge: s.MaxAge, SameSite: s.SameSite, Secrets: secretsFor("tandem sticky cookies", balancerKeys)}
+}
+
+// secretsFor are a secret for a purpose from each of the balancer keys, which do not follow
+// from it.
+func secretsFor(purpose string, balancerKeys [][]byte) (secrets [][]byte) {
 	for _, key := range balancerKeys {
-		s, err := hkdf.Key(sha256.New, key, nil, "tandem session tickets", sha256.Size)
+		s, err := hkdf.Key(sha256.New, key, nil, purpose, sha256.Size)
 		if err != nil {
 			panic(err) // only for a length that cannot be
 		}

@@ -57,7 +57,7 @@ func full() api.Status {
 			HTTP2: &api.HTTP2{Connections: 1, Resets: map[string]uint64{"client": 1}, GoAways: map[string]uint64{"leaving": 1}}}},
 		LatencyBounds: bounds,
 		Hooks:         []api.Hook{{Name: "notify", Runs: 3, Failed: 1}},
-		Pools: []api.Pool{{Name: "web", Latency: took, Queue: map[string]uint64{"full": 1}, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
+		Pools: []api.Pool{{Name: "web", Latency: took, Queue: map[string]uint64{"full": 1}, Sticky: map[string]uint64{"kept": 1}, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
 			{ID: "web1", State: "up", CheckedAt: noon.Add(-time.Second), Status: map[string]uint64{"2xx": 9}, ErrorsBy: map[string]uint64{"died": 1}},
 			{ID: "web2", State: "down"},
 		}}},

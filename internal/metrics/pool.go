@@ -55,6 +55,14 @@ var poolFamilies = []family{
 		},
 	},
 	{
+		"tandem_pool_sticky_total", counter, "Requests of a pool with sticky sessions by their cookie: kept (went to its backend), lost (that is gone or not well, or the cookie is forged), new (no cookie).", labels("pool", "result"),
+		func(s *api.Status, add func(float64, ...string)) {
+			for _, p := range s.Pools {
+				eachKey(p.Sticky, add, p.Name)
+			}
+		},
+	},
+	{
 		"tandem_pool_panic", gauge, "1 while so few backends are up that all are given requests (panic_threshold).", labels("pool"),
 		eachPool(func(p api.Pool) float64 { return truth(p.Panic) }),
 	},

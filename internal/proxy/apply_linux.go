@@ -25,7 +25,7 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 			Name:      p.Name,
 			Policy:    p.Policy,
 			Hash:      lbcore.HashConfig{On: lbcore.HashOn(p.Hash.On), Header: p.Hash.Header, BalanceFactor: p.Hash.BalanceFactor},
-			SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold,
+			Sticky:    stickyConfig(p.Sticky), SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold,
 			MaxConn: p.MaxConn, Queue: new(p.Queue), QueueTimeout: p.QueueTimeout,
 			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
 			Retries:  new(p.Retries),
@@ -109,6 +109,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 		ps := ipc.PoolState{
 			Name: p.Name, Policy: p.Policy, OnBackup: p.OnBackup, Panic: p.Panic,
 			Waiting: p.Waiting, Queued: p.Counters.Queued, Queue: map[string]uint64{"full": p.Counters.QueueFull, "timeout": p.Counters.QueueTimeout},
+			Sticky:   stickyCounts(p.Counters.Sticky),
 			Requests: p.Counters.Requests, Status: classes(p.Counters.Responses),
 			NoBackend: p.Counters.NoBackend, Retries: p.Counters.Retries, Latency: histogram(&p.Counters.Latency),
 		}

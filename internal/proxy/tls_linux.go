@@ -15,11 +15,13 @@ import (
 )
 
 // ownTicketSecret is for frontends without a secret that the balancers share.
-var ownTicketSecret = func() []byte {
+var ownTicketSecret = newSecret()
+
+func newSecret() []byte {
 	b := make([]byte, 32)
 	rand.Read(b) // never fails; see its documentation
 	return b
-}()
+}
 
 // tlsConfig turns what the keeper says of a frontend's TLS into lbcore's; nil stays nil.
 func tlsConfig(t *ipc.TLS) (*lbcore.TLSConfig, error) {

@@ -10,6 +10,7 @@ type Reply struct {
 	Via       []byte  // our pseudonym, appended as in Forward; empty: left out
 	Trailers  bool    // trailers go on, and Trailer with them
 	Set       *Fields // that the final response is given; nil: none
+	Cookie    []byte  // a Set-Cookie line with its CRLF that the final response gains; empty: none
 }
 
 // Framing is how the body of r must be framed for the client: as it came, but chunked and UntilClose bodies become
@@ -47,7 +48,7 @@ func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
 	dst = r.appendFields(dst, drop)
 	switch {
 	case r.Upgrade != nil:
-		dst = appendUpgrade(p.Set.Append(dst), r.Upgrade)
+		dst = appendUpgrade(append(p.Set.Append(dst), p.Cookie...), r.Upgrade)
 		fallthrough
 	case r.Interim():
 		return append(dst, "\r\n"...)
@@ -56,7 +57,7 @@ func AppendResponse(dst []byte, r *Response, p *Reply) []byte {
 		dst = appendField(dst, "Date: ", p.Date)
 	}
 	dst = appendVia(dst, r.Minor, p.Via)
-	dst = p.Set.Append(dst)
+	dst = append(p.Set.Append(dst), p.Cookie...)
 
 	body := p.Framing(r)
 	if body.Kind == None && r.ContentLength >= 0 && !r.noContent() { // HEAD and 304: RFC 9110, 8.6
