@@ -29,6 +29,7 @@ func (t *Timer) Active() bool { return t.next != nil }
 type Wheel struct {
 	slots [wheelSize]Timer // heads of rings
 	now   int64            // ticks done
+	due   Timer            // head of the ring of those whose owners are being called
 }
 
 // NewWheel returns an empty wheel that stands at now.
@@ -83,19 +84,19 @@ func (w *Wheel) Advance(now time.Duration) {
 // expire moves the due timers of a slot to a ring of their own first, so that
 // owners may do with timers what they like.
 func (w *Wheel) expire(head *Timer, target int64) {
-	var due Timer
-	due.next, due.prev = &due, &due
+	due := &w.due // not a new one, which would be allocated at each tick
+	due.next, due.prev = due, due
 	for t := head.next; t != head; {
 		next := t.next
 		if t.deadline <= target {
 			t.prev.next, t.next.prev = t.next, t.prev
-			t.prev, t.next = due.prev, &due
+			t.prev, t.next = due.prev, due
 			due.prev.next = t
 			due.prev = t
 		}
 		t = next
 	}
-	for due.next != &due {
+	for due.next != due {
 		t := due.next
 		owner := t.owner
 		w.Stop(t)
