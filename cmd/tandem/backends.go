@@ -117,7 +117,11 @@ func backendsOf(c api.Cluster) (out backendList) {
 	}
 	for _, v := range c.Nodes {
 		if v.Status != nil && (v.Node == c.Node || len(c.Nodes) == 1) {
-			out.Outside = append(out.Outside, v.Status.Outside...)
+			for _, o := range v.Status.Outside {
+				if !slices.ContainsFunc(out.Backends, func(b backendRow) bool { return b.Pool == o.Pool && b.Backend == o.App }) {
+					out.Outside = append(out.Outside, o)
+				}
+			}
 		}
 	}
 	return out

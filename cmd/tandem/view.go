@@ -21,7 +21,7 @@ func printCluster(w io.Writer, c api.Cluster) error {
 			continue
 		}
 		for _, g := range v.Status.Groups {
-			t.row(v.Node, addrs(g.VIPs), stateIn(v, g), ago(v.Status.At, g.Since), fmt.Sprint(g.Epoch), fmt.Sprint(g.Fitness), v.Reboot.Safe, said(c, v))
+			t.row(v.Node, addrs(g.VIPs), stateIn(c, v, g), ago(v.Status.At, g.Since), fmt.Sprint(g.Epoch), fmt.Sprint(g.Fitness), v.Reboot.Safe, said(c, v))
 		}
 		if len(v.Status.Groups) == 0 {
 			t.row(v.Node, "", "", "", "", "", v.Reboot.Safe, said(c, v))
@@ -90,7 +90,7 @@ func activeIn(c api.Cluster, group string) (all []string) {
 			continue
 		}
 		for _, g := range v.Status.Groups {
-			if g.Name == group && g.State == "active" {
+			if g.Name == group && c.StateOf(v, g) == "active" {
 				why := cmp.Or(g.Why, "The reason was "+g.Reason+".")
 				all = append(all, fmt.Sprintf("%s is active since %s (%s ago). %s", v.Node, g.Since.Local().Format("2006-01-02 15:04:05 MST"), ago(v.Status.At, g.Since), why))
 			}
@@ -103,9 +103,9 @@ func activeIn(c api.Cluster, group string) (all []string) {
 }
 
 // stateIn is the state of a node's group, as long as the node is heard of.
-func stateIn(v api.NodeView, g api.Group) string {
-	if v.Heard() {
-		return g.State
+func stateIn(c api.Cluster, v api.NodeView, g api.Group) string {
+	if state := c.StateOf(v, g); state != "unknown" {
+		return state
 	}
 	return "unknown (was " + g.State + ")"
 }

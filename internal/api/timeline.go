@@ -175,10 +175,15 @@ func Caller(ctx context.Context) string {
 	return who
 }
 
+// WithCaller says who gave an order that did not come over the socket.
+func WithCaller(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, callerKey{}, who)
+}
+
 // connContext asks once for each connection: a unix socket's other end never changes.
 func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
 	if s.Who == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, callerKey{}, s.Who(c))
+	return WithCaller(ctx, s.Who(c))
 }

@@ -58,6 +58,11 @@ type Config struct {
 	// Others are the balancers with another one, by name; what they say of it may be a gossip
 	// interval old.
 	Others []string `json:"others,omitempty"`
+	// Since is when it was loaded: by a reload, or at the start of the control process, which
+	// also counts the reloads.
+	Since   time.Time `json:"since"`
+	Loaded  uint64    `json:"loaded"`
+	Refused uint64    `json:"refused"`
 }
 
 // Group is one VIP group: addresses that one balancer holds together.

@@ -53,6 +53,28 @@ func (v NodeView) Heard() bool {
 	return v.Status != nil && v.Age <= StaleAfter && v.Status.KeeperAge <= StaleAfter && v.Member != "failed" && v.Member != "left"
 }
 
+// StateOf is the state of a group of a node, as far as it can be believed: "unknown" of a node
+// that is not heard of, and of one that was active when it last said a word, if another has
+// claimed the group since.
+func (c Cluster) StateOf(v NodeView, g Group) string {
+	if !v.Heard() {
+		return "unknown"
+	}
+	word := v.Age + v.Status.KeeperAge
+	for _, o := range c.Nodes {
+		if g.State != "active" || o.Node == v.Node || !o.Heard() {
+			continue
+		}
+		for _, og := range o.Status.Groups {
+			claimed := o.Age + o.Status.At.Sub(og.Since)
+			if og.Name == g.Name && og.State == "active" && og.Epoch > g.Epoch && claimed < word {
+				return "unknown"
+			}
+		}
+	}
+	return g.State
+}
+
 // Find returns the view of one balancer by its name, and whether there is one.
 func (c Cluster) Find(node string) (NodeView, bool) {
 	for _, v := range c.Nodes {

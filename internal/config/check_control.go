@@ -28,5 +28,13 @@ func (c *checker) control(raw *rawControl) Control {
 	case len(raw.StatusAllow.V) == 0 && !raw.StatusAllow.Bad:
 		c.add(raw.StatusAllow.At, "nobody may see the status page", fmt.Sprintf("write status = %q to have none, or leave status_allow out", statusOff))
 	}
+	for _, h := range raw.StatusHosts.V {
+		if !host.MatchString(h.V) {
+			c.add(h.At, fmt.Sprintf("%q is not the name of a host", h.V), `write it as in the browser, without "http://" and a port: "lb.example.com"`)
+			continue
+		}
+		ctl.StatusHosts = append(ctl.StatusHosts, h.V)
+	}
+	ctl.AdminTokens = c.keyFile(raw.AdminTokenFile)
 	return ctl
 }

@@ -210,6 +210,8 @@ type Control struct {
 
 	Status      netip.AddrPort // the status page and metrics; an invalid Addr means all addresses; zero: off
 	StatusAllow []netip.Prefix // who may see them, by address; never empty
+	StatusHosts []string       // names by which they may be asked for, beside addresses, localhost and the node's name
+	AdminTokens [][]byte       // who sends one of them may give orders from the page; none: it is read-only
 }
 
 // Proxy is the proxy process.

@@ -238,6 +238,7 @@ func TestLoadReadsKeysBesideTheFile(t *testing.T) {
 	path := write("tandem.toml", Reference, 0o644)
 	gossip := write("gossip.key", testKeys["gossip.key"], 0o600)
 	write("balancer.key", testKeys["balancer.key"], 0o600)
+	write("admin.token", testKeys["admin.token"], 0o600)
 	if err := os.MkdirAll(filepath.Join(dir, "live", "example.org"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -74,6 +74,7 @@ func Diff(old, new *Config) []Change {
 	}{
 		{"cluster.gossip_key_file", old.Cluster.GossipKeys, new.Cluster.GossipKeys},
 		{"cluster.balancer_key_file", old.Cluster.BalancerKeys, new.Cluster.BalancerKeys},
+		{"control.admin_token_file", old.Control.AdminTokens, new.Control.AdminTokens},
 	} {
 		same := slices.EqualFunc(keys.was, keys.are, bytes.Equal)
 		if !same && !slices.ContainsFunc(changes, func(c Change) bool { return c.Key == keys.name }) {

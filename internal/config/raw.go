@@ -229,6 +229,9 @@ type rawControl struct {
 
 	Status      text `toml:"status" default:":1936"`
 	StatusAllow list `toml:"status_allow" max:"100"`
+
+	StatusHosts    list `toml:"status_hosts" max:"32" reload:"live"`
+	AdminTokenFile text `toml:"admin_token_file" reload:"live"`
 }
 
 type rawProxy struct {

@@ -15,6 +15,7 @@ import (
 var (
 	testKeys = map[string]string{
 		"gossip.key":   "MDEyMzQ1Njc4OWFiY2RlZg==\n",
+		"admin.token":  "YWRtaW5hZG1pbmFkbWluMQ==\n",
 		"balancer.key": "# new one first\nZmVkY2JhOTg3NjU0MzIxMA==\n\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\n",
 	}
 	// neededByOthers cannot be left out of the reference as it stands there.

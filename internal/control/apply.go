@@ -136,8 +136,11 @@ func addHands(s *api.Status, hs hands, known *ipc.Pools) {
 					pool.Backends = append(pool.Backends, api.Backend{ID: b.ID, Addr: b.Addr, Since: h.At, Weight: cmp.Or(h.Weight, b.Weight)})
 					at = len(pool.Backends) - 1
 				}
-				if h.State == stateMaint {
+				switch h.State {
+				case stateMaint:
 					pool.Backends[at].State, pool.Backends[at].Reason = stateMaint, ""
+				case stateDrain:
+					pool.Backends[at].Since = h.At
 				}
 				pool.Backends[at].ByHand = &api.ByHand{State: h.State, Weight: h.Weight, Who: h.Who, Node: h.Node, At: h.At}
 			}

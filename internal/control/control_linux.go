@@ -53,7 +53,9 @@ type Process struct {
 	views   *views
 	history history
 	news    chan struct{} // the keeper has reported something
-	refused complaints    // follow owns it
+	refused complaints    // follow owns it, and the next one
+	differs difference
+	reloads reloads // keepTimeline counts, under mu
 	began   time.Time
 	nudge   chan struct{} // lists must be computed anew: a new proxy waits for its own, or there are other orders
 	joined  chan struct{} // another balancer is there, and has to be told what was set by hand
@@ -234,6 +236,7 @@ func (p *Process) follow(ctx context.Context) error {
 	for {
 		if began := time.Now(); pace.due(began) {
 			p.refresh(seedsTried)
+			p.noteDifference(began)
 			pace.done(began, time.Now())
 		}
 		select {

@@ -55,7 +55,9 @@ func addWhy(s *api.Status) {
 	for i := range s.Pools {
 		for j := range s.Pools[i].Backends {
 			b := &s.Pools[i].Backends[j]
-			b.Why = whyNone(*b)
+			if b.Why = whyNone(*b); b.Why == "" && b.Backup && !s.Pools[i].OnBackup {
+				b.Why = "It is a backup: it gets requests only while no other backend of its pool is up."
+			}
 		}
 	}
 }

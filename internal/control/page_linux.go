@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"time"
 
@@ -24,6 +25,8 @@ func (p *Process) servePage(ctx context.Context, l net.Listener) error {
 	}
 	s := &web.Server{
 		Allow: p.start.StatusAllow, Metrics: m, Cluster: p.picture, History: p.history.json, Changed: p.news,
+		Hosts: func() []string { return append([]string{p.start.Node}, p.now.Load().StatusHosts...) },
+		Admin: web.Admin{Tokens: func() [][]byte { return p.now.Load().AdminTokens }, Carry: p.carry, Log: p.log},
 	}
 	return s.Serve(ctx, l)
 }
@@ -34,6 +37,10 @@ func (p *Process) status() api.Status {
 	s := p.pic.status(p.now.Load(), time.Now())
 	addHands(&s, p.hands, p.known)
 	s.Outside = p.outside
+	s.Config.Loaded, s.Config.Refused, s.Config.Since = p.reloads.loaded, p.reloads.refused, p.reloads.last
+	if s.Config.Since.IsZero() {
+		s.Config.Since = p.began
+	}
 	p.mu.Unlock()
 	addWhy(&s)
 	s.Hooks, s.Templates = p.programs.hooks(), *p.programs.files.Load()
@@ -70,4 +77,26 @@ func (p *Process) isNews() {
 	case p.news <- struct{}{}:
 	default: // it is about to
 	}
+}
+
+// carry carries out an order that was given on the page.
+func (p *Process) carry(ctx context.Context, who string, o web.Order) (string, error) {
+	ctx = api.WithCaller(ctx, who)
+	var (
+		done api.Done
+		err  error
+	)
+	switch o.Do {
+	case web.DoDrain, web.DoMaint, web.DoReady:
+		done, err = p.setBackend(ctx, api.BackendOrder{Backend: o.Backend, State: o.Do})
+	case web.DoWeight:
+		done, err = p.setBackend(ctx, api.BackendOrder{Backend: o.Backend, Weight: &o.Weight})
+	case web.DoHandover:
+		done, err = p.handOver(ctx, o.Group, o.To)
+	case web.DoMaintOn, web.DoMaintOff:
+		done, err = p.maintain(ctx, o.Do == web.DoMaintOn)
+	default:
+		err = fmt.Errorf("the page cannot order %q", o.Do)
+	}
+	return done.Message, err
 }

@@ -17,7 +17,7 @@ func rebootOf(c api.Cluster, v api.NodeView) api.Reboot {
 	}
 	var all []api.Reboot
 	for _, name := range groupsOf(c) {
-		all = append(all, rebootIn(name, v, others))
+		all = append(all, rebootIn(c, name, v, others))
 	}
 	worst := api.Reboot{Safe: api.RebootNo, Why: "No balancer has told of its VIPs yet.", First: "'tandem status' again in a moment"}
 	for i, r := range all {
@@ -59,13 +59,13 @@ func groupIn(v api.NodeView, name string) *api.Group {
 }
 
 // rebootIn is what one group says of it.
-func rebootIn(name string, v api.NodeView, others []api.NodeView) api.Reboot {
+func rebootIn(c api.Cluster, name string, v api.NodeView, others []api.NodeView) api.Reboot {
 	g := groupIn(v, name)
 	var active, spare []api.NodeView
 	for _, o := range others {
 		switch og := groupIn(o, name); {
 		case og == nil || !o.Heard():
-		case og.State == "active":
+		case c.StateOf(o, *og) == "active":
 			active = append(active, o)
 		case cannotTake(v, o, og) == "":
 			spare = append(spare, o)
@@ -76,7 +76,7 @@ func rebootIn(name string, v api.NodeView, others []api.NodeView) api.Reboot {
 		return rebootBeside(v, g, active[0].Node, spare)
 	case g == nil || !v.Heard():
 		return api.Reboot{Safe: api.RebootNo, Why: fmt.Sprintf("%s is not heard of, and nobody else is known to be active.", v.Node), First: "ask on " + v.Node + " itself: tandem status"}
-	case g.State != "active":
+	case c.StateOf(v, *g) != "active":
 		return api.Reboot{Safe: api.RebootNo, Why: fmt.Sprintf("Nobody is active: %s is %s.", v.Node, g.State), First: "tandem why"}
 	case len(spare) == 0:
 		var why []string
@@ -108,6 +108,9 @@ func rebootBeside(v api.NodeView, g *api.Group, active string, spare []api.NodeV
 			Safe: api.RebootNo, Why: fmt.Sprintf("%s is active, but %d connections of before have not ended here yet.", active, g.Left),
 			First: "wait until 'tandem status' says backup; a stop in good order waits as well",
 		}
+	}
+	if g.State == "active" {
+		return api.Reboot{Safe: api.RebootNo, Why: fmt.Sprintf("It and %s are both active, or it has just been relieved.", active), First: "look again in a moment; if both stay active: tandem why"}
 	}
 	return api.Reboot{Safe: api.RebootYes, Why: fmt.Sprintf("It is %s, and %s is active; %s.", g.State, active, until)}
 }

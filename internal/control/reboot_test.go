@@ -47,6 +47,10 @@ func TestWhetherABalancerCanBeRebooted(t *testing.T) {
 			a.Status.Groups[0].SelfTests[0] = api.SelfTest{Peer: "lb2", Why: "LRO is on"}
 		}, "after a handover: not without breaking connections: LRO is on", "yes: "},
 		{"other configurations", []string{"active", "backup"}, func(a, _ *api.NodeView) { a.Status.Config.Others = []string{"lb2"} }, "after a handover: with another configuration|tandem reload", "yes: "},
+		{"two are active", []string{"active", "active"}, nil, "no: It and lb2 are both active", "no: It and lb1 are both active"},
+		{"it has just been relieved", []string{"active", "active"}, func(a, b *api.NodeView) {
+			a.Age, b.Status.Groups[0].Epoch = time.Second, 9
+		}, "no: just been relieved", "no: lb1 is active"},
 		{"it drains", []string{"draining", "active"}, func(a, _ *api.NodeView) { a.Status.Groups[0].Left = 3 }, "no: 3 connections of before have not ended", "no: lb1 is draining"},
 		{"two groups, the worse one counts", []string{"backup", "active"}, func(a, b *api.NodeView) {
 			a.Status.Groups = append(a.Status.Groups, api.Group{Name: "two", State: "active"})

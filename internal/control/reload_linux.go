@@ -128,8 +128,22 @@ func (p *Process) keepAnnounced(ctx context.Context) error {
 	}
 }
 
-// noteReload writes what came of a reload into the timeline.
+// reloads counts what came of them.
+type reloads struct {
+	loaded, refused uint64
+	last            time.Time // loaded
+}
+
+// noteReload counts what came of a reload, and writes it into the timeline.
 func (p *Process) noteReload(m *ipc.Reloaded) {
+	p.mu.Lock()
+	if m.Error != "" {
+		p.reloads.refused++
+	} else {
+		p.reloads.loaded++
+		p.reloads.last = time.Now()
+	}
+	p.mu.Unlock()
 	e := timeline.Entry{Kind: timeline.KindReload, Name: "configuration", To: "loaded", Detail: m.Error}
 	if m.Error != "" {
 		e.To = "refused"

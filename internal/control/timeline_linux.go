@@ -96,17 +96,23 @@ func (p *Process) transition(t *ipc.Transition) {
 // proxy that has just begun finds all of them out anew, which is no news.
 func (p *Process) noteBackends(was, is *ipc.ProxyState) {
 	type key struct{ pool, id string }
-	states := make(map[key]string)
+	before := make(map[key]ipc.BackendState)
 	for _, pool := range was.Pools {
 		for _, b := range pool.Backends {
-			states[key{pool.Name, b.ID}] = b.State
+			before[key{pool.Name, b.ID}] = b
 		}
 	}
 	for _, pool := range is.Pools {
 		for _, b := range pool.Backends {
-			if from := states[key{pool.Name, b.ID}]; from != b.State {
-				p.note(timeline.Entry{Time: b.Since, Kind: timeline.KindBackend, Group: pool.Name, Name: b.ID, From: from, To: b.State, Detail: b.Reason})
+			from, known := before[key{pool.Name, b.ID}]
+			if from.State == b.State {
+				continue
 			}
+			e := timeline.Entry{Kind: timeline.KindBackend, Group: pool.Name, Name: b.ID, From: from.State, To: b.State, Detail: b.Reason}
+			if !known || b.Since.After(from.Since) { // else it was up all along, and drains just now
+				e.Time = b.Since
+			}
+			p.note(e)
 		}
 	}
 }

@@ -16,9 +16,10 @@ import (
 
 const (
 	askTimeline = "timeline v1 " // and then a timelineQuestion in JSON
-	// maxPages bounds the answers to one question of the whole of a timeline, which fits into
-	// some five.
+	// maxPages bounds the answers to one question; the whole of a timeline fits into seven.
 	maxPages = 16
+	// pageEntries bounds the entries of an answer: some 100 bytes of each are left when packed.
+	pageEntries = 600
 	// timelinePatience bounds what one balancer is waited for.
 	timelinePatience = 2 * time.Second
 )
@@ -57,7 +58,7 @@ func tellTimeline(log *timeline.Log, node string, question []byte, limit int) ([
 		return nil, fmt.Errorf("question about the timeline: %w", err)
 	}
 	found := log.Query(q.filter())
-	for n := len(found); ; n /= 2 {
+	for n := min(len(found), pageEntries); ; n /= 2 {
 		b, err := squeeze(timelineAnswer{Node: node, At: time.Now(), Entries: found[len(found)-n:], More: n < len(found)})
 		if err != nil || len(b) <= limit || n == 0 {
 			return b, err

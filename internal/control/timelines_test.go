@@ -62,7 +62,12 @@ func newTeller(t *testing.T, entries int) *teller {
 	return &teller{log: log, says: "lb2"}
 }
 
+// In fake time: packing takes a busy machine its time.
 func TestTheWholeTimelineOfAnotherBalancerIsTold(t *testing.T) {
+	synctest.Test(t, wholeTimeline)
+}
+
+func wholeTimeline(t *testing.T) {
 	p := newTeller(t, 4000)
 	got, err := askTimelineOf(t.Context(), p, "lb2", timelineQuestion{})
 	if err != nil || got.cut || len(got.Entries) != 4000 {

@@ -21,7 +21,10 @@ const (
 	// lookedFor is how long somebody who has looked counts as looking.
 	lookedFor = 10 * time.Second
 	// viewTimeout bounds one question, and viewPatience the wait of who looks for the answers.
-	viewTimeout  = 3 * time.Second
+	viewTimeout = 3 * time.Second
+	// viewFresh is how old a word may be that is shown to somebody who asks once: who has just
+	// given an order wants to see what came of it.
+	viewFresh    = 100 * time.Millisecond
 	viewPatience = 500 * time.Millisecond
 	// maxViews bounds the balancers that are shown, as many as the election knows.
 	maxViews = 32
@@ -56,7 +59,7 @@ func (v *views) run(ctx context.Context) error {
 			v.running.Wait()
 			return nil
 		case now := <-tick.C:
-			v.refresh(now)
+			v.refresh(now, v.every(now)-viewInterval/10)
 		}
 	}
 }
@@ -91,17 +94,15 @@ func (v *views) look(now time.Time) {
 	v.looked = now
 }
 
-// refresh asks those that have not been asked for viewInterval, or for idleInterval while
-// nobody looks, and forgets who is not known any more. It does not wait: what it returns is
+// refresh asks those that have not been asked for so long, and forgets who is not known any more. It does not wait: what it returns is
 // closed one after the other as the questions end.
-func (v *views) refresh(now time.Time) (asking []chan struct{}) {
+func (v *views) refresh(now time.Time, age time.Duration) (asking []chan struct{}) {
 	others := v.others()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.serving == nil {
 		return nil
 	}
-	every := v.interval(now)
 	known := make(map[string]bool)
 	for _, m := range others[:min(len(others), maxViews)] {
 		known[m.Name] = true
@@ -110,7 +111,7 @@ func (v *views) refresh(now time.Time) (asking []chan struct{}) {
 			n = new(view)
 			v.nodes[m.Name] = n
 		}
-		if n.done == nil && m.State.Present() && now.Sub(n.asked) >= every-viewInterval/10 {
+		if n.done == nil && m.State.Present() && now.Sub(n.asked) >= age {
 			n.asked, n.done = now, make(chan struct{})
 			ctx := v.serving
 			v.running.Go(func() { v.question(ctx, m.Name, n) })
@@ -194,7 +195,7 @@ func (v *views) lookAround(ctx context.Context) {
 	v.look(now)
 	bound, cancel := context.WithTimeout(ctx, viewPatience)
 	defer cancel()
-	for _, done := range v.refresh(now) {
+	for _, done := range v.refresh(now, viewFresh) {
 		select {
 		case <-done:
 		case <-bound.Done():

@@ -37,6 +37,7 @@ type site struct {
 	procs  map[string]*lab.Process
 	logs   map[string]*logBuffer
 	extra  []string // flags added to every tandem lb
+	env    []string // of every tandem; nil: the test's own
 	conf   string   // configuration of every tandem lb, in place of flags
 	client *lab.Host
 	eye    *eye
@@ -89,7 +90,7 @@ func (s *site) start(host string, args ...string) *lab.Process {
 		log = new(logBuffer)
 		s.logs[host] = log
 	}
-	p, err := s.hosts[host].Start(lab.Command{Path: os.Getenv(binaryVar), Args: args, Stdout: log, Stderr: log})
+	p, err := s.hosts[host].Start(lab.Command{Path: os.Getenv(binaryVar), Args: args, Env: s.env, Stdout: log, Stderr: log})
 	if err != nil {
 		s.t.Fatalf("start %v in %s: %v", args, host, err)
 	}

@@ -124,6 +124,8 @@ type ControlStart struct {
 
 	StatusPage  bool           `json:"status_page"` // the last descriptor is its listening socket
 	StatusAllow []netip.Prefix `json:"status_allow,omitempty"`
+	StatusHosts []string       `json:"status_hosts,omitempty"`
+	AdminTokens [][]byte       `json:"admin_tokens,omitempty"` // SHA-256 of each
 }
 
 // StaticPool is what the configuration says of a pool's membership.

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"net/netip"
 	"runtime"
@@ -69,7 +70,12 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 	m := ipc.ControlStart{
 		Node: c.Node.Name, Version: version, GossipAddr: c.Cluster.Gossip.Addr(), GossipPort: c.Cluster.Gossip.Port(),
 		Advertise: c.Node.Advertise, AdvertPort: c.Cluster.AdvertPort, Join: c.Cluster.Join, GossipKeys: c.Cluster.GossipKeys,
-		StatusPage: c.Control.Status.Port() != 0, StatusAllow: c.Control.StatusAllow, LogLevel: level, ConfigHash: c.Hash(),
+		StatusPage: c.Control.Status.Port() != 0, StatusAllow: c.Control.StatusAllow, StatusHosts: c.Control.StatusHosts,
+		LogLevel: level, ConfigHash: c.Hash(),
+	}
+	for _, t := range c.Control.AdminTokens {
+		sum := sha256.Sum256(t)
+		m.AdminTokens = append(m.AdminTokens, sum[:])
 	}
 	for _, v := range c.VIPs {
 		m.Near = append(m.Near, v.Address)

@@ -41,7 +41,7 @@ var others = map[string]string{
 	"backends": `["10.0.0.22:3000"]`, "allow": `["192.168.43.0/24"]`, "allow_tags": `["zone=b"]`, "speak_for": `["192.168.44.0/24"]`,
 	"cookie": `"other"`, "same_site": `"strict"`, "backup_tags": `["role=other"]`, "pool.cache.policy": "", "hash_on": `"header:X-Tenant"`,
 	"pool": `"api"`, "listen": `":81"`, "pool.web.policy": `"leastconn"`, "cluster.policy": "", "pool.web.check.status": `"200-299"`, "level": `"debug"`,
-	"gossip_key_file": `"other.key"`, "balancer_key_file": `"third.key"`, "claim": `"hook"` + "\nhook = [\"/bin/move\"]", "hook": "",
+	"gossip_key_file": `"other.key"`, "balancer_key_file": `"third.key"`, "status_hosts": `["other.example"]`, "admin_token_file": `"other.key"`, "claim": `"hook"` + "\nhook = [\"/bin/move\"]", "hook": "",
 	"mode": "", "sni_pools": "", "send_proxy": `"v2"`, "ca_file": `"other.pem"`, "certificate": `"other.pem"`, "pool.web.tls.verify": "", "frontend.tls.min_version": `"1.3"`, "server_name": `"other.example"`,
 	"redirect": "", "response_headers": `["X-A: b"]`, "certificates": `["other.pem"]`, "client_ca_file": `"other.pem"`,
 	"ciphers": `["TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]`, "min_version": `"1.3"`,

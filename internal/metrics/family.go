@@ -48,7 +48,7 @@ func labels(names ...string) []string { return names }
 
 // families are all metrics, in the order of the document.
 func families() []family {
-	return slices.Concat(nodeFamilies, vipFamilies, electionFamilies, clusterFamilies, frontendFamilies, ruleFamilies, tlsFamilies, http2Families, poolFamilies, hookFamilies)
+	return slices.Concat(nodeFamilies, vipFamilies, electionFamilies, clusterFamilies, frontendFamilies, ruleFamilies, tlsFamilies, http2Families, poolFamilies, hookFamilies, configFamilies)
 }
 
 // collector turns a status into metrics.

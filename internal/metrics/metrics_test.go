@@ -57,6 +57,8 @@ func full() api.Status {
 			HTTP2: &api.HTTP2{Connections: 1, Resets: map[string]uint64{"client": 1}, GoAways: map[string]uint64{"leaving": 1}}}},
 		LatencyBounds: bounds,
 		Hooks:         []api.Hook{{Name: "notify", Runs: 3, Failed: 1}},
+		Templates:     []api.Template{{Target: "/etc/haproxy/haproxy.cfg", Changed: 3, Failed: 1, LastErr: "exit status 1"}},
+		Config:        api.Config{Hash: "0123456789abcdef", Others: []string{"lb2"}, Since: noon.Add(-time.Minute), Loaded: 4, Refused: 1},
 		Pools: []api.Pool{{Name: "web", Latency: took, Queue: map[string]uint64{"full": 1}, Sticky: map[string]uint64{"kept": 1}, Status: map[string]uint64{"2xx": 9}, Backends: []api.Backend{
 			{ID: "web1", State: "up", CheckedAt: noon.Add(-time.Second), Status: map[string]uint64{"2xx": 9}, ErrorsBy: map[string]uint64{"died": 1}},
 			{ID: "web2", State: "down"},
@@ -95,7 +97,7 @@ func TestEveryMetricOfTheListIsThereAndOfGoodForm(t *testing.T) {
 	}
 	for _, l := range all {
 		if !slices.Contains([]string{
-			"version", "process", "group", "state", "reason", "family", "peer", "known", "result", "role", "frontend", "class", "pool", "backend", "hook", "rule",
+			"version", "process", "group", "state", "reason", "family", "peer", "known", "result", "role", "frontend", "class", "pool", "backend", "hook", "target", "rule",
 		}, l) {
 			t.Errorf("the label %s is none of those whose values are known to be few", l)
 		}

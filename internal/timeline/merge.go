@@ -24,8 +24,12 @@ func (p Part) Shift() time.Duration {
 	return -p.Clock
 }
 
-// Merge brings the parts into one list, oldest first, by the clock of whoever merges. Entries
-// of one node keep their order, also where one of them tells of something earlier.
+// lateTime is how much later than it happened something may be written. What seems to be later
+// still is a clock that was set back.
+const lateTime = time.Minute
+
+// Merge brings the parts into one list, oldest first, by the clock of whoever merges. Where a
+// node's clock was set back, its entries keep their order.
 func Merge(parts ...Part) []Entry {
 	type placed struct {
 		Entry
@@ -33,12 +37,14 @@ func Merge(parts ...Part) []Entry {
 	}
 	var all []placed
 	for _, p := range parts {
-		var at time.Time
+		var latest time.Time
 		for _, e := range p.Entries {
 			e.Time = e.Time.Add(p.Shift())
-			if e.Time.After(at) {
-				at = e.Time
+			at := e.Time
+			if latest.Sub(at) > lateTime {
+				at = latest
 			}
+			latest = maxTime(latest, at)
 			all = append(all, placed{e, at})
 		}
 	}
@@ -50,4 +56,11 @@ func Merge(parts ...Part) []Entry {
 		out[i] = p.Entry
 	}
 	return out
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

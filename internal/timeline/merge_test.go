@@ -16,7 +16,7 @@ func part(node string, clock, exact time.Duration, ms ...int) Part {
 	return p
 }
 
-func TestTimelinesAreMergedByOneClockAndEachKeepsItsOrder(t *testing.T) {
+func TestTimelinesAreMergedByOneClock(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		parts []Part
@@ -26,7 +26,8 @@ func TestTimelinesAreMergedByOneClockAndEachKeepsItsOrder(t *testing.T) {
 		{"the same clock", []Part{part("lb1", 0, 0, 0, 20), part("lb2", 0, 0, 10, 30)}, "lb1+0 lb2+10 lb1+20 lb2+30"},
 		{"a clock that is ahead", []Part{part("lb1", 0, 0, 0, 20), part("lb2", time.Second, time.Millisecond, 1010, 1030)}, "lb1+0 lb2+10 lb1+20 lb2+30"},
 		{"a clock that may be the same", []Part{part("lb1", 0, 0, 0, 20), part("lb2", -4*time.Millisecond, 5*time.Millisecond, 10)}, "lb1+0 lb2+10 lb1+20"},
-		{"one tells of something earlier", []Part{part("lb1", 0, 0, 10, 2, 20), part("lb2", 0, 0, 5, 15)}, "lb2+5 lb1+10 lb1+2 lb2+15 lb1+20"},
+		{"one tells of something earlier", []Part{part("lb1", 0, 0, 10, 2, 20), part("lb2", 0, 0, 5, 15)}, "lb1+2 lb2+5 lb1+10 lb2+15 lb1+20"},
+		{"a clock that was set back by an hour", []Part{part("lb1", 0, 0, 10, 10-3600_000, 20-3600_000), part("lb2", 0, 0, 5, 15)}, "lb2+5 lb1+10 lb1+-3599990 lb1+-3599980 lb2+15"},
 	} {
 		var got []string
 		for _, e := range Merge(c.parts...) {
@@ -47,7 +48,10 @@ func TestWhyTellsOfTheClusterOrOfOneNode(t *testing.T) {
 			{Seq: 1, Node: "lb1", Time: noon.Add(-time.Second), Kind: KindOrder, Name: "handover", To: "asked", Who: "uid 7"},
 			state("lb1", 0, "active", "draining", "handover", "lb2"), state("lb1", 900, "draining", "backup", "handover", ""),
 		}},
-		Part{Entries: []Entry{state("lb2", 5, "backup", "active", "handover", "lb1"), {Seq: 9, Node: "lb2", Time: noon.Add(time.Second), Kind: KindMember, Name: "web1", To: "left"}}},
+		Part{Entries: []Entry{state("lb2", 5, "backup", "active", "handover", "lb1"), {Seq: 9, Node: "lb2", Time: noon.Add(time.Second), Kind: KindMember, Name: "lb3", To: "left", Detail: "balancer at 10.0.0.3"},
+			{Seq: 10, Node: "lb2", Time: noon.Add(time.Second), Kind: KindMember, Name: "web1", To: "left", Detail: "agent at 10.0.0.21"},
+			{Seq: 11, Node: "lb2", Time: noon.Add(time.Second), Kind: KindOrder, Name: "drain web1", To: "asked", Who: "uid 8"},
+			{Seq: 12, Node: "lb2", Time: noon.Add(time.Second), Kind: KindBackend, Name: "web1", To: "down"}}},
 	)
 	for node, want := range map[string]string{"": "lb2 became active", "lb2": "lb2 became active", "lb1": "lb1 gave up being active"} {
 		s, ok := Why(all, "default", node)

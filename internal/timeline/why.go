@@ -41,7 +41,7 @@ func Why(entries []Entry, group, node string) (s Story, ok bool) {
 		switch {
 		case i == at:
 			is = len(s.Events)
-		case since < -before || since > after || o.Kind == KindState && o.Group != e.Group:
+		case since < -before || since > after || !concerns(o, e):
 			continue
 		}
 		s.Events = append(s.Events, o)
@@ -52,6 +52,28 @@ func Why(entries []Entry, group, node string) (s Story, ok bool) {
 		s.Events = s.Events[from : from+most]
 	}
 	return s, true
+}
+
+// concerns says whether an entry may have to do with a change of a group: what became of
+// backends and agents has, where a node sees fewer of them than another.
+func concerns(o, e Entry) bool {
+	switch o.Kind {
+	case KindState:
+		return o.Group == e.Group
+	case KindBackend:
+		return e.Reason == "fitter"
+	case KindMember:
+		return e.Reason == "fitter" || !strings.HasPrefix(o.Detail, "agent ")
+	case KindOrder:
+		return ofBalancers(o.Name)
+	}
+	return true
+}
+
+// ofBalancers says whether an order may move a VIP.
+func ofBalancers(order string) bool {
+	word, arg, _ := strings.Cut(order, " ")
+	return word == "handover" || word == "reload" || word == "maint" && (arg == "on" || arg == "off")
 }
 
 // lastChange is where the change to be told stands, -1 if there is none.
@@ -187,7 +209,7 @@ func sure(e Entry, around []Entry) []string {
 		if o.Kind == KindMember && o.Node == e.Node && o.Name == e.Peer && (o.To == "failed" || o.To == "left") && e.Peer != "" {
 			out = append(out, fmt.Sprintf("gossip reported %s as %s %v %s", o.Name, o.To, round(max(o.Time.Sub(e.Time), e.Time.Sub(o.Time))), either(o.Time.After(e.Time), "later", "before")))
 		}
-		if o.Kind == KindOrder && o.To == "asked" && !o.Time.After(e.Time.Add(time.Second)) {
+		if o.Kind == KindOrder && ofBalancers(o.Name) && o.To == "asked" && !o.Time.After(e.Time.Add(time.Second)) {
 			out = append(out, fmt.Sprintf("%s asked on %s for: %s", o.Who, o.Node, o.Name))
 		}
 	}

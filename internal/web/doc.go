@@ -1,8 +1,11 @@
 // Package web is what a balancer shows over HTTP on its status address: a page for people,
 // and the metrics.
 //
-// It is to be looked at and changes nothing: only GET and HEAD are answered. Whoever's
-// address is in none of the allowed networks is refused, before anything else. Connections,
+// It is to be looked at and changes nothing, unless an admin token is configured: then whoever
+// sends that token, in a header of its own and from this very page, may drain, maintain, weigh
+// and hand over. Whoever's address is in none of the allowed networks is refused, before
+// anything else, and so is who asks for the page by a name that it is not known by: an address
+// is always one, a name that anybody can make is not. Connections,
 // requests, those who follow the page, and times are bounded, so that nobody who looks can
 // harm the balancer.
 //

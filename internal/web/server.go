@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,12 @@ type Server struct {
 	Cluster func() []byte   // what the page shows, as JSON in one line
 	History func() []byte   // what its charts begin with, likewise
 	Changed <-chan struct{} // something is worth showing at once; nil: nothing ever is
+
+	// Hosts returns the names by which the page may be asked for, beside addresses and localhost:
+	// under a name that anybody can make, a page from elsewhere could read this one (DNS
+	// rebinding). nil: none.
+	Hosts func() []string
+	Admin Admin // who may give orders; zero: nobody
 }
 
 // Serve answers on l until ctx ends, then closes it and returns nil when the requests under
@@ -72,6 +79,9 @@ func (s *Server) handler(pictures *stream) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.Metrics)
 	mux.Handle("GET /", page())
+	d := newDesk(s.Admin)
+	mux.HandleFunc("GET /admin", d.state)
+	mux.HandleFunc("POST /admin", d.order)
 	mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) { pictures.serve(w, r, s.History()) })
 	return s.guard(mux)
 }
@@ -83,11 +93,29 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			http.Error(w, "This is for hosts in the networks of [control] status_allow; you come from "+r.RemoteAddr+".", http.StatusForbidden)
 			return
 		}
+		if !s.named(r.Host) {
+			http.Error(w, fmt.Sprintf("This page is not known as %q. Ask for it by an address, or put the name into [control] status_hosts.", r.Host), http.StatusMisdirectedRequest)
+			return
+		}
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// named says whether the page may be asked for under the host of a request. None at all is
+// what no browser sends.
+func (s *Server) named(hostport string) bool {
+	name := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		name = h
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil || name == "" || name == "localhost" {
+		return true
+	}
+	return s.Hosts != nil && slices.ContainsFunc(s.Hosts(), func(h string) bool { return strings.ToLower(h) == name })
 }
 
 func (s *Server) allowed(remote string) bool {

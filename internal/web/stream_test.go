@@ -138,7 +138,7 @@ func TestThePageLoadsFromHereAndNowhereElse(t *testing.T) {
 		t.Errorf("the policy allows what is unsafe: %q", csp)
 	}
 	for file, kind := range map[string]string{
-		"page.js": "text/javascript", "charts.js": "text/javascript", "words.js": "text/javascript", "dom.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml",
+		"page.js": "text/javascript", "charts.js": "text/javascript", "words.js": "text/javascript", "dom.js": "text/javascript", "admin.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml",
 	} {
 		resp, body := do(t, http.MethodGet, url+"/"+file)
 		if resp.StatusCode != http.StatusOK || !strings.HasPrefix(resp.Header.Get("Content-Type"), kind) {

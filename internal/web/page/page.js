@@ -1,6 +1,7 @@
 import { el, svgEl, text, cls, sync, badge, table, row, facts } from "./dom.js";
 import { duration, span, since, rate, count, bytes, clock, tone, what } from "./words.js";
 import { stacked, lines, spark } from "./charts.js";
+import { steerBackend, steerNode, steerButton } from "./admin.js";
 
 const $ = (id) => document.getElementById(id);
 const stale = 3e9; // ns after which a node's word is not believed
@@ -13,7 +14,10 @@ let last = null, lastAt = 0;
 
 // heard says whether a node's word is fresh enough to be believed.
 const heard = (v) => v.status && v.age <= stale && v.status.keeper_age <= stale && v.member !== "failed" && v.member !== "left";
-const stateOf = (v, g) => (heard(v) ? g.state : "unknown");
+// replaced says whether another node has claimed a group since this one said that it was active.
+const replaced = (v, g) => g.state === "active" && last.nodes.some((o) => o.node !== v.node && heard(o) && (o.status.groups ?? []).some((og) =>
+  og.name === g.name && og.state === "active" && og.epoch > g.epoch && o.age + (Date.parse(o.status.at) - Date.parse(og.since)) * 1e6 < v.age + v.status.keeper_age));
+const stateOf = (v, g) => (heard(v) && !replaced(v, g) ? g.state : "unknown");
 
 // ── What comes from the balancer ────────────────────────────────────────────
 
@@ -79,12 +83,20 @@ function show(c) {
   const own = c.nodes.find((v) => v.node === c.node);
   text($("version"), `tandem ${own.status.version}`);
   const colors = new Map(c.nodes.map((v, i) => [v.node, `c${i % 4}`]));
+  showDifference(c);
   showVIPs(c);
   showFrontends(c, colors);
   showPools(c);
   showTimeline(c);
   showMembers(own.status);
   showProcesses(c);
+}
+
+// showDifference says which balancers have another configuration.
+function showDifference(c) {
+  const of = c.nodes.filter((v) => heard(v) && v.status.config?.others?.length).map((v) => `${v.node}: ${v.status.config.hash}`);
+  $("differs").hidden = of.length === 0;
+  if (of.length) text($("differs"), `The balancers have different configurations (${of.join(", ")}). Put the same file on all, and run tandem reload on each.`);
 }
 
 function showVIPs(c) {
@@ -115,7 +127,8 @@ function showGroup(e, group) {
   sync(e.nodes, group.nodes, ({ v }) => v.node, ({ v }) => {
     const n = el("div", "node");
     n.badge = el("span"); n.facts = el("dl", "facts");
-    n.append(el("div", "node-head", el("h3", "", v.node), n.badge), n.facts);
+    const steer = steerButton(`Steer ${v.node}`, () => steerNode(v.node, v.node === last.node, !!n.maint));
+    n.append(el("div", "node-head", el("h3", "", v.node), n.badge, steer), n.facts);
     return n;
   }, showNode);
 }
@@ -129,6 +142,7 @@ function showNode(n, { v, g }) {
   }
   const state = stateOf(v, g), test = (g.self_tests ?? [])[0];
   cls(n, `node ${state}`);
+  n.maint = v.status.maint;
   badge(n.badge, tone(state), state === "unknown" ? `unknown, was ${g.state}` : state);
   facts(n.facts, [
     ["last word", v.node === last.node ? "now, it answers this page" : `${duration(Math.max(v.age, 1e6))} ago`],
@@ -142,6 +156,7 @@ function showNode(n, { v, g }) {
     ["safe to reboot", v.reboot?.safe ? `${v.reboot.safe}: ${v.reboot.why}${v.reboot.first ? ` First: ${v.reboot.first}.` : ""}` : ""],
     ["clock", Math.abs(v.clock_offset) > Math.max(v.clock_exact, 5e6) ? `${duration(Math.abs(v.clock_offset))} ${v.clock_offset > 0 ? "ahead" : "behind"} (±${duration(v.clock_exact)})` : ""],
     ["peers", (g.peers ?? []).map((p) => (p.heard_ago > stale ? `${p.node} silent for ${duration(p.heard_ago)}, was ${p.state}` : `${p.node} ${p.state}, heard ${duration(p.heard_ago)} ago`)).join("; ")],
+    ["maintenance", v.status.maint ? `since ${since(v.status.at, v.status.maint)}` : ""],
     ["fenced", g.fenced ? "it was paused or hears nobody, and says nothing" : ""],
     ["path", g.path_degraded ? `degraded: the active answers by ${g.path_degraded} alone` : ""],
   ]);
@@ -219,7 +234,7 @@ function most(all) {
   });
 }
 
-const backendColumns = [["backend", ""], ["address", "mono"], ["state", ""], ["requests/s", "r"], ["", ""], ["errors/s", "r"], ["p50", "r"], ["p99", "r"], ["now", "r"], ["weight", "r"], ["last check", "wide"]];
+const backendColumns = [["backend", ""], ["address", "mono"], ["state", ""], ["requests/s", "r"], ["", ""], ["errors/s", "r"], ["p50", "r"], ["p99", "r"], ["now", "r"], ["weight", "r"], ["last check", "wide"], ["", "steer"]];
 
 function showPools(c) {
   const pools = new Map();
@@ -241,10 +256,11 @@ function showPools(c) {
     const all = [...p.backends.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const up = all.filter((b) => b.seen.some((s) => s.b.state === "up")).length;
     text(e.about, `${up} of ${all.length} up · ${p.policy}`);
-    sync(e.table.tBodies[0], all, (b) => b.id, () => {
+    sync(e.table.tBodies[0], all, (b) => b.id, (b) => {
       const tr = row(backendColumns);
       tr.badge = el("span"); tr.spark = svgEl("spark");
       tr.cells[2].append(tr.badge); tr.cells[4].append(tr.spark);
+      tr.cells[11].append(steerButton(`Steer ${b.id}`, () => steerBackend(`${b.pool}/${b.id.replace(/^static /, "")}`, tr.weight)));
       return tr;
     }, showBackend);
   });
@@ -263,6 +279,7 @@ function showBackend(tr, { pool, id, seen }) {
   spark(tr.spark, past, `requests a second of ${id}, of late`);
   [id, b.addr, null, rate(requests), null, rate(errors), duration(b.live?.p50), duration(b.live?.p99), count(sum((b) => b.current)), b.weight,
     (seen.find((s) => s.b.why)?.b.why ?? "") || b.reason || b.last_error || (b.checked_at ? `good, ${duration(b.check_took)}` : "")].forEach((v, i) => { if (v !== null) text(tr.cells[i], v); });
+  tr.weight = b.weight;
   cls(tr.cells[5], errors > 0 ? "r bad" : "r");
 }
 
