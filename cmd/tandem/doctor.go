@@ -37,11 +37,11 @@ func newDoctor() *cobra.Command {
 		Long: `Look at this host and its network before a balancer is started, or while it runs, and
 name what stands in its way: each finding says what is there, why that matters and what
 to do. It looks at rights, at the interface and subnet of the VIPs, who answers for them
-on the wire, other VRRP routers there, ports that are taken, whether peers answer and
-are heard, keys and configurations that differ, clocks, limits and the kernel.
+on the wire, other VRRP routers there, ports that are taken, whether peers answer, hear and
+are heard, and how large packets get to them, keys and configurations that differ, clocks, limits and the kernel.
 
 Nothing is changed. One ARP probe for each VIP goes out, and attempts to connect to the
-peers. What it looks for is in the configuration, or in the flags as of 'tandem lb'.
+peers, and pings of several sizes. What it looks for is in the configuration, or in the flags as of 'tandem lb'.
 
 It ends with 0 when there is no error; warnings and notes are none. Run it as root, or it
 says what it could not look at.`,
@@ -142,7 +142,11 @@ func ownAddrs() (all []netip.Addr) {
 // runningBalancer asks the balancer on this host; nil: there is none.
 func runningBalancer(ctx context.Context, socket string) (*doctor.Running, error) {
 	client := api.NewClient(socket)
-	s, err := client.Status(ctx)
+	c, err := client.Cluster(ctx)
+	v, _ := c.Find(c.Node)
+	if err == nil && v.Status == nil {
+		err = fmt.Errorf("the balancer on %s does not say how it is", socket)
+	}
 	switch {
 	case errors.Is(err, os.ErrPermission):
 		return nil, err
@@ -151,6 +155,7 @@ func runningBalancer(ctx context.Context, socket string) (*doctor.Running, error
 	case err != nil:
 		return nil, err
 	}
+	s := *v.Status
 	r := &doctor.Running{Node: s.Node, Refused: s.Adverts.Refused, Authenticated: s.Authenticated, Encrypted: s.Encrypted, OtherConfigs: s.Config.Others}
 	for _, p := range s.Processes {
 		switch {
@@ -166,7 +171,9 @@ func runningBalancer(ctx context.Context, socket string) (*doctor.Running, error
 		}
 	}
 	for _, g := range s.Groups {
-		r.Groups = append(r.Groups, doctorGroup(g, s.AdvertInterval))
+		one := doctorGroup(g, s.AdvertInterval)
+		one.DeafTo = deafTo(c, g.Name)
+		r.Groups = append(r.Groups, one)
 	}
 	if s.Encrypted {
 		r.KeysDiffer = keysDiffer(ctx, client, s.Node)
@@ -183,7 +190,7 @@ func doctorGroup(g api.Group, interval time.Duration) doctor.Group {
 		out.Answers = g.Answers.IPv6
 	}
 	for _, p := range g.Peers {
-		if p.HeardAgo < max(time.Second, 10*interval) {
+		if p.HeardAgo < heardFor(interval) {
 			out.Heard = append(out.Heard, p.Node)
 		}
 	}
@@ -194,6 +201,25 @@ func doctorGroup(g api.Group, interval time.Duration) doctor.Group {
 	}
 	return out
 }
+
+// deafTo names the balancers that tell that they do not hear the one that answers.
+func deafTo(c api.Cluster, group string) (names []string) {
+	for _, v := range c.Nodes {
+		if v.Node == c.Node || !v.Heard() {
+			continue
+		}
+		for _, g := range v.Status.Groups {
+			hears := slices.ContainsFunc(g.Peers, func(p api.Peer) bool { return p.Node == c.Node && p.HeardAgo < heardFor(v.Status.AdvertInterval) })
+			if g.Name == group && !hears {
+				names = append(names, v.Node)
+			}
+		}
+	}
+	return names
+}
+
+// heardFor is how long an advert is fresh.
+func heardFor(interval time.Duration) time.Duration { return max(time.Second, 10*interval) }
 
 // keysDiffer names the members that hold other gossip keys than this node.
 func keysDiffer(ctx context.Context, client *api.Client, own string) (names []string) {

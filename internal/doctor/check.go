@@ -10,7 +10,7 @@ import (
 
 // checks are all of them, by what they look at.
 var checks = []func(Facts) []Finding{
-	capabilities, interfaces, owners, vrrp, ports, peers, hearing, keys, configurations, clock, kernel, losslessness, limits, managers,
+	capabilities, interfaces, owners, vrrp, ports, peers, paths, hearing, keys, configurations, clock, kernel, losslessness, limits, managers,
 }
 
 // The capabilities that a keeper needs, by number (capabilities(7)).

@@ -104,6 +104,31 @@ func peerPorts(peer netip.Addr, ports []PeerPort) Finding {
 	return Finding{ID: "peer", Level: Good, What: fmt.Sprintf("a balancer answers at %s", peer)}
 }
 
+// paths judges what gets through to the peers.
+func paths(f Facts) (all []Finding) {
+	for _, p := range f.Paths {
+		if p.MTU > 0 && p.MTU < p.Want {
+			all = append(all, Finding{
+				ID: "path-mtu", Level: Error, What: fmt.Sprintf("packets of %d bytes come back from %s, and none of %d, which this host sends", p.MTU, p.Peer, p.Want),
+				Why: "small adverts get through, and what is larger hangs: gossip, and the connections that a handover forwards", Fix: fmt.Sprintf("give all hosts and the switches between the same MTU; ping -M do -s %d %s tries it", p.Want-echoBytes, p.Peer),
+			})
+		}
+		refused := slices.ContainsFunc(f.Peers, func(o PeerPort) bool {
+			return o.Peer == p.Peer && o.Port == f.Wanted.AdvertPort && o.State == PortRefused
+		})
+		if refused && p.UDP == PortSilent {
+			all = append(all, Finding{
+				ID: "udp-filtered", Level: Warning, What: fmt.Sprintf("%s says that nobody listens on TCP %d, and says nothing about UDP", p.Peer, f.Wanted.AdvertPort),
+				Why: "a firewall seems to drop UDP, and adverts are UDP", Fix: fmt.Sprintf("open UDP %d on %s; once both balancers run, doctor knows whether they hear each other", f.Wanted.AdvertPort, p.Peer),
+			})
+		}
+	}
+	return all
+}
+
+// echoBytes are the headers of a ping, which its size leaves out.
+const echoBytes = 28
+
 // hearing judges what the running balancer hears of those that gossip knows.
 func hearing(f Facts) (all []Finding) {
 	if f.Running == nil {
@@ -117,6 +142,12 @@ func hearing(f Facts) (all []Finding) {
 					Why: "the balancers ask each other on detours before a takeover, which is slower and the last resort", Fix: "open UDP and TCP of advert_port (7947) between them, both ways; 'tandem status' says what else answers",
 				})
 			}
+		}
+		for _, b := range g.DeafTo {
+			all = append(all, Finding{
+				ID: "not-heard", Level: Error, What: fmt.Sprintf("the balancer %s does not hear the adverts of this one (group %s)", b, g.Name),
+				Why: "UDP does not get there: it asks on detours before it takes over, which is slower and the last resort", Fix: "open UDP and TCP of advert_port (7947) on " + b + ", for this host",
+			})
 		}
 		if g.State == "fault" {
 			all = append(all, Finding{

@@ -80,6 +80,11 @@ var faults = []struct {
 	{"peer-silent", Warning, well, func(f *Facts) { f.Peers[0].State, f.Peers[1].State = PortSilent, PortSilent }, "7946, 7947"},
 	{"peer-filtered", Error, well, func(f *Facts) { f.Peers[1].State = PortSilent }, "7947"},
 	{"peer-not-started", Note, well, func(f *Facts) { f.Peers[0].State = PortRefused }, "7946"},
+	{"path-mtu", Error, well, func(f *Facts) { f.Paths = []PeerPath{{other, 1500, 1400, PortSilent}} }, "ping -M do -s 1472"},
+	{"udp-filtered", Warning, well, func(f *Facts) {
+		f.Peers[1].State, f.Paths = PortRefused, []PeerPath{{other, 1500, 1500, PortSilent}}
+	}, "UDP 7947"},
+	{"not-heard", Error, served, func(f *Facts) { f.Running.Groups[0].DeafTo = []string{"lb2"} }, "lb2"},
 	{"peer-unheard", Error, served, func(f *Facts) { f.Running.Groups[0].Heard = nil }, "lb2"},
 	{"fault", Error, served, func(f *Facts) { f.Running.Groups[0].State, f.Running.Groups[0].Reason = "fault", "conflict" }, "conflict"},
 	{"unauthenticated", Warning, served, func(f *Facts) { f.Running.Authenticated = false }, "balancer_key_file"},

@@ -21,6 +21,7 @@ import (
 const (
 	peerTime   = time.Second // for one attempt to reach a peer's port
 	maxTargets = 64          // peers that are tried
+	capNetRaw  = 13          // capabilities(7)
 )
 
 // Collect finds the facts out. It listens on the wire of the VIPs for the time given, which
@@ -40,6 +41,7 @@ func Collect(ctx context.Context, w Wanted, r *Running, listen time.Duration) Fa
 	f.CPUs, f.Throttled = cpuQuota(pid)
 	var wg sync.WaitGroup
 	wg.Go(func() { f.Peers = peersThere(ctx, w) })
+	wg.Go(func() { f.Paths = pathsThere(ctx, w, f.Interfaces, f.Caps&(1<<capNetRaw) != 0) })
 	f.listenOnWires(ctx, listen)
 	wg.Wait()
 	return f

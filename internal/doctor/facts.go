@@ -16,12 +16,13 @@ type Facts struct {
 	VRRP       []VRRP                  // adverts of others that were heard
 	Listeners  []Listener              // that hold a port that is wanted
 	Peers      []PeerPort
-	OpenFiles  uint64  // limit of open files, of the proxy or of whoever looks
-	CPUs       float64 // of the cgroup's quota; 0: none
-	Throttled  uint64  // periods in which the quota was used up
-	Synced     *bool   // the kernel's clock is synchronised; nil: unknown
-	Kernel     [2]int  // major and minor
-	NFTables   bool    // the kernel speaks nftables
+	Paths      []PeerPath // to IPv4 peers
+	OpenFiles  uint64     // limit of open files, of the proxy or of whoever looks
+	CPUs       float64    // of the cgroup's quota; 0: none
+	Throttled  uint64     // periods in which the quota was used up
+	Synced     *bool      // the kernel's clock is synchronised; nil: unknown
+	Kernel     [2]int     // major and minor
+	NFTables   bool       // the kernel speaks nftables
 	Managers   []string
 	Unknown    []string // what could not be looked at, and why
 }
@@ -83,6 +84,14 @@ type PeerPort struct {
 	Offset *time.Duration // of its clock, to a second, where its status page told it
 }
 
+// PeerPath is what gets through to a peer, and back.
+type PeerPath struct {
+	Peer netip.Addr
+	Want int    // bytes of the largest packet that this host sends there
+	MTU  int    // bytes of the largest that came back in one piece; 0: not known, pings are not answered
+	UDP  string // how the advert port was found: PortRefused where nobody listens; PortSilent says little
+}
+
 // Running is what a balancer that runs here says of itself.
 type Running struct {
 	Node          string
@@ -106,6 +115,7 @@ type Group struct {
 	Answers   string // "keeper" or "lease-only" or "hook"
 	Note      string // why not the keeper
 	Heard     []string
+	DeafTo    []string          // balancers that say that they do not hear this one
 	SelfTests map[string]string // by peer: why the VIPs cannot move there without loss; "" if they can
 	Lossy     string
 }

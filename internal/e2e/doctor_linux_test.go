@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab"
 )
 
 type finding struct{ ID, Level, What string }
@@ -49,8 +51,11 @@ func TestDoctorNamesTheFaultsOfALab(t *testing.T) {
 	defer close(stop)
 	speakVRRP(t, s, stop)
 
+	// lb2 is there, with a smaller MTU and a firewall.
+	s.command("lb2", "/sbin/ip", "link", "set", "eth0", "mtu", "1400")
+	s.command("lb2", "/usr/sbin/nft", "table inet fw {\n chain in {\n type filter hook input priority 0\n udp dport 7947 drop\n }\n}")
 	found, failed := s.doctor("lb1", append(peers, "--wire", "1500ms")...)
-	for _, want := range []string{"port-taken", "vip-owner", "vrrp-same-vip", "peer-not-started", "peer-silent"} {
+	for _, want := range []string{"port-taken", "vip-owner", "vrrp-same-vip", "peer-not-started", "peer-silent", "path-mtu", "udp-filtered"} {
 		if !slices.Contains(ids(found), want) {
 			t.Errorf("%s is not found; instead %v", want, ids(found))
 		}
@@ -65,6 +70,19 @@ func TestDoctorNamesTheFaultsOfALab(t *testing.T) {
 	}
 	if _, owner, ok := strings.Cut(what(found, "vip-owner"), ":"); !ok || owner == "" {
 		t.Errorf("who answers for the VIP is not told: %q", what(found, "vip-owner"))
+	}
+}
+
+// command runs a command of the system in a host.
+func (s *site) command(host, path string, args ...string) {
+	s.t.Helper()
+	log := new(logBuffer)
+	p, err := s.hosts[host].Start(lab.Command{Path: path, Args: args, Stdout: log, Stderr: log})
+	if err == nil {
+		err = p.Wait()
+	}
+	if err != nil {
+		s.t.Fatalf("%s %v in %s: %v: %s", path, args, host, err, log.tail())
 	}
 }
 

@@ -121,7 +121,7 @@ func (b *builder) repair(readFile func(string) ([]byte, error)) (string, error) 
 const maxRounds = 1000
 
 // most is how many tables of a kind a configuration may have.
-var most = map[string]int{"[[frontend]]": 256, "[[vip]]": 64, "[pool.": 1000}
+var most = map[string]int{"[[frontend]]": 256, "[[vip]]": 64, "[pool.": 1000, "[[hook]]": 32, "[track.": 32}
 
 // trim leaves out tables of which there may be no more.
 func (b *builder) trim() {

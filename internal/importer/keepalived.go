@@ -131,6 +131,7 @@ func (b *builder) leave(s *statement, why string) {
 func (b *builder) keepalived(src Source, node string) {
 	all := statements(src)
 	groups := map[string]string{} // of instances, by name
+	w := watches(all)
 	for _, s := range all {
 		if s.words[0] == "vrrp_sync_group" {
 			b.syncGroup(s, groups)
@@ -139,24 +140,27 @@ func (b *builder) keepalived(src Source, node string) {
 	for _, s := range all {
 		switch s.words[0] {
 		case "vrrp_instance":
-			b.instance(s, groups, node)
+			b.instance(s, groups, w, node)
 		case "virtual_server":
 			b.virtualServer(s)
-		case "vrrp_sync_group":
-		case "vrrp_script":
-			b.leave(s, "a balancer judges itself: the proxy's progress, its frontends, and the backends that it sees up")
+		case "vrrp_sync_group", "vrrp_script", "vrrp_track_process":
 		case "global_defs":
 			b.leave(s, "who is told of a failover is a hook's matter; the rest is VRRP's")
 		default:
 			b.leave(s, "there is nothing like it")
 		}
 	}
+	b.unused(w)
 }
 
 // syncGroup: instances that move together are one VIP group.
 func (b *builder) syncGroup(s *statement, groups map[string]string) {
 	name := label(s.arg(1))
 	for _, c := range s.body {
+		if c.words[0] == "notify" || notifyEvents[c.words[0]] != "" {
+			b.notify(c, "GROUP", s.arg(1), "100")
+			continue
+		}
 		if c.words[0] != "group" || name == "" {
 			b.leave(c, "there is nothing like it")
 			continue
@@ -178,18 +182,13 @@ var instanceLeft = map[string]string{
 	"authentication":    "make keys: tandem keygen balancer.key, and name it in cluster.balancer_key_file",
 	"state":             "the election decides, from the start",
 	"garp_master_delay": "announcements have a schedule of their own",
-	"track_script":      "a balancer judges itself",
-	"track_interface":   "the VIP's own interface is watched",
-	"notify_master":     "programs that hear of a failover are hooks",
-	"notify_backup":     "programs that hear of a failover are hooks",
-	"notify_fault":      "programs that hear of a failover are hooks",
-	"notify":            "programs that hear of a failover are hooks",
+	"notify_stop":       "a balancer that ends hands over first; no event is raised for that",
 	"preempt_delay":     "who is to take over must have been the better one for 10 s",
 	"use_vmac":          "there is no virtual MAC: the new active announces itself",
 }
 
 // instance imports a vrrp_instance: its addresses are VIPs.
-func (b *builder) instance(s *statement, groups map[string]string, node string) {
+func (b *builder) instance(s *statement, groups map[string]string, w watched, node string) {
 	group := groups[s.arg(1)]
 	if group == "" {
 		group = label(s.arg(1))
@@ -213,6 +212,16 @@ func (b *builder) instance(s *statement, groups map[string]string, node string) 
 			b.peer(c, c.arg(1))
 		case "priority":
 			b.priority(c, node)
+		case "track_script", "track_process":
+			b.track(c, w)
+		case "track_interface":
+			b.trackInterfaces(c, device.arg(1))
+		case "notify", "notify_master", "notify_backup", "notify_fault":
+			priority := "100"
+			if p := s.child("priority"); p != nil {
+				priority = p.arg(1)
+			}
+			b.notify(c, "INSTANCE", s.arg(1), priority)
 		case "advert_int":
 			b.took(c.place, Changed, "adverts go every 20 ms; cluster.advert_interval changes that, and with it how soon a backup takes over")
 		default:
