@@ -137,6 +137,7 @@ func (x *exchange) passHead(out []byte) []byte {
 	x.pool.slots[x.w.slot].responses[class].Add(1)
 	if final {
 		x.started = true
+		x.up.b.answered(class, &x.pool.cfg.Outlier)
 		took := x.w.Now() - x.since
 		x.up.count().latency.observe(took)
 		x.pool.slots[x.w.slot].latency.observe(took)

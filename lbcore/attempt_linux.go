@@ -20,6 +20,7 @@ func (x *exchange) try() {
 	x.pool = x.to.view.Load()
 	n := &x.pool.slots[x.w.slot]
 	n.requests.Add(1)
+	n.spent.request(x.w.Now())
 	if x.pool.pool.waiting.Load() > 0 { // who waits comes first
 		x.wait()
 		return
@@ -50,6 +51,17 @@ func (x *exchange) goOn(got choice) {
 	}
 }
 
+// mayRetry spends some of the pool's retry budget, if there is any left.
+func (x *exchange) mayRetry() bool {
+	b := x.pool.cfg.RetryBudget
+	n := &x.pool.slots[x.w.slot]
+	if b == nil || n.spent.retry(x.w.Now(), b, len(x.pool.slots)-1) {
+		return true
+	}
+	n.retriesRefused.Add(1)
+	return false
+}
+
 func (x *exchange) countRetry() {
 	x.c.count().retries.Add(1)
 	x.pool.slots[x.w.slot].retries.Add(1)
@@ -57,7 +69,7 @@ func (x *exchange) countRetry() {
 
 // elsewhere looks for the backend for the attempt after one that failed on b.
 func (x *exchange) elsewhere(b *Backend, v verdict) choice {
-	if !v.again {
+	if !v.again || !x.mayRetry() {
 		return choice{}
 	}
 	var tried [maxTried]*Backend
@@ -181,12 +193,16 @@ func (x *exchange) failed(kind failureKind, err error) {
 // backend's health.
 func (x *exchange) note(b *Backend, kind failureKind, err error) {
 	b.trouble.Store(&trouble{kind, err, time.Now()})
+	// Our own lack of ports says nothing about the backend.
+	ours := errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+	if !ours {
+		b.erred(&x.pool.cfg.Outlier)
+	}
 	n := &b.slots[x.w.slot].count
 	switch kind {
 	case connectFailed, connectTimeout:
 		n.errConnect.Add(1)
-		// Our own lack of ports says nothing about the backend.
-		if !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) {
+		if !ours {
 			b.failed(err)
 		}
 	case died, declaredDown:

@@ -13,15 +13,20 @@ type Backend struct {
 	addr netip.AddrPort
 	pool *Pool
 
-	given   atomic.Int32 // the weight given to Pool.Set
-	weight  atomic.Int32 // what policies go by: less while it starts slowly
-	drain   atomic.Bool
-	backup  atomic.Bool
-	own     atomic.Int64                 // its own maxconn; 0: the pool's
-	sticky  atomic.Pointer[stickyTokens] // as of the last view; nil: none
-	places  atomic.Int64                 // taken, of the requests that it may have
-	retired atomic.Bool                  // left out of the set: keep no connection to it
-	status  atomic.Pointer[status]
+	given     atomic.Int32 // the weight given to Pool.Set
+	weight    atomic.Int32 // what policies go by: less while it starts slowly
+	drain     atomic.Bool
+	backup    atomic.Bool
+	own       atomic.Int64                 // its own maxconn; 0: the pool's
+	sticky    atomic.Pointer[stickyTokens] // as of the last view; nil: none
+	out       atomic.Pointer[ejected]      // nil: it is not
+	ejections atomic.Uint64                // so far
+	badRun    atomic.Int32                 // answers of 5xx in a row, on all loops
+	errorsRun atomic.Int32                 // and errors
+	outlier   chan string                  // tells the checker why to eject it; one place
+	places    atomic.Int64                 // taken, of the requests that it may have
+	retired   atomic.Bool                  // left out of the set: keep no connection to it
+	status    atomic.Pointer[status]
 
 	// slots has one entry per loop, written by that loop alone, and a last one
 	// for Pool.Acquire, guarded by Pool.mu.
@@ -78,6 +83,7 @@ func newBackend(p *Pool, c BackendConfig, slots int, now time.Time) *Backend {
 		slots:   make([]backendSlot, slots),
 		suspect: make(chan error, 1),
 		again:   make(chan struct{}, 1),
+		outlier: make(chan string, 1),
 	}
 	b.status.Store(&status{since: now, reason: "not checked yet"})
 	b.configure(c)
@@ -104,7 +110,7 @@ func (b *Backend) Weight() int { return int(b.given.Load()) }
 // State returns its current state.
 func (b *Backend) State() State {
 	switch {
-	case !b.status.Load().up:
+	case !b.well():
 		return StateDown
 	case b.drain.Load():
 		return StateDrain
@@ -136,6 +142,13 @@ func (b *Backend) snapshot() BackendSnapshot {
 	s := BackendSnapshot{
 		ID: b.id, Addr: b.addr, Weight: b.Weight(), Share: int(b.weight.Load()), Backup: b.backup.Load(), MaxConn: int(b.maxConn()), State: b.State(),
 		Since: st.since, Reason: st.reason, CheckedAt: st.checked, CheckTook: st.took,
+	}
+	s.Ejections = b.ejections.Load()
+	if e := b.out.Load(); e != nil {
+		s.EjectedUntil = e.until
+		if st.up {
+			s.Since, s.Reason = e.since, e.String()
+		}
 	}
 	if t := b.trouble.Load(); t != nil {
 		s.LastError, s.LastErrorAt = t.kind.String(), t.at

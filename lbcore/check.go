@@ -147,7 +147,8 @@ func (b *Backend) keepChecking(ctx context.Context) {
 	var h health
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var growing <-chan time.Time
+	var growing, ejecting <-chan time.Time
+	var e ejections
 	for first := true; ; {
 		view := b.pool.view.Load()
 		cfg := view.cfg.Check
@@ -161,11 +162,20 @@ func (b *Backend) keepChecking(ctx context.Context) {
 			return
 		case <-growing:
 			growing = nil
+		case why := <-b.outlier:
+			if over := b.eject(&e, why, time.Now()); over != nil {
+				ejecting = over
+			}
+		case <-ejecting:
+			ejecting = nil
+			b.takeBack()
 		case err := <-b.suspect:
 			b.learn(&h, err, 0)
 			timer.Reset(recheckGap)
 		case <-b.again:
 			h.excuse()
+			b.takeBack()
+			ejecting = nil
 			timer.Reset(0)
 		case <-timer.C:
 			start := time.Now()

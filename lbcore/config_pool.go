@@ -39,6 +39,10 @@ type PoolConfig struct {
 	// Retries bounds how often one request is sent again, 0 to 10.
 	// nil means DefaultRetries.
 	Retries *int
+	// RetryBudget bounds retries over all requests; nil: only Retries does.
+	RetryBudget *RetryBudget
+	// Outlier ejects backends that fail requests.
+	Outlier OutlierConfig
 	// SendProxy has each connection to a backend begin with a header of the PROXY
 	// protocol of this version, 1 or 2, and serve one request or TCP connection. 0:
 	// none.
@@ -99,6 +103,10 @@ func (c PoolConfig) withDefaults() (PoolConfig, error) {
 		bad("maxidle %d: want 1 to 10000", c.MaxIdle)
 	}
 	c.checkMaxConn(bad)
+	c.Outlier.check(bad)
+	if c.RetryBudget != nil {
+		c.RetryBudget.check(bad)
+	}
 	if c.Sticky != nil {
 		s := *c.Sticky
 		s.check(bad)

@@ -20,7 +20,9 @@ type Pool struct {
 	view  atomic.Pointer[poolView] // what loops read
 	slots []poolSlot               // one per loop
 
-	waiting atomic.Int64 // requests in the queues of all loops
+	waiting      atomic.Int64 // requests in the queues of all loops
+	ejected      atomic.Int64 // backends
+	ejectRefused atomic.Uint64
 
 	mu       sync.Mutex // guards the fields below, and the last slot of backends and policies
 	cfg      *PoolConfig
@@ -55,7 +57,9 @@ type poolSlot struct {
 	requests, noBackend, retries    atomic.Uint64
 	queued, queueFull, queueTimeout atomic.Uint64
 	waiting                         atomic.Int64 // of queued, now
+	retriesRefused                  atomic.Uint64
 	sticky                          stickyCounts
+	spent                           spending // of the retry budget; the loop's alone
 	responses                       [6]atomic.Uint64
 	latency                         histogram
 	_                               [64]byte // the next slot is another core's
@@ -133,6 +137,9 @@ func (p *Pool) replace(set []BackendConfig) {
 	for _, b := range old {
 		b.retired.Store(true)
 		b.stop()
+		if b.out.Swap(nil) != nil {
+			p.ejected.Add(-1)
+		}
 	}
 	p.backends = next
 	p.publish()
@@ -258,6 +265,7 @@ func (p *Pool) snapshot() PoolSnapshot {
 	for i := range p.slots {
 		s.Counters.add(&p.slots[i])
 	}
+	s.Counters.EjectionsRefused = p.ejectRefused.Load()
 	return s
 }
 
@@ -265,6 +273,7 @@ func (c *PoolCounters) add(n *poolSlot) {
 	c.Requests += n.requests.Load()
 	c.NoBackend += n.noBackend.Load()
 	c.Retries += n.retries.Load()
+	c.RetriesRefused += n.retriesRefused.Load()
 	c.Sticky.Kept += n.sticky.kept.Load()
 	c.Sticky.Lost += n.sticky.lost.Load()
 	c.Sticky.New += n.sticky.fresh.Load()

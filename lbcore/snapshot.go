@@ -60,9 +60,12 @@ type BackendSnapshot struct {
 	CheckTook time.Duration
 	// LastError is how the last request that failed here did, "" if none has;
 	// it may have succeeded on another backend.
-	LastError   string
-	LastErrorAt time.Time
-	Counters    BackendCounters
+	LastError string
+	// EjectedUntil is zero unless it is ejected as an outlier; Ejections counts.
+	EjectedUntil time.Time
+	Ejections    uint64
+	LastErrorAt  time.Time
+	Counters     BackendCounters
 }
 
 // FrontendCounters only grow, except those named current.
@@ -107,6 +110,9 @@ type PoolCounters struct {
 	Responses [6]uint64 // of backends, by class, as in FrontendCounters
 	NoBackend uint64    // requests for which no backend was up: 503
 	Retries   uint64    // attempts beyond the first
+	// RetriesRefused found the retry budget spent; EjectionsRefused would have taken more
+	// than OutlierConfig.MaxEjected out.
+	RetriesRefused, EjectionsRefused uint64
 	// Queued had to wait for room on a backend; QueueFull and QueueTimeout of all requests
 	// found no place to wait, or waited too long: 503.
 	Queued, QueueFull, QueueTimeout uint64

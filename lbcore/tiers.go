@@ -14,15 +14,15 @@ type tiers struct {
 func tiersOf(backends []*Backend, threshold int) (t tiers) {
 	var backups, known []*Backend
 	for _, b := range backends {
-		st := b.status.Load()
+		st, well := b.status.Load(), b.well()
 		switch {
 		case b.drain.Load():
 		case b.backup.Load():
-			if st.up {
+			if well {
 				backups = append(backups, b)
 			}
 		default:
-			if st.up {
+			if well {
 				t.avail = append(t.avail, b)
 			}
 			if st.up || !st.checked.IsZero() {

@@ -216,35 +216,39 @@ type Pool struct {
 	Backends []Backend `json:"backends"`
 
 	// What follows counts backends that are gone, too.
-	Requests  uint64            `json:"requests"`                // given to the pool; each may need several attempts
-	Status    map[string]uint64 `json:"status,omitempty"`        // of backends: 1xx … 5xx
-	NoBackend uint64            `json:"no_backend"`              // requests for which no backend was up
-	Retries   uint64            `json:"retries"`                 // attempts beyond the first
-	Waiting   int64             `json:"waiting,omitempty"`       // requests that wait for room on a backend
-	Queued    uint64            `json:"queued,omitempty"`        // those that had to
-	Sticky    map[string]uint64 `json:"sticky,omitempty"`        // requests by their cookie: kept, lost or new
-	Queue     map[string]uint64 `json:"queue_refused,omitempty"` // by reason: full or timeout
-	Latency   Histogram         `json:"-"`
-	Live      *Live             `json:"live,omitempty"`
+	Requests         uint64            `json:"requests"`                    // given to the pool; each may need several attempts
+	Status           map[string]uint64 `json:"status,omitempty"`            // of backends: 1xx … 5xx
+	NoBackend        uint64            `json:"no_backend"`                  // requests for which no backend was up
+	Retries          uint64            `json:"retries"`                     // attempts beyond the first
+	Waiting          int64             `json:"waiting,omitempty"`           // requests that wait for room on a backend
+	Queued           uint64            `json:"queued,omitempty"`            // those that had to
+	Sticky           map[string]uint64 `json:"sticky,omitempty"`            // requests by their cookie: kept, lost or new
+	RetriesRefused   uint64            `json:"retries_refused,omitempty"`   // since the retry budget was spent
+	EjectionsRefused uint64            `json:"ejections_refused,omitempty"` // since too many were ejected already
+	Queue            map[string]uint64 `json:"queue_refused,omitempty"`     // by reason: full or timeout
+	Latency          Histogram         `json:"-"`
+	Live             *Live             `json:"live,omitempty"`
 
 	ByHand *ByHand `json:"by_hand,omitempty"` // nil: nothing was set by hand
 }
 
 // Backend is one running app. State is up, down, drain or maint.
 type Backend struct {
-	ID       string         `json:"id"`
-	Addr     netip.AddrPort `json:"addr"`
-	State    string         `json:"state"`
-	Since    time.Time      `json:"since"`
-	Reason   string         `json:"reason"`
-	Why      string         `json:"why,omitempty"` // it gets no new requests, as a sentence; absent: it may get some
-	Weight   int            `json:"weight"`
-	Share    int            `json:"share,omitempty"`   // the weight that holds now, where it is less: it starts slowly
-	MaxConn  int            `json:"maxconn,omitempty"` // bound of Current; 0: none
-	Backup   bool           `json:"backup,omitempty"`  // given requests only while no other is up
-	Current  int64          `json:"current"`           // requests under way
-	Requests uint64         `json:"requests"`
-	Errors   uint64         `json:"errors"`
+	ID           string         `json:"id"`
+	Addr         netip.AddrPort `json:"addr"`
+	State        string         `json:"state"`
+	Since        time.Time      `json:"since"`
+	Reason       string         `json:"reason"`
+	Why          string         `json:"why,omitempty"` // it gets no new requests, as a sentence; absent: it may get some
+	Weight       int            `json:"weight"`
+	Share        int            `json:"share,omitempty"`        // the weight that holds now, where it is less: it starts slowly
+	MaxConn      int            `json:"maxconn,omitempty"`      // bound of Current; 0: none
+	EjectedUntil time.Time      `json:"ejected_until,omitzero"` // as an outlier
+	Ejections    uint64         `json:"ejections,omitempty"`    // so far
+	Backup       bool           `json:"backup,omitempty"`       // given requests only while no other is up
+	Current      int64          `json:"current"`                // requests under way
+	Requests     uint64         `json:"requests"`
+	Errors       uint64         `json:"errors"`
 
 	Status    map[string]uint64 `json:"status,omitempty"`    // 1xx … 5xx
 	ErrorsBy  map[string]uint64 `json:"errors_by,omitempty"` // Errors by reason: connect, died, response or timeout

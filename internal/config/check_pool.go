@@ -26,6 +26,8 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 		}
 	}
 	p.BackupTags, p.SlowStart, p.PanicThreshold = c.tags(raw.BackupTags), raw.SlowStart.V, raw.PanicThreshold.V
+	p.RetryBudget = RetryBudget{Percent: raw.RetryBudget.V, PerSecond: raw.RetryBudgetFloor.V}
+	p.Outlier = outlier(&raw.Outlier)
 	p.Sticky = c.sticky(name, &raw.Sticky)
 	p.MaxConn, p.Queue, p.QueueTimeout = raw.MaxConn.V, raw.Queue.V, raw.QueueTimeout.V
 	p.MinBackends, p.MinAfter = raw.MinBackends.V, raw.MinAfter.V

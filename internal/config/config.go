@@ -104,8 +104,10 @@ type Pool struct {
 	Policy         string // "roundrobin", "leastconn", "random" or "hash"
 	Hash           Hash   // what the policy "hash" goes by
 	Check          Check
-	Backends       []Backend      // static ones; those announced by gossip stand beside them
-	BackupTags     [][2]string    // key and value of each tag whose bearers are backups; nil: no agent's app is
+	Backends       []Backend   // static ones; those announced by gossip stand beside them
+	BackupTags     [][2]string // key and value of each tag whose bearers are backups; nil: no agent's app is
+	RetryBudget    RetryBudget
+	Outlier        Outlier
 	Sticky         *Sticky        // nil: clients come back to no backend in particular
 	SlowStart      time.Duration  // how long the weight of a backend that came up grows; 0: not at all
 	MaxConn        int            // requests that a backend may have under way; 0: no bound

@@ -52,8 +52,9 @@ func smallConfig() *Config {
 		}},
 		Pools: []Pool{{
 			Name: "web", Policy: "roundrobin", Protocol: "http1", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2, MinAfter: 5 * time.Second,
-			IdleTimeout: 4 * time.Second, MaxIdle: 1000, Queue: 1000, QueueTimeout: 5 * time.Second,
-			Check: Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
+			IdleTimeout: 4 * time.Second, MaxIdle: 1000, Queue: 1000, QueueTimeout: 5 * time.Second, RetryBudget: RetryBudget{20, 10},
+			Outlier: Outlier{EjectionTime: 30 * time.Second, MaxEjectionTime: 5 * time.Minute, MaxEjected: 10},
+			Check:   Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},
 		Control: Control{Socket: "/run/tandem/control.sock", Status: netip.AddrPortFrom(netip.Addr{}, 1936), StatusAllow: private},
 		Proxy:   Proxy{MaxConn: 50_000, OrphanTime: 10 * time.Second, Timeout: time.Second, DrainTime: 5 * time.Minute},

@@ -155,6 +155,19 @@ type rawPool struct {
 
 	TLS    rawPoolTLS `toml:"tls"`
 	Sticky rawSticky  `toml:"sticky"`
+
+	RetryBudget      number     `toml:"retry_budget" default:"20" min:"0" max:"100"`
+	RetryBudgetFloor number     `toml:"retry_budget_floor" default:"10" min:"0" max:"10000"`
+	Outlier          rawOutlier `toml:"outlier"`
+}
+
+type rawOutlier struct {
+	table
+	Consecutive5xx    number `toml:"consecutive_5xx" default:"0" min:"0" max:"10000"`
+	ConsecutiveErrors number `toml:"consecutive_errors" default:"0" min:"0" max:"10000"`
+	EjectionTime      span   `toml:"ejection_time" default:"30s" min:"100ms" max:"24h"`
+	MaxEjectionTime   span   `toml:"max_ejection_time" default:"5m" min:"100ms" max:"24h"`
+	MaxEjected        number `toml:"max_ejected" default:"10" min:"1" max:"100"`
 }
 
 type rawSticky struct {

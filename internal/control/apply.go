@@ -98,12 +98,13 @@ func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
 	for _, pool := range p.Pools {
 		out := api.Pool{
 			Name: pool.Name, Policy: pool.Policy, OnBackup: pool.OnBackup, Panic: pool.Panic,
-			Waiting: pool.Waiting, Queued: pool.Queued, Queue: pool.Queue, Sticky: pool.Sticky, Backends: []api.Backend{}, Requests: pool.Requests, Status: pool.Status,
+			Waiting: pool.Waiting, Queued: pool.Queued, Queue: pool.Queue, Sticky: pool.Sticky,
+			RetriesRefused: pool.RetriesRefused, EjectionsRefused: pool.EjectionsRefused, Backends: []api.Backend{}, Requests: pool.Requests, Status: pool.Status,
 			NoBackend: pool.NoBackend, Retries: pool.Retries, Latency: api.Histogram(pool.Latency), Live: live[liveKey{pool: pool.Name}],
 		}
 		for _, b := range pool.Backends {
 			out.Backends = append(out.Backends, api.Backend{
-				ID: b.ID, Addr: b.Addr, State: b.State, Since: b.Since, Reason: b.Reason, Weight: b.Weight, Share: b.Share, Backup: b.Backup, MaxConn: b.MaxConn, Current: b.Current,
+				ID: b.ID, Addr: b.Addr, State: b.State, Since: b.Since, Reason: b.Reason, Weight: b.Weight, Share: b.Share, Backup: b.Backup, MaxConn: b.MaxConn, EjectedUntil: b.EjectedUntil, Ejections: b.Ejections, Current: b.Current,
 				Requests: b.Requests, Errors: b.Errors, Status: b.Status, ErrorsBy: b.ErrorsBy,
 				Conns: b.Conns, Connects: b.Connects, Reused: b.Reused, BytesIn: b.BytesIn, BytesOut: b.BytesOut,
 				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, LastError: b.LastError, LastAt: b.LastAt,

@@ -28,3 +28,18 @@ type Sticky struct {
 	MaxAge   time.Duration `json:"max_age,omitempty"` // 0: until the browser is closed
 	SameSite string        `json:"same_site"`         // lax, strict or none
 }
+
+// RetryBudget bounds the retries of a pool over the last ten seconds.
+type RetryBudget struct {
+	Percent   int `json:"percent"` // of the requests
+	PerSecond int `json:"per_second"`
+}
+
+// Outlier is when backends that fail requests are ejected, and for how long.
+type Outlier struct {
+	Consecutive5xx    int           `json:"consecutive_5xx,omitempty"`    // 0: never
+	ConsecutiveErrors int           `json:"consecutive_errors,omitempty"` // 0: never
+	EjectionTime      time.Duration `json:"ejection_time"`
+	MaxEjectionTime   time.Duration `json:"max_ejection_time"`
+	MaxEjected        int           `json:"max_ejected"` // percent
+}

@@ -160,6 +160,8 @@ type PoolPolicy struct {
 	Name           string        `json:"name"`
 	Policy         string        `json:"policy"`
 	Hash           Hash          `json:"hash,omitzero"`
+	RetryBudget    *RetryBudget  `json:"retry_budget,omitempty"` // nil: none
+	Outlier        Outlier       `json:"outlier,omitzero"`
 	Sticky         *Sticky       `json:"sticky,omitempty"` // nil: none
 	SlowStart      time.Duration `json:"slowstart,omitempty"`
 	MaxConn        int           `json:"maxconn,omitempty"` // of each backend; 0: no bound

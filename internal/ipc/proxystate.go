@@ -59,31 +59,35 @@ type PoolState struct {
 	Backends []BackendState `json:"backends"`
 
 	// What follows counts backends that are gone, too.
-	Requests  uint64            `json:"requests"`                // given to the pool; each may need several attempts
-	Status    map[string]uint64 `json:"status,omitempty"`        // of backends: 1xx … 5xx
-	NoBackend uint64            `json:"no_backend"`              // requests for which no backend was up
-	Retries   uint64            `json:"retries"`                 // attempts beyond the first
-	Waiting   int64             `json:"waiting,omitempty"`       // requests that wait for room on a backend
-	Queued    uint64            `json:"queued,omitempty"`        // those that had to
-	Sticky    map[string]uint64 `json:"sticky,omitempty"`        // requests by their cookie: kept, lost or new
-	Queue     map[string]uint64 `json:"queue_refused,omitempty"` // by reason: full or timeout
-	Latency   Histogram         `json:"latency,omitzero"`
+	Requests         uint64            `json:"requests"`                    // given to the pool; each may need several attempts
+	Status           map[string]uint64 `json:"status,omitempty"`            // of backends: 1xx … 5xx
+	NoBackend        uint64            `json:"no_backend"`                  // requests for which no backend was up
+	Retries          uint64            `json:"retries"`                     // attempts beyond the first
+	Waiting          int64             `json:"waiting,omitempty"`           // requests that wait for room on a backend
+	Queued           uint64            `json:"queued,omitempty"`            // those that had to
+	Sticky           map[string]uint64 `json:"sticky,omitempty"`            // requests by their cookie: kept, lost or new
+	RetriesRefused   uint64            `json:"retries_refused,omitempty"`   // since the retry budget was spent
+	EjectionsRefused uint64            `json:"ejections_refused,omitempty"` // since too many were ejected already
+	Queue            map[string]uint64 `json:"queue_refused,omitempty"`     // by reason: full or timeout
+	Latency          Histogram         `json:"latency,omitzero"`
 }
 
 // BackendState is one backend with its health and counters.
 type BackendState struct {
-	ID       string         `json:"id"`
-	Addr     netip.AddrPort `json:"addr"`
-	State    string         `json:"state"`
-	Since    time.Time      `json:"since"`
-	Reason   string         `json:"reason"`
-	Weight   int            `json:"weight"`
-	Share    int            `json:"share,omitempty"` // the weight that holds now, where it is less: it starts slowly
-	Backup   bool           `json:"backup,omitempty"`
-	MaxConn  int            `json:"maxconn,omitempty"` // bound of Current; 0: none
-	Current  int64          `json:"current"`
-	Requests uint64         `json:"requests"`
-	Errors   uint64         `json:"errors"`
+	ID           string         `json:"id"`
+	Addr         netip.AddrPort `json:"addr"`
+	State        string         `json:"state"`
+	Since        time.Time      `json:"since"`
+	Reason       string         `json:"reason"`
+	Weight       int            `json:"weight"`
+	Share        int            `json:"share,omitempty"`        // the weight that holds now, where it is less: it starts slowly
+	EjectedUntil time.Time      `json:"ejected_until,omitzero"` // as an outlier
+	Ejections    uint64         `json:"ejections,omitempty"`    // so far
+	Backup       bool           `json:"backup,omitempty"`
+	MaxConn      int            `json:"maxconn,omitempty"` // bound of Current; 0: none
+	Current      int64          `json:"current"`
+	Requests     uint64         `json:"requests"`
+	Errors       uint64         `json:"errors"`
 
 	Status    map[string]uint64 `json:"status,omitempty"`    // 1xx … 5xx
 	ErrorsBy  map[string]uint64 `json:"errors_by,omitempty"` // Errors by reason, a stable word

@@ -122,7 +122,8 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.PoolPolicy{
-			Name: p.Name, Policy: p.Policy, Hash: ipc.Hash(p.Hash), Sticky: sticky(p.Sticky, c.Cluster.BalancerKeys), SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold, MaxConn: p.MaxConn, Queue: p.Queue, QueueTimeout: p.QueueTimeout,
+			Name: p.Name, Policy: p.Policy, Hash: ipc.Hash(p.Hash), RetryBudget: (*ipc.RetryBudget)(&p.RetryBudget), Outlier: ipc.Outlier(p.Outlier),
+			Sticky: sticky(p.Sticky, c.Cluster.BalancerKeys), SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold, MaxConn: p.MaxConn, Queue: p.Queue, QueueTimeout: p.QueueTimeout,
 			ConnectTimeout: p.ConnectTimeout, ServerTimeout: p.ServerTimeout,
 			IdleTimeout: p.IdleTimeout, MaxIdle: p.MaxIdle, Retries: p.Retries,
 			SendProxy: p.SendProxy, Protocol: p.Protocol, TLS: poolTLS(p.TLS),

@@ -75,6 +75,14 @@ var poolFamilies = []family{
 		eachPool(func(p api.Pool) float64 { return float64(p.Retries) }),
 	},
 	{
+		"tandem_pool_retries_refused_total", counter, "Requests that were not sent again, since the retry budget was spent.", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return float64(p.RetriesRefused) }),
+	},
+	{
+		"tandem_pool_ejections_refused_total", counter, "Times that a backend was not ejected, since too many were (max_ejected).", labels("pool"),
+		eachPool(func(p api.Pool) float64 { return float64(p.EjectionsRefused) }),
+	},
+	{
 		"tandem_backends_left_out", gauge, "Backends beyond the first 1000, which have no series of their own.", nil,
 		func(s *api.Status, add func(float64, ...string)) {
 			n := 0
@@ -87,6 +95,14 @@ var poolFamilies = []family{
 	{
 		"tandem_backend_up", gauge, "1 when a backend is given requests.", labels("pool", "backend"),
 		eachBackend(func(b api.Backend) float64 { return truth(b.State == "up") }),
+	},
+	{
+		"tandem_backend_ejected", gauge, "1 while a backend is ejected as an outlier.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return truth(!b.EjectedUntil.IsZero()) }),
+	},
+	{
+		"tandem_backend_ejections_total", counter, "Times that a backend was ejected as an outlier.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Ejections) }),
 	},
 	{
 		"tandem_backend_weight", gauge, "Weight of a backend.", labels("pool", "backend"),

@@ -19,13 +19,14 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 			return nil, fmt.Errorf("pool %s: %w", p.Name, err)
 		}
 		out = append(out, lbcore.PoolConfig{
-			SendProxy: p.SendProxy,
-			Protocol:  lbcore.Protocol(p.Protocol),
-			TLS:       t,
-			Name:      p.Name,
-			Policy:    p.Policy,
-			Hash:      lbcore.HashConfig{On: lbcore.HashOn(p.Hash.On), Header: p.Hash.Header, BalanceFactor: p.Hash.BalanceFactor},
-			Sticky:    stickyConfig(p.Sticky), SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold,
+			SendProxy:   p.SendProxy,
+			Protocol:    lbcore.Protocol(p.Protocol),
+			TLS:         t,
+			Name:        p.Name,
+			Policy:      p.Policy,
+			Hash:        lbcore.HashConfig{On: lbcore.HashOn(p.Hash.On), Header: p.Hash.Header, BalanceFactor: p.Hash.BalanceFactor},
+			RetryBudget: (*lbcore.RetryBudget)(p.RetryBudget), Outlier: lbcore.OutlierConfig(p.Outlier),
+			Sticky: stickyConfig(p.Sticky), SlowStart: p.SlowStart, PanicThreshold: p.PanicThreshold,
 			MaxConn: p.MaxConn, Queue: new(p.Queue), QueueTimeout: p.QueueTimeout,
 			Timeouts: lbcore.PoolTimeouts{Connect: p.ConnectTimeout, Server: p.ServerTimeout, Idle: p.IdleTimeout},
 			Retries:  new(p.Retries),
@@ -109,7 +110,8 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 		ps := ipc.PoolState{
 			Name: p.Name, Policy: p.Policy, OnBackup: p.OnBackup, Panic: p.Panic,
 			Waiting: p.Waiting, Queued: p.Counters.Queued, Queue: map[string]uint64{"full": p.Counters.QueueFull, "timeout": p.Counters.QueueTimeout},
-			Sticky:   stickyCounts(p.Counters.Sticky),
+			Sticky:         stickyCounts(p.Counters.Sticky),
+			RetriesRefused: p.Counters.RetriesRefused, EjectionsRefused: p.Counters.EjectionsRefused,
 			Requests: p.Counters.Requests, Status: classes(p.Counters.Responses),
 			NoBackend: p.Counters.NoBackend, Retries: p.Counters.Retries, Latency: histogram(&p.Counters.Latency),
 		}
@@ -123,7 +125,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 			c, e := b.Counters, b.Counters.Errors
 			ps.Backends = append(ps.Backends, ipc.BackendState{
 				ID: b.ID, Addr: b.Addr, State: string(b.State), Since: b.Since, Reason: b.Reason, Weight: b.Weight,
-				Share: share(b), Backup: b.Backup, MaxConn: b.MaxConn,
+				Share: share(b), Backup: b.Backup, MaxConn: b.MaxConn, EjectedUntil: b.EjectedUntil, Ejections: b.Ejections,
 				Current: c.Current, Requests: c.Requests, Status: classes(c.Responses),
 				Errors:   e.Connect + e.Died + e.Response + e.Timeout,
 				ErrorsBy: map[string]uint64{"connect": e.Connect, "died": e.Died, "response": e.Response, "timeout": e.Timeout},
