@@ -138,6 +138,7 @@ func (x *exchange) passHead(out []byte) []byte {
 	if final {
 		x.started = true
 		x.up.b.answered(class, &x.pool.cfg.Outlier)
+		x.rec.status, x.rec.head = p.Status, x.w.Now()
 		took := x.w.Now() - x.since
 		x.up.count().latency.observe(took)
 		x.pool.slots[x.w.slot].latency.observe(took)

@@ -14,6 +14,7 @@ var errEnded = errors.New("connection ended")
 func (x *exchange) try() {
 	if x.to == nil {
 		x.c.count().noBackend.Add(1)
+		x.rec.close('S', 'C', "no_backend")
 		x.answer(503)
 		return
 	}
@@ -47,6 +48,7 @@ func (x *exchange) goOn(got choice) {
 	default:
 		x.pool.slots[x.w.slot].noBackend.Add(1)
 		x.c.count().noBackend.Add(1)
+		x.rec.close('S', 'C', "no_backend")
 		x.answer(503)
 	}
 }
@@ -89,6 +91,9 @@ func (x *exchange) tryOn(on choice) {
 	b := on.b
 	x.attempt = attempt{pool: x.pool, since: x.w.Now(), held: on.held}
 	x.sent = 0
+	if x.rec.last = b; x.rec.asked == 0 {
+		x.rec.asked = x.since
+	}
 	n := &b.slots[x.w.slot].count
 	n.requests.Add(1)
 	n.current.Add(1)
@@ -100,6 +105,7 @@ func (x *exchange) tryOn(on choice) {
 	}
 	x.join(u)
 	if !u.connecting {
+		x.rec.linked = x.w.Now()
 		x.flushRequest()
 	}
 }
@@ -157,6 +163,7 @@ func (x *exchange) failed(kind failureKind, err error) {
 	b := u.b
 	if x.started {
 		x.note(b, kind, err)
+		x.rec.close(kind.ending(x.started))
 		x.fail(502)
 		return
 	}
@@ -186,6 +193,7 @@ func (x *exchange) failed(kind failureKind, err error) {
 	} else {
 		x.c.count().badGateway.Add(1)
 	}
+	x.rec.close(kind.ending(x.started))
 	x.fail(v.status)
 }
 

@@ -55,15 +55,16 @@ type client struct {
 	fd    int32
 	phase phase
 
-	readable, writable bool  // not seen to be otherwise
-	eof                bool  // the client has closed its sending side
-	broken             bool  // the connection is gone
-	served             bool  // a request was answered, and the connection kept
-	drained            int32 // bytes read while lingering
+	readable, writable bool   // not seen to be otherwise
+	eof                bool   // the client has closed its sending side
+	broken             bool   // the connection is gone
+	served             bool   // a request was answered, and the connection kept
+	port               uint16 // the client's
+	drained            int32  // bytes read while lingering
 }
 
 func (w *worker) newClient(l *listener, fd int, peer netip.AddrPort) {
-	c := &client{w: w, via: l.via, f: l.f, fd: int32(fd), peer: peer.Addr().As16(), readable: true, writable: true}
+	c := &client{w: w, via: l.via, f: l.f, fd: int32(fd), peer: peer.Addr().As16(), port: peer.Port(), readable: true, writable: true}
 	w.conns++
 	w.total.Add(1)
 	n := c.count()
@@ -201,6 +202,7 @@ func (c *client) readRequest() bool {
 			return c.endHead()
 		}
 		c.x = c.w.newExchange(c)
+		c.x.rec.in = uint64(n)
 		c.w.Wheel.Set(&c.timer, c, c.w.Now()+c.timeouts().Header)
 		return c.parse(c.w.rbuf[:n])
 	}
@@ -231,7 +233,7 @@ func (c *client) parse(buf []byte) bool {
 	n, err := x.req.Parse(buf, &x.view.limits)
 	switch {
 	case err != nil:
-		c.refuse(err.Status)
+		c.refuse(err.Status, err.Reason)
 		return true
 	case n == 0:
 		if len(x.in) == 0 {
@@ -245,8 +247,9 @@ func (c *client) parse(buf []byte) bool {
 }
 
 // refuse answers a request that is not understood or not wanted.
-func (c *client) refuse(status int) {
+func (c *client) refuse(status int, reason string) {
 	c.count().badRequest.Add(1)
+	c.x.rec.close('P', 'R', reason)
 	c.phase = phaseBusy
 	c.x.answer(status)
 }
@@ -259,6 +262,7 @@ func (c *client) next() {
 	wait := c.timeouts().Idle
 	if c.x != nil {
 		wait = c.timeouts().Header
+		c.x.rec.first = c.w.Now()
 	}
 	c.w.Wheel.Set(&c.timer, c, c.w.Now()+wait)
 }
@@ -305,6 +309,7 @@ func (c *client) abort() {
 	}
 	if c.phase == phaseBusy || c.phase == phaseTunnel {
 		c.count().aborted.Add(1)
+		c.x.rec.close('C', c.x.phase(), "aborted")
 	}
 	if c.phase == phaseTunnel {
 		loop.Reset(int(c.x.up.fd))
@@ -315,6 +320,7 @@ func (c *client) abort() {
 // close ends everything at once.
 func (c *client) close() {
 	if x := c.x; x != nil {
+		x.log()
 		x.dropUpstream()
 		c.x = nil
 		c.w.freeExchange(x)
@@ -357,6 +363,7 @@ func (c *client) Expired() {
 		c.close()
 	case c.phase == phaseTunnel:
 		c.count().headerTime.Add(1)
+		c.x.rec.close('c', 'D', "client_timeout")
 		c.close()
 	case c.phase == phaseBusy && c.unregistered():
 		if c.watch() {
@@ -374,6 +381,7 @@ func (c *client) Expired() {
 	default:
 		c.count().headerTime.Add(1)
 		c.phase = phaseBusy
+		c.x.rec.close('c', 'R', "client_timeout")
 		c.x.answer(408)
 		c.run()
 	}

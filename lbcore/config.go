@@ -84,6 +84,10 @@ type FrontendConfig struct {
 	// see package route. What meets none goes to Pool, or is answered with 404 if that is "".
 	// At most route.MaxRules; only with ModeHTTP, and without RedirectHTTPS.
 	Rules []route.Rule
+	// AccessLog is what is written of requests and of TCP connections.
+	AccessLog AccessLog
+	// ErrorPages are bodies of our own answers, by status, 400 to 599.
+	ErrorPages map[int]ErrorPage
 	// ResponseHeaders are set on every final answer, in place of the backend's of the
 	// same name. At most 64; not those that frame a message or belong to a connection.
 	ResponseHeaders [][2]string
@@ -212,6 +216,8 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	c.checkMode(bad)
 	c.checkRules(bad)
 	c.HTTP2.check(bad)
+	c.AccessLog.check(bad)
+	c.checkPages(bad)
 	if c.RedirectHTTPS < 0 || c.RedirectHTTPS > 65535 {
 		bad("redirect to port %d: want 1 to 65535", c.RedirectHTTPS)
 	}

@@ -49,6 +49,7 @@ func TestRequestsInSteadyStateAllocateNothing(t *testing.T) {
 func allocsOf(t *testing.T, l *bed, end string) uint64 {
 	t.Helper()
 	c := l.dial()
+	must(t, c.SetDeadline(time.Now().Add(5*time.Minute)))
 	request, buf := []byte(get), make([]byte, 4096)
 	ask := func() { askOnce(t, c, request, buf, []byte(end)) }
 	for range 500 {

@@ -21,7 +21,11 @@ type engine struct {
 	listening atomic.Pointer[[]served] // the same, for the loops
 }
 
-func newEngine(cfg Config, draining *atomic.Bool) (*engine, error) {
+func newEngine(cfg Config, draining *atomic.Bool, sink *logSink) (*engine, error) {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "localhost"
+	}
 	e := &engine{listeners: make(map[int]*listener)}
 	for i := range cfg.Loops {
 		var progress *uint64
@@ -35,7 +39,9 @@ func newEngine(cfg Config, draining *atomic.Bool) (*engine, error) {
 			}
 			return nil, err
 		}
-		e.workers = append(e.workers, newWorker(l, i, cfg, draining))
+		w := newWorker(l, i, cfg, draining)
+		w.sink, w.host = sink, host
+		e.workers = append(e.workers, w)
 	}
 	return e, nil
 }
@@ -54,6 +60,7 @@ func (e *engine) run(ctx context.Context) error {
 			defer stop()
 			defer context.AfterFunc(ctx, func() { w.settle(); stop() })()
 			errs[i] = w.Run(own)
+			w.endLog()
 			w.closePipes()
 			w.closeUnwatched()
 		})

@@ -14,7 +14,7 @@ type upstreams struct{}
 // engine is Linux's: New fails elsewhere, so nothing below is ever called.
 type engine struct{}
 
-func newEngine(Config, *atomic.Bool) (*engine, error) {
+func newEngine(Config, *atomic.Bool, *logSink) (*engine, error) {
 	return nil, errors.New("lbcore needs Linux (epoll); run it on a Linux host, in a VM or a container")
 }
 

@@ -67,6 +67,7 @@ type exchange struct {
 	respDone bool // the answer has been read to its end, or is our own
 
 	tunnel tunnel
+	rec    notes
 
 	slow     slowness      // of the client
 	lastMove time.Duration // when the client brought or took something
@@ -104,6 +105,8 @@ func (x *exchange) reset() {
 		x.countTunnelEnd()
 	}
 	x.tunnel = tunnel{}
+	x.w.put(x.rec.text)
+	x.rec = notes{}
 	x.upgrade = x.upgrade[:0]
 	x.view, x.to, x.set, x.act = nil, nil, nil, nil
 	x.unparsed, x.reqDone, x.raw = false, false, false
@@ -220,11 +223,13 @@ func (x *exchange) arm() {
 func (x *exchange) clientTimeout() {
 	x.slow = slowness{} // for it to take our answer
 	if x.outWaits() || x.started || x.c.eof {
+		x.rec.close('c', x.phase(), "client_timeout")
 		x.c.resetAtClose() // else the kernel would hold what it does not take
 		x.c.abort()
 		return
 	}
 	x.c.count().headerTime.Add(1)
+	x.rec.close('c', 'D', "client_timeout")
 	x.fail(408)
 }
 
@@ -236,8 +241,17 @@ func (x *exchange) answer(status int) {
 	}
 	x.keep = x.reqDone && x.mayKeep()
 	x.started, x.respDone = true, true
+	x.rec.status = status
 	x.c.count().responses[status/100].Add(1)
-	x.out = http1.AppendError(append(x.w.get(smallBuffer), x.out[x.taken:]...), status, !x.keep, x.headOnly, x.set)
+	page := x.view.cfg.ErrorPages[status]
+	out := append(x.w.get(len(page.Body)+smallBuffer), x.out[x.taken:]...)
+	if page.Body == nil {
+		x.out = http1.AppendError(out, status, !x.keep, x.headOnly, x.set)
+	} else {
+		x.out = http1.AppendAnswer(out, &http1.Answer{
+			Status: status, Type: page.Type, Body: page.Body, NoStore: true, CloseConn: !x.keep, HeadOnly: x.headOnly, Set: x.set,
+		})
+	}
 	x.taken = 0
 }
 
@@ -278,6 +292,7 @@ func (x *exchange) countLatency() {
 func (x *exchange) end() {
 	c := x.c
 	x.countLatency()
+	x.log()
 	unread := !x.reqDone
 	if u := x.up; u != nil {
 		x.up = nil

@@ -25,7 +25,7 @@ func (h *h2session) open(s *h2.Stream) {
 	all.h2stream = h2stream{h, s}
 	all.transport = transport{port: c.via.port, proto: c.via.proto, src: c.via.src, dst: c.via.dst, stream: &all.h2stream}
 	v := &all.client
-	*v = client{w: c.w, via: &all.transport, f: c.f, fd: c.fd, peer: c.peer, readable: true, writable: true, phase: phaseHead}
+	*v = client{w: c.w, via: &all.transport, f: c.f, fd: c.fd, peer: c.peer, port: c.port, readable: true, writable: true, phase: phaseHead}
 	s.Owner = v
 	h.streams[v] = struct{}{}
 	if c.f.retired.Load() || c.w.draining.Load() {
@@ -34,7 +34,7 @@ func (h *h2session) open(s *h2.Stream) {
 	if s.TooLarge {
 		v.x = c.w.newExchange(v)
 		v.x.setView(c.f.view.Load())
-		v.refuse(431)
+		v.refuse(431, "head-too-large")
 	}
 	v.run()
 }
@@ -54,7 +54,9 @@ func (c *client) readStream(buf []byte) (n int, ok bool) {
 	s := c.via.stream.s
 	n = s.Read(buf)
 	c.readable = s.Readable()
-	c.moved(n)
+	if c.moved(n); c.x != nil {
+		c.x.rec.in += uint64(n)
+	}
 	return n, n > 0
 }
 
@@ -65,7 +67,9 @@ func (c *client) writeStream(buf []byte) int {
 	if n < len(buf) {
 		c.writable = false
 	}
-	c.moved(n)
+	if c.moved(n); c.x != nil {
+		c.x.rec.out += uint64(n)
+	}
 	return n
 }
 

@@ -87,7 +87,7 @@ func (c *client) readProxyHeader() bool {
 		if h.TLS {
 			via.proto = protoHTTPS
 		}
-		c.via, c.peer = via, h.Src.Addr().As16()
+		c.via, c.peer, c.port = via, h.Src.Addr().As16(), h.Src.Port()
 	}
 	c.beginOwn(c.f.view.Load())
 	return true

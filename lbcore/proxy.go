@@ -20,6 +20,7 @@ type Proxy struct {
 	engine  *engine
 	checks  checks
 	changes chan struct{}
+	sink    *logSink
 
 	draining atomic.Bool // read by loops before each answer
 
@@ -50,7 +51,7 @@ func New(cfg Config) (*Proxy, error) {
 		return nil, fmt.Errorf("lbcore: %w", err)
 	}
 	p := newProxy(cfg)
-	if p.engine, err = newEngine(cfg, &p.draining); err != nil {
+	if p.engine, err = newEngine(cfg, &p.draining, p.sink); err != nil {
 		return nil, fmt.Errorf("lbcore: %w", err)
 	}
 	return p, nil
@@ -65,6 +66,7 @@ func newProxy(cfg Config) *Proxy {
 		pools:     make(map[string]*Pool),
 		frontends: make(map[string]*frontend),
 	}
+	p.sink = newLogSink(cfg.Loops, func(err error) { cfg.Log.Error("the access log cannot be written; lines are lost", "err", err) })
 	p.checks.root, p.checks.end = context.WithCancel(context.Background())
 	return p
 }
@@ -89,7 +91,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 
 	p.checks.begin()
+	go p.sink.run()
 	err := p.engine.run(ctx)
+	p.sink.end()
 	p.checks.stop()
 
 	p.mu.Lock()
@@ -205,7 +209,7 @@ func (p *Proxy) changed() {
 func (p *Proxy) Snapshot() Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var s Snapshot
+	s := Snapshot{AccessLog: AccessLogCounters{Lines: p.sink.lines.Load(), Lost: p.sink.lost.Load()}}
 	for _, f := range p.frontends {
 		s.Frontends = append(s.Frontends, f.snapshot())
 	}

@@ -31,6 +31,7 @@ func (x *exchange) wait() {
 		p.waiting.Add(-1)
 		n.queueFull.Add(1)
 		x.c.count().queueFull.Add(1)
+		x.rec.close('S', 'Q', "queue_full")
 		x.answer(503)
 		return
 	}
@@ -109,6 +110,7 @@ func (q *queue) Expired() {
 		x.leaveQueue()
 		q.pool.slots[q.w.slot].queueTimeout.Add(1)
 		c.count().queueTimeout.Add(1)
+		x.rec.close('s', 'Q', "queue_timeout")
 		x.answer(503)
 		c.run()
 	}

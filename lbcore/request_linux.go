@@ -35,6 +35,7 @@ func (x *exchange) begin(buf []byte, n int) {
 	x.hasBody = x.chunked || r.Body.Length > 0
 	x.reqBody.Reset(r.Body, x.view.limits.Body, false)
 	x.replayable = true
+	x.noteRequest()
 	if port := x.view.cfg.RedirectHTTPS; port != 0 {
 		x.redirect(port, buf[n:])
 		return
@@ -54,11 +55,17 @@ func (x *exchange) begin(buf []byte, n int) {
 	x.send = send
 	x.keepRest(rest)
 	if err != nil {
-		x.c.count().badRequest.Add(1)
+		x.refused(err)
 		x.answer(err.Status)
 		return
 	}
 	x.try()
+}
+
+// refused notes what is wrong with the request.
+func (x *exchange) refused(err *http1.Error) {
+	x.c.count().badRequest.Add(1)
+	x.rec.close('P', 'R', err.Reason)
 }
 
 // classify says of a method whether its answers have no body, and whether it is
@@ -220,7 +227,7 @@ func (x *exchange) readBody() bool {
 	out, rest, err := x.takeBody(x.w.wbuf[:0], x.w.rbuf[:n])
 	x.keepRest(rest)
 	if err != nil {
-		c.count().badRequest.Add(1)
+		x.refused(err)
 		x.fail(err.Status)
 		return true
 	}

@@ -34,6 +34,26 @@ const (
 	serverTimeout                         // no answer in time
 )
 
+// ending is what the access log says of a request that ended so: who ended it, in which
+// phase, and why. started says that its answer had begun.
+func (k failureKind) ending(started bool) (who, phase byte, reason string) {
+	switch {
+	case k == serverTimeout && started:
+		return 's', 'D', "timeout"
+	case started:
+		return 'S', 'D', "cut"
+	case k == connectFailed:
+		return 'S', 'C', "bad_gateway"
+	case k == connectTimeout:
+		return 's', 'C', "bad_gateway"
+	case k == serverTimeout:
+		return 's', 'H', "timeout"
+	case k == malformed:
+		return 'P', 'H', "bad_gateway"
+	}
+	return 'S', 'H', "bad_gateway"
+}
+
 // String says what happened, as a sentence about the backend.
 func (k failureKind) String() string {
 	switch k {

@@ -21,10 +21,12 @@ func (x *exchange) meet(in []byte) (answered bool) {
 	switch {
 	case !ok:
 		x.c.count().badRequest.Add(1)
+		x.rec.close('P', 'R', "ambiguous_path")
 		x.answerAhead(in, 400)
 		return true
 	case i < 0 && x.view.cfg.Pool == "":
 		x.c.count().noRule.Add(1)
+		x.rec.close('L', 'R', "no_rule")
 		x.answerAhead(in, 404)
 		return true
 	case i < 0:
@@ -36,6 +38,9 @@ func (x *exchange) meet(in []byte) (answered bool) {
 	if a.Pool != "" {
 		x.to = a.pool
 	}
+	if a.Redirect != "" || a.Status != 0 {
+		defer x.rec.close('L', 'R', "") // unless it is refused
+	}
 	switch {
 	case a.Redirect != "":
 		w.target, ok = rs.table.AppendLocation(w.target[:0], i, &r, &w.routing)
@@ -46,6 +51,7 @@ func (x *exchange) meet(in []byte) (answered bool) {
 		return true
 	case x.to == nil && a.Pool == "" && x.view.cfg.Pool == "":
 		x.c.count().noRule.Add(1)
+		x.rec.close('L', 'R', "no_rule")
 		x.answerAhead(in, 404)
 		return true
 	}
@@ -55,6 +61,7 @@ func (x *exchange) meet(in []byte) (answered bool) {
 	}
 	if w.target, ok = rs.table.AppendPath(w.target, i, &r, &w.routing); !ok {
 		x.c.count().badRequest.Add(1)
+		x.rec.close('P', 'R', "ambiguous_path")
 		x.answerAhead(in, 400)
 		return true
 	}
@@ -76,7 +83,7 @@ func (x *exchange) takeAhead(in []byte) bool {
 	_, rest, err := x.takeBody(x.w.wbuf[:0], in)
 	x.keepRest(rest)
 	if err != nil {
-		x.c.count().badRequest.Add(1)
+		x.refused(err)
 		x.answer(err.Status)
 	}
 	return err == nil
@@ -94,6 +101,7 @@ func (x *exchange) answerMoved(in []byte, ok bool) {
 	switch {
 	case !ok:
 		x.c.count().badRequest.Add(1)
+		x.rec.close('P', 'R', "no_host")
 		x.answerAhead(in, 400)
 	case x.takeAhead(in):
 		status := x.act.Status
@@ -119,6 +127,7 @@ func (x *exchange) answerFixed(in []byte) {
 func (x *exchange) answerWith(a *http1.Answer) {
 	x.keep = x.reqDone && x.mayKeep()
 	x.started, x.respDone = true, true
+	x.rec.status = a.Status
 	x.c.count().responses[a.Status/100].Add(1)
 	a.CloseConn, a.HeadOnly, a.Set = !x.keep, x.headOnly, x.set
 	x.out = http1.AppendAnswer(x.w.get(len(a.Location)+len(a.Body)+smallBuffer), a)

@@ -20,6 +20,7 @@ const (
 type Snapshot struct {
 	Frontends []FrontendSnapshot // by name
 	Pools     []PoolSnapshot     // by name
+	AccessLog AccessLogCounters
 }
 
 // FrontendSnapshot is one frontend as its clients see it.

@@ -73,8 +73,7 @@ func (c *client) fill(most int64) (p *loop.Pipe, ok bool) {
 	case n == 0:
 		c.eof, c.readable = true, false
 	default:
-		c.moved(n)
-		c.count().bytesIn.Add(uint64(n))
+		c.got(n)
 		return p, true
 	}
 	c.w.putPipe(p)
@@ -92,8 +91,7 @@ func (c *client) drainPipe(p *loop.Pipe) *loop.Pipe {
 			c.broken = true
 			return p
 		default:
-			c.moved(n)
-			c.count().bytesOut.Add(uint64(n))
+			c.gave(n)
 			if p.Held() == 0 {
 				c.w.putPipe(p)
 				return nil

@@ -11,6 +11,7 @@ import (
 func (c *client) passOn(v *frontendView) {
 	x := c.w.newExchange(c)
 	c.x, c.phase = x, phaseBusy
+	x.rec.on = true
 	x.setView(v)
 	x.raw, x.reqDone, x.replayable = true, true, true
 	x.key = x.hashKey(x.to)

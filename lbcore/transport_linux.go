@@ -56,8 +56,7 @@ func (c *client) receive(buf []byte) (n int, ok bool) {
 	if n < len(buf) {
 		c.readable = c.eof // an end that was told already is still to be read
 	}
-	c.moved(n)
-	c.count().bytesIn.Add(uint64(n))
+	c.got(n)
 	return n, true
 }
 
@@ -86,8 +85,7 @@ func (c *client) write(buf []byte, last bool) int {
 	if n < len(buf) {
 		c.writable = false
 	}
-	c.moved(n)
-	c.count().bytesOut.Add(uint64(n))
+	c.gave(n)
 	return n
 }
 
@@ -96,6 +94,21 @@ func (c *client) moved(n int) {
 	if c.x != nil {
 		c.x.lastMove = c.w.Now()
 		c.x.slow.moved += n
+	}
+}
+
+// got counts bytes from the client, and gave bytes to it.
+func (c *client) got(n int) {
+	c.count().bytesIn.Add(uint64(n))
+	if c.moved(n); c.x != nil {
+		c.x.rec.in += uint64(n)
+	}
+}
+
+func (c *client) gave(n int) {
+	c.count().bytesOut.Add(uint64(n))
+	if c.moved(n); c.x != nil {
+		c.x.rec.out += uint64(n)
 	}
 }
 
@@ -113,8 +126,7 @@ func (c *client) readSecured(buf []byte) (n int, ok bool) {
 	if n == 0 {
 		return 0, false
 	}
-	c.moved(n)
-	c.count().bytesIn.Add(uint64(n))
+	c.got(n)
 	return n, true
 }
 
@@ -126,8 +138,7 @@ func (c *client) writeSecured(buf []byte, last bool) int {
 	if s.waits() {
 		c.writable = false
 	}
-	c.moved(n)
-	c.count().bytesOut.Add(uint64(n))
+	c.gave(n)
 	return n
 }
 

@@ -60,6 +60,7 @@ func (x *exchange) pumpTunnel() bool {
 	case x.c.broken: // the caller ends it
 	case !ok:
 		x.c.count().cut.Add(1)
+		x.rec.close('S', 'D', "cut")
 		loop.Reset(int(x.c.fd))
 		x.c.close()
 	case x.tunnel.clientShut && x.tunnel.clientDone:

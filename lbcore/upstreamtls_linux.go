@@ -32,6 +32,7 @@ func (u *upstream) connected() {
 func (u *upstream) ready() {
 	u.connecting = false
 	u.last = u.w.Now()
+	u.x.rec.linked = u.last
 	if u.x.pool.cfg.http2() && !u.x.raw {
 		u.speakHTTP2()
 	}

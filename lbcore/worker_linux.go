@@ -58,6 +58,10 @@ type worker struct {
 	settled       bool // no handshake begins any more
 	sessions      map[*h2session]struct{}
 
+	sink   *logSink // the proxy's
+	access logState
+	host   string // this machine's name
+
 	routing route.Scratch
 	target  []byte // that a rule makes of the request at hand; empty: the client's
 
@@ -128,6 +132,7 @@ func (w *worker) newExchange(c *client) *exchange {
 		x = new(exchange)
 	}
 	x.w, x.c = w, c
+	x.rec.first = w.Now()
 	w.inFlight.Add(1)
 	return x
 }

@@ -25,7 +25,7 @@ func newLB() *cobra.Command {
 active, and carries traffic to the apps. It stays in the foreground and logs to
 standard error. SIGTERM hands the VIP over, waits until the connections have ended
 (drain_time at most) and ends it in good order; a second one ends it at once. SIGHUP
-loads the file again, as 'tandem reload' does.`,
+loads the file again, as 'tandem reload' does; SIGUSR1 opens the access log anew.`,
 		Example: `  tandem lb --vip 192.168.42.42 --join 192.168.42.11,192.168.42.12 --listen :80 --pool web
   tandem lb --config /etc/tandem/tandem.toml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

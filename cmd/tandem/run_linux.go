@@ -22,7 +22,8 @@ import (
 const childFD = 3
 
 // runLB is the keeper. The first SIGTERM or SIGINT ends it in good order, the second at
-// once; SIGHUP has load read the configuration again. A nil load: there is no file.
+// once; SIGHUP has load read the configuration again, SIGUSR1 opens the access log
+// anew. A nil load: there is no file.
 func runLB(cfg *config.Config, load func() (*config.Config, error)) error {
 	if err := keeper.ShedRights(); err != nil {
 		return err
@@ -30,12 +31,16 @@ func runLB(cfg *config.Config, load func() (*config.Config, error)) error {
 	hangups := make(chan os.Signal, 1) // BEFORE anything is there that it could end
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	rotated := make(chan os.Signal, 1)
+	signal.Notify(rotated, syscall.SIGUSR1)
+	defer signal.Stop(rotated)
 	level := new(slog.LevelVar)
 	k, err := keeper.New(cfg, version, level, newLog("keeper", level))
 	if err != nil {
 		return err
 	}
 	k.Reload(load, hangups)
+	k.ReopenLogs(rotated)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)

@@ -35,6 +35,7 @@ type Status struct {
 	Templates      []Template    `json:"templates,omitempty"`
 	Gossip         Gossip        `json:"gossip"`
 	Timeline       TimelineFile  `json:"timeline"`
+	AccessLog      AccessLog     `json:"access_log"`
 
 	LatencyBounds []time.Duration `json:"-"` // of every Histogram
 }
@@ -43,6 +44,12 @@ type Status struct {
 type Gossip struct {
 	Ignored map[string]uint64 `json:"ignored"` // messages, by reason: a stable word
 	Relayed uint64            `json:"relayed"` // answers carried back to balancers whose own path was broken
+}
+
+// AccessLog counts lines since the proxy started.
+type AccessLog struct {
+	Lines uint64 `json:"lines"` // written
+	Lost  uint64 `json:"lost"`  // that found no room, or could not be written
 }
 
 // TimelineFile is the state of the timeline itself.

@@ -33,9 +33,9 @@ func (c *checker) check(path string, raw *rawConfig) *Config {
 		Path:    path,
 		Nodes:   map[string]Node{},
 		Cluster: c.cluster(&raw.Cluster),
-		Control: c.control(&raw.Control),
-		Proxy:   Proxy{Loops: raw.Proxy.Loops.V, MaxConn: raw.Proxy.MaxConn.V, OrphanTime: raw.Proxy.OrphanTime.V, Timeout: raw.Proxy.Timeout.V, DrainTime: raw.Proxy.DrainTime.V},
-		Log:     Log{Level: level(raw.Log.Level)},
+		Control: c.control(&raw.Control), AccessLog: c.access(&raw.Access),
+		Proxy: Proxy{Loops: raw.Proxy.Loops.V, MaxConn: raw.Proxy.MaxConn.V, OrphanTime: raw.Proxy.OrphanTime.V, Timeout: raw.Proxy.Timeout.V, DrainTime: raw.Proxy.DrainTime.V},
+		Log:   Log{Level: level(raw.Log.Level)},
 	}
 	for _, name := range slices.Sorted(maps.Keys(raw.Node)) {
 		n := raw.Node[name]

@@ -39,6 +39,7 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 		c.mode(raw, &f, pools)
 		f.HTTP2 = c.http2(raw)
 		f.Rules = c.rules(raw, pools)
+		f.AccessLog, f.ErrorPages = raw.AccessLog.V, c.errorPages(raw.ErrorPages)
 		f.TLS, f.ResponseHeaders = c.frontendTLS(&raw.TLS), c.responseHeaders(raw.ResponseHeaders)
 		switch redirects := raw.Redirect.V == "https"; {
 		case raw.Pool.Bad || c.partial:

@@ -29,6 +29,7 @@ func (c *checker) mode(raw *rawFrontend, f *Frontend, pools map[string]bool) {
 		{"forwarded", raw.Forwarded.Set, raw.Forwarded.At},
 		{"trusted", raw.Trusted.Set, raw.Trusted.At},
 		{"via", raw.Via.Set, raw.Via.At},
+		{"error_pages", raw.ErrorPages.Set, raw.ErrorPages.At},
 	} {
 		if k.set {
 			c.add(k.at, k.name+` is about HTTP, but the mode is "tcp"`, "leave it out; tunnel_timeout bounds a connection on which nothing moves")

@@ -27,6 +27,7 @@ type Config struct {
 	Tracks    []Track    // sorted by name
 	Hooks     []Hook     // in the order of the file; may be empty
 	Templates []Template // in the order of the file; may be empty
+	AccessLog AccessLog
 	Control   Control
 	Proxy     Proxy
 	Log       Log
@@ -96,6 +97,8 @@ type Frontend struct {
 	RedirectHTTPS   int          // port of the frontend that speaks TLS, to which all requests are redirected; 0: they are served
 	ResponseHeaders [][2]string  // name and value of those that every answer is given
 	Rules           []route.Rule // in the order of the file; nil: all goes to Pool
+	AccessLog       bool         // its requests are written into the access log, if there is one
+	ErrorPages      []ErrorPage  // in the order of the file
 }
 
 // Pool is a named set of backends with a policy and a check.
@@ -203,6 +206,21 @@ type Track struct {
 	Rise     int           // successes in a row that make a failing one well
 	Fall     int           // failures in a row that make a well one fail
 	Weight   int           // what the node's fitness, 255 at best, is short of while it fails
+}
+
+// AccessLog is where and how a line is written for each request.
+type AccessLog struct {
+	File   string // an absolute path, or "stdout"; empty: nowhere
+	Format string // "json" or "haproxy"
+	Sample int    // one of so many requests that went well is written
+}
+
+// ErrorPage is the body of Tandem's own answers with a status.
+type ErrorPage struct {
+	Status int
+	File   string // that it was read from
+	Type   string // Content-Type, by the ending of File
+	Body   []byte
 }
 
 // Control is the control process: the operator's side.

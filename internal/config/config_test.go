@@ -47,7 +47,7 @@ func smallConfig() *Config {
 		Frontends: []Frontend{{
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ClientTimeout: 30 * time.Second,
-			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded", Mode: "http",
+			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded", Mode: "http", AccessLog: true,
 			HTTP2: HTTP2{Enabled: true, MaxStreams: 100, StreamWindow: 256 << 10, Window: 1 << 20},
 		}},
 		Pools: []Pool{{
@@ -56,8 +56,9 @@ func smallConfig() *Config {
 			Outlier: Outlier{EjectionTime: 30 * time.Second, MaxEjectionTime: 5 * time.Minute, MaxEjected: 10},
 			Check:   Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},
-		Control: Control{Socket: "/run/tandem/control.sock", Status: netip.AddrPortFrom(netip.Addr{}, 1936), StatusAllow: private},
-		Proxy:   Proxy{MaxConn: 50_000, OrphanTime: 10 * time.Second, Timeout: time.Second, DrainTime: 5 * time.Minute},
+		AccessLog: AccessLog{Format: "json", Sample: 1},
+		Control:   Control{Socket: "/run/tandem/control.sock", Status: netip.AddrPortFrom(netip.Addr{}, 1936), StatusAllow: private},
+		Proxy:     Proxy{MaxConn: 50_000, OrphanTime: 10 * time.Second, Timeout: time.Second, DrainTime: 5 * time.Minute},
 	}
 }
 
@@ -240,6 +241,7 @@ func TestLoadReadsKeysBesideTheFile(t *testing.T) {
 	gossip := write("gossip.key", testKeys["gossip.key"], 0o600)
 	write("balancer.key", testKeys["balancer.key"], 0o600)
 	write("admin.token", testKeys["admin.token"], 0o600)
+	write("sorry.html", testKeys["sorry.html"], 0o644) // which is no secret
 	if err := os.MkdirAll(filepath.Join(dir, "live", "example.org"), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func Diff(old, new *Config) []Change {
 			changes = append(changes, Change{Key: keys.name, What: "changed", Live: true})
 		}
 	}
-	for _, key := range changedCertificates(old, new) {
+	for _, key := range changedFiles(old, new) {
 		if !slices.ContainsFunc(changes, func(c Change) bool { return strings.HasPrefix(key, c.Key) }) {
 			changes = append(changes, Change{Key: key, What: "changed", Live: true})
 		}

@@ -5,11 +5,14 @@ import (
 	"slices"
 )
 
-// changedCertificates are the keys of frontends and pools under which other certificates are read
-// than before, be it that a file holds something else.
-func changedCertificates(old, new *Config) (keys []string) {
+// changedFiles are the keys of frontends and pools under which other certificates or error pages are
+// read than before, be it that a file holds something else.
+func changedFiles(old, new *Config) (keys []string) {
 	for _, f := range new.Frontends {
 		i := slices.IndexFunc(old.Frontends, func(o Frontend) bool { return o.Name == f.Name })
+		if i >= 0 && !slices.EqualFunc(old.Frontends[i].ErrorPages, f.ErrorPages, ErrorPage.equal) {
+			keys = append(keys, "frontend."+f.Name+".error_pages")
+		}
 		if i < 0 || f.TLS == nil || old.Frontends[i].TLS == nil {
 			continue
 		}
@@ -35,6 +38,10 @@ func changedCertificates(old, new *Config) (keys []string) {
 		}
 	}
 	return keys
+}
+
+func (p ErrorPage) equal(o ErrorPage) bool {
+	return p.Status == o.Status && p.Type == o.Type && bytes.Equal(p.Body, o.Body)
 }
 
 func (c Certificate) equal(o Certificate) bool {

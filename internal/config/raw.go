@@ -18,6 +18,7 @@ type rawConfig struct {
 	Track    map[string]*rawTrack `toml:"track" max:"32" reload:"live"`
 	Hook     []*rawHook           `toml:"hook" max:"32"`
 	Template []*rawTemplate       `toml:"template" max:"32"`
+	Access   rawAccess            `toml:"access_log" reload:"live"`
 	Control  rawControl           `toml:"control"`
 	Proxy    rawProxy             `toml:"proxy"`
 	Log      rawLogging           `toml:"log" reload:"live"`
@@ -75,6 +76,8 @@ type rawFrontend struct {
 	AcceptProxy     list           `toml:"accept_proxy" max:"100"`
 	Redirect        text           `toml:"redirect" default:"none" oneof:"none,https"`
 	ResponseHeaders list           `toml:"response_headers" max:"64"`
+	AccessLog       toggle         `toml:"access_log" default:"true"`
+	ErrorPages      list           `toml:"error_pages" max:"64"`
 	TLS             rawFrontendTLS `toml:"tls"`
 	HTTP2           rawHTTP2       `toml:"http2"`
 	Rule            []*rawRule     `toml:"rule" max:"1000"`
@@ -232,6 +235,13 @@ type rawTemplate struct {
 	Timeout    span   `toml:"timeout" default:"30s" min:"100ms" max:"1h"`
 	Quiescence span   `toml:"quiescence" default:"500ms" min:"10ms" max:"1m"`
 	Keep       number `toml:"keep" default:"3" min:"0" max:"100"`
+}
+
+type rawAccess struct {
+	table
+	File   text   `toml:"file"`
+	Format text   `toml:"format" default:"json" oneof:"json,haproxy"`
+	Sample number `toml:"sample" default:"1" min:"1" max:"1000000"`
 }
 
 type rawControl struct {

@@ -14,12 +14,13 @@ import (
 
 var (
 	testKeys = map[string]string{
+		"sorry.html":   "<h1>Sorry</h1>\n",
 		"gossip.key":   "MDEyMzQ1Njc4OWFiY2RlZg==\n",
 		"admin.token":  "YWRtaW5hZG1pbmFkbWluMQ==\n",
 		"balancer.key": "# new one first\nZmVkY2JhOTg3NjU0MzIxMA==\n\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\n",
 	}
 	// neededByOthers cannot be left out of the reference as it stands there.
-	neededByOthers = map[string]bool{"cookie": true, "http": true, "pool": true, "certificates": true, "client_ca_file": true, "path_prefix": true, "path_regex": true, "redirect": true, "body": true}
+	neededByOthers = map[string]bool{"cookie": true, "http": true, "pool": true, "certificates": true, "client_ca_file": true, "file": true, "path_prefix": true, "path_regex": true, "redirect": true, "body": true}
 	compare        = cmp.Options{cmpopts.IgnoreUnexported(Config{}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
 )
 

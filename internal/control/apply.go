@@ -84,6 +84,7 @@ func addKeeper(s *api.Status, k *ipc.KeeperState) {
 
 func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
 	s.LatencyBounds = p.LatencyBounds
+	s.AccessLog = api.AccessLog{Lines: p.LogLines, Lost: p.LogLost}
 	for _, f := range p.Frontends {
 		var rules []api.Rule
 		for _, r := range f.Rules {

@@ -104,7 +104,7 @@ type startOrder struct {
 // and an error when it could not do its work; then the keeper starts another. level
 // follows the keeper's.
 func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
-	signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
 	conn, err := ipc.New(f)
 	if err != nil {
 		return err

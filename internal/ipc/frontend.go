@@ -31,7 +31,10 @@ type Frontend struct {
 	HTTP2           HTTP2          `json:"http2"`
 	RedirectHTTPS   int            `json:"redirect_https,omitempty"` // port; 0: requests are served
 	ResponseHeaders [][2]string    `json:"response_headers,omitempty"`
-	Rules           []route.Rule   `json:"rules,omitempty"` // in their order
+	Rules           []route.Rule   `json:"rules,omitempty"`      // in their order
+	LogFormat       string         `json:"log_format,omitempty"` // of the access log: json or haproxy; empty: nothing is written
+	LogSample       int            `json:"log_sample,omitempty"` // one of so many that went well is
+	ErrorPages      []ErrorPage    `json:"error_pages,omitempty"`
 }
 
 // HTTP2 is how HTTP/2 is spoken with clients.
@@ -42,6 +45,19 @@ type HTTP2 struct {
 	StreamWindow int  `json:"stream_window"` // bytes
 	Window       int  `json:"window"`
 }
+
+// ErrorPage is the body of the proxy's own answers with a status.
+type ErrorPage struct {
+	Status int    `json:"status"`
+	Type   string `json:"type"`
+	Body   []byte `json:"body"`
+}
+
+// AccessLog brings one descriptor, to which the access log is to be written from now on; or
+// none, and there is none any more.
+type AccessLog struct{}
+
+func (*AccessLog) kind() Kind { return kindAccessLog }
 
 // Routes are the rules of a frontend, for whoever asks which one a request meets.
 type Routes struct {

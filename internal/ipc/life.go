@@ -96,6 +96,8 @@ func newLifeMessage(k Kind) Message {
 		return new(Orphan)
 	case kindRecheck:
 		return new(Recheck)
+	case kindAccessLog:
+		return new(AccessLog)
 	}
 	return newReloadMessage(k)
 }

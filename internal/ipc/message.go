@@ -54,6 +54,7 @@ const (
 	kindClients
 	kindOrphan
 	kindRecheck
+	kindAccessLog
 )
 
 // Message is one of the types of this file, of life.go and of reload.go.
@@ -153,6 +154,7 @@ type ProxyStart struct {
 	Frontends  []Frontend    `json:"frontends"`
 	Pools      []PoolPolicy  `json:"pools"`
 	LogLevel   int           `json:"log_level"`
+	LogFile    string        `json:"log_file,omitempty"` // of the access log, which comes with [AccessLog]; empty: none
 }
 
 // PoolPolicy is how a pool behaves; who is in it comes from control, in [Pools].

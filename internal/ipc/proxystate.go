@@ -13,6 +13,8 @@ type ProxyState struct {
 	Listed    bool            `json:"listed"` // control has told who is in the pools
 	Frontends []FrontendState `json:"frontends,omitempty"`
 	Pools     []PoolState     `json:"pools,omitempty"`
+	LogLines  uint64          `json:"log_lines,omitempty"` // of the access log, written since the start
+	LogLost   uint64          `json:"log_lost,omitempty"`  // and those that were not
 
 	LatencyBounds []time.Duration `json:"latency_bounds,omitempty"` // upper bound of each bucket of every Histogram but the last, which has none
 }

@@ -82,7 +82,7 @@ type Reloaded struct {
 // Fixed names the first thing that differs in next and cannot change while the proxy runs;
 // "" if all can. A new field is fixed until the proxy brings it into effect and it is named here.
 func (s *ProxyStart) Fixed(next *ProxyStart) string {
-	return fixed(s, next, "OrphanTime", "Frontends", "Pools", "LogLevel")
+	return fixed(s, next, "OrphanTime", "Frontends", "Pools", "LogLevel", "LogFile")
 }
 
 // Fixed does the same for control.

@@ -171,6 +171,10 @@ func (k *Keeper) buildProxy(level slog.Level) error {
 		log: k.log, lastReason: "the proxy is starting",
 	}
 	k.loop.proxy = d
+	var err error
+	if d.accessLog, err = openAccessLog(d.start.LogFile); err != nil {
+		return err
+	}
 	k.closers = append(k.closers, d.close)
 	c := k.newChild(proxyName, proxyUID) // looks its user up, which the loop has no time for
 	d.another = func() (*proxyEnd, error) {
@@ -181,7 +185,6 @@ func (k *Keeper) buildProxy(level slog.Level) error {
 		again := &child{name: c.name, who: c.who, log: c.log, verdict: make(chan bool, 1)}
 		return &proxyEnd{desk: desk{child: again, log: k.log}, progress: prog}, nil
 	}
-	var err error
 	if f == nil {
 		if d.now, err = d.another(); err != nil {
 			return err

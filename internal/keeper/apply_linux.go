@@ -109,7 +109,7 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 }
 
 func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
-	m := ipc.ProxyStart{Loops: loops, MaxConn: c.Proxy.MaxConn, OrphanTime: c.Proxy.OrphanTime, LogLevel: level}
+	m := ipc.ProxyStart{Loops: loops, MaxConn: c.Proxy.MaxConn, OrphanTime: c.Proxy.OrphanTime, LogLevel: level, LogFile: c.AccessLog.File}
 	for _, f := range c.Frontends {
 		m.Frontends = append(m.Frontends, ipc.Frontend{
 			Name: f.Name, Listen: listenText(f.Listen), Pool: f.Pool, HeaderTimeout: f.HeaderTimeout, IdleTimeout: f.IdleTimeout,
@@ -118,6 +118,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			Forwarded: f.Forwarded, Trusted: f.Trusted, Via: f.Via,
 			Mode: f.Mode, SNI: f.SNIPools, AcceptProxy: f.AcceptProxy, HTTP2: ipc.HTTP2(f.HTTP2),
 			TLS: frontendTLS(f.TLS, c.Cluster.BalancerKeys), RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
+			LogFormat: logFormat(c, f), LogSample: c.AccessLog.Sample, ErrorPages: errorPages(f.ErrorPages),
 		})
 	}
 	for _, p := range c.Pools {

@@ -41,6 +41,7 @@ type Keeper struct {
 	closers []func() error
 
 	reloadAsked <-chan os.Signal
+	logsAsked   <-chan os.Signal
 }
 
 // New takes everything that can be refused, so that a fault shows before anything has
@@ -228,6 +229,7 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 	g.Go(func() error { return l.hello(work) })
 	g.Go(func() error { return k.channel.run(work) })
 	g.Go(func() error { return k.listenForReloads(work) })
+	g.Go(func() error { return k.listenForLogs(work) })
 	for _, gr := range l.groups {
 		g.Go(func() error { return gr.run(work, l.adverts, k.channel, emit) })
 	}

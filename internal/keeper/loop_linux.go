@@ -34,7 +34,7 @@ const (
 
 // event is anything that the loop is told: heardAdvert, answered, claimerNews,
 // childStarted, childMessage, childEnded, queryAnswer, agreed, complained, gatewaysFound, peerMAC, peerLinked,
-// peerSaid, tested, announced, reloadAsked, configLoaded, socketsOpened or peerGone.
+// peerSaid, tested, announced, reloadAsked, logsAsked, logOpened, configLoaded, socketsOpened or peerGone.
 type event any
 
 // loop owns the machines. It never blocks and never makes a slow call.
@@ -220,6 +220,10 @@ func (l *loop) handle(ev event) {
 		l.announced(ev)
 	case reloadAsked:
 		l.askReload(0, false)
+	case logsAsked:
+		l.reopenLog()
+	case logOpened:
+		l.logOpened(ev)
 	case configLoaded:
 		l.loaded(ev)
 	case socketsOpened:

@@ -37,6 +37,7 @@ type proxyDesk struct {
 
 	start     ipc.ProxyStart
 	listeners []*os.File
+	accessLog *os.File      // nil: none
 	meeting   *os.File      // where a later keeper finds the proxy that serves; nil: nowhere
 	timeout   time.Duration // of a loop's progress
 	drainTime time.Duration
@@ -107,6 +108,7 @@ func (d *proxyDesk) started(ev childStarted, now time.Time) *proxyEnd {
 	if p.adopted != nil {
 		p.told, p.up, p.total, p.listed = true, p.adopted.State.Up, p.adopted.State.Total, p.adopted.State.Listed
 		p.clients = p.adopted.Clients
+		d.tellLog(p)
 		if d.becomeReady(p, now); p.clients.Draining && d.drainAt.IsZero() {
 			p.send(&ipc.Resume{})
 		}
@@ -114,6 +116,9 @@ func (d *proxyDesk) started(ev childStarted, now time.Time) *proxyEnd {
 	}
 	start := d.start // as it is now: a reload changes it, and what is sent is read later
 	p.send(&start, append([]*os.File{p.progress.file}, d.listeners...)...)
+	if d.accessLog != nil {
+		d.tellLog(p)
+	}
 	switch {
 	case p != d.now:
 	case p.want > 0:

@@ -49,6 +49,7 @@ type reload struct {
 	fresh   map[string][]*os.File // listening sockets opened for it, by Listen
 	control ipc.ControlStart
 	proxy   ipc.ProxyStart
+	log     *os.File // the access log, if it is another; nil: there is none any more
 	by      time.Time
 	waits   map[string]bool // processes whose answer to the commit has not come
 	ready   bool            // control is prepared
@@ -66,6 +67,7 @@ type (
 	socketsOpened struct {
 		id    uint64
 		files map[string][]*os.File
+		log   *os.File
 		err   error
 	}
 )
@@ -168,6 +170,7 @@ func (l *loop) openSockets(r *reload) {
 	r.control, r.proxy = controlStart(r.cfg, l.reloads.version, int(r.cfg.Log.Level)), proxyStart(r.cfg, loops, int(r.cfg.Log.Level))
 	have := l.proxy.sockets()
 	id, frontends := r.id, r.cfg.Frontends
+	otherLog := r.proxy.LogFile != l.proxy.start.LogFile
 	l.beside(func(context.Context) {
 		ev := socketsOpened{id: id, files: make(map[string][]*os.File)}
 		for _, f := range frontends {
@@ -182,6 +185,11 @@ func (l *loop) openSockets(r *reload) {
 			}
 			ev.files[listen] = files
 		}
+		if otherLog {
+			var err error
+			ev.log, err = openAccessLog(r.proxy.LogFile)
+			ev.err = errors.Join(ev.err, err)
+		}
 		l.emit(ev)
 	})
 }
@@ -191,9 +199,10 @@ func (l *loop) opened(ev socketsOpened) {
 	r := l.reloads.now
 	if r == nil || r.id != ev.id {
 		closeSockets(ev.files)
+		ev.log.Close() // which may be nil
 		return
 	}
-	r.fresh = ev.files
+	r.fresh, r.log = ev.files, ev.log
 	var files []*os.File
 	for _, f := range r.proxy.Frontends {
 		files = append(files, r.fresh[f.Listen]...)
@@ -241,8 +250,12 @@ func (l *loop) commitWhenReady(r *reload) {
 	}
 	l.channel.keys.Store(&r.cfg.Cluster.BalancerKeys)
 	d := l.proxy
+	otherLog := r.proxy.LogFile != d.start.LogFile
 	d.adopt(r.proxy, r.fresh)
-	r.fresh = nil
+	if otherLog {
+		d.setLog(r.log)
+	}
+	r.fresh, r.log = nil, nil
 	d.timeout, d.drainTime = r.cfg.Proxy.Timeout, r.cfg.Proxy.DrainTime
 	l.control.start = r.control
 	l.set.seeds = seedAdverts(r.cfg.Cluster.Join, l.set.port, l.set.addr)
@@ -347,6 +360,7 @@ func (l *loop) endReload(why, remedy string) {
 	r := l.reloads.now
 	l.reloads.now = nil
 	closeSockets(r.fresh)
+	r.log.Close() // which may be nil
 	l.proxy.send(&ipc.Abort{ID: r.id})
 	l.control.send(&ipc.Abort{ID: r.id})
 	if !r.dry {

@@ -50,6 +50,7 @@ var others = map[string]string{
 	"frontend.rule.redirect": `"/other"`, "frontend.rule.status": "307",
 	"set_request_headers": `["X-Other: b"]`, "add_request_headers": `["X-Other: b"]`, "remove_request_headers": `["X-Other"]`,
 	"set_response_headers": `["X-Other: b"]`, "add_response_headers": `["X-Other: b"]`, "remove_response_headers": `["X-Other"]`,
+	"error_pages": `["502=sorry.html"]`,
 	"hook.events": `["active"]`, "serf_tags": "", "template.check": `["/bin/test", "{file}"]`, "reload": `["/bin/other"]`,
 }
 

@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/tandem-lb/tandem/internal/api"
 
-// ruleFamilies are of frontends with rules.
+// ruleFamilies are of frontends with rules, and of the access log.
 var ruleFamilies = []family{
 	{
 		"tandem_rule_requests_total", counter, "Requests that met a rule, since the proxy that serves got to know it.", labels("frontend", "rule"),
@@ -13,5 +13,13 @@ var ruleFamilies = []family{
 				}
 			}
 		},
+	},
+	{
+		"tandem_access_log_lines_total", counter, "Lines of the access log that were written.", nil,
+		func(s *api.Status, add func(float64, ...string)) { add(float64(s.AccessLog.Lines)) },
+	},
+	{
+		"tandem_access_log_lost_total", counter, "Lines that were not: the file or its reader is too slow, or cannot be written.", nil,
+		func(s *api.Status, add func(float64, ...string)) { add(float64(s.AccessLog.Lost)) },
 	},
 }

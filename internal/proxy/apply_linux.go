@@ -63,9 +63,21 @@ func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) ([]lb
 			Mode:      lbcore.Mode(f.Mode), SNI: sniRoutes(f.SNI), AcceptProxy: f.AcceptProxy,
 			HTTP2: http2Config(f.HTTP2),
 			TLS:   t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
+			AccessLog: lbcore.AccessLog{Format: lbcore.LogFormat(f.LogFormat), Sample: f.LogSample}, ErrorPages: errorPages(f.ErrorPages),
 		})
 	}
 	return out, nil
+}
+
+func errorPages(pages []ipc.ErrorPage) map[int]lbcore.ErrorPage {
+	if len(pages) == 0 {
+		return nil
+	}
+	out := make(map[int]lbcore.ErrorPage, len(pages))
+	for _, p := range pages {
+		out[p.Status] = lbcore.ErrorPage{Type: p.Type, Body: p.Body}
+	}
+	return out
 }
 
 // minRate: lbcore's 0 is its default.
@@ -86,7 +98,7 @@ func backendConfigs(backends []ipc.Backend) []lbcore.BackendConfig {
 
 // state turns a snapshot into what control shows.
 func state(s lbcore.Snapshot) *ipc.ProxyState {
-	out := &ipc.ProxyState{LatencyBounds: latencyBounds}
+	out := &ipc.ProxyState{LatencyBounds: latencyBounds, LogLines: s.AccessLog.Lines, LogLost: s.AccessLog.Lost}
 	for _, f := range s.Frontends {
 		c := f.Counters
 		var rules []ipc.RuleState

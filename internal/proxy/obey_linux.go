@@ -38,6 +38,9 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group) error {
 			case *ipc.Link:
 				p.link(ctx, g, o.files)
 				continue
+			case *ipc.AccessLog:
+				p.logTo(o.files)
+				continue
 			case *ipc.Prepare:
 				p.prepare(m, o.files)
 				warming = time.Tick(lookInterval)
@@ -98,6 +101,16 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group) error {
 			return nil
 		}
 	}
+}
+
+// logTo has the access log written to a file of the keeper's; without one there is none.
+func (p *Process) logTo(files []*os.File) {
+	if len(files) == 0 {
+		p.core.SetAccessLog(nil)
+		return
+	}
+	p.core.SetAccessLog(files[0])
+	closeAll(files[1:])
 }
 
 // drainAfter makes connections end with their next answers from then on.

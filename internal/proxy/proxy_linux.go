@@ -58,7 +58,7 @@ type order struct {
 // keeper has. It returns nil when it was told to stop, and an error when it could not do
 // its work; then the keeper starts another. level follows the keeper's.
 func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
-	signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
 	conn, err := ipc.New(f)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ type Process struct {
 // keeper has. It returns nil when it was told to stop or the keeper is gone; all programs
 // have ended then.
 func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
-	signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
 	conn, err := ipc.New(f)
 	if err != nil {
 		return err
