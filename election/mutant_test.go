@@ -165,14 +165,14 @@ func (m mutant) mustBeCaught(t *testing.T, source string) {
 	if out, err := exec.Command("go", "test", "-c", "-o", program, "-vet=off", "-overlay", overlay, ".").CombinedOutput(); err != nil {
 		t.Fatalf("it does not build: %v\n%s", err, out)
 	}
-	// What is quick comes first: most are caught by it.
+	// What is quick comes first: most are caught by it. One that never ends is caught, too.
 	const slow, slowest = "TestOneFault|TestOutages|TestHandoverInterruptedAtEachStep", "TestSimulation"
 	for _, which := range [][]string{
 		{"-test.skip", "TestMutants|TestThePackageIsPure|" + slow + "|" + slowest},
 		{"-test.run", slow},
 		{"-test.run", slowest},
 	} {
-		out, err := exec.Command(program, append(which, "-test.short", "-test.failfast", "-schedules", "1000")...).CombinedOutput()
+		out, err := exec.Command(program, append(which, "-test.short", "-test.failfast", "-test.timeout", "3m", "-schedules", "1000")...).CombinedOutput()
 		switch text := string(out); {
 		case err == nil:
 			continue
