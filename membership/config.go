@@ -172,10 +172,11 @@ const (
 
 	// Agents may be hundreds, on few processors, and join at once. What each of them repeats costs all of them together
 	// the square of their number, and one that is starved for longer than a probe waits is suspected: two more messages
-	// to all, which starve others. (With the balancers' values 120 agents on two busy cores used 105 s of them within
-	// 60 s, suspected each other a thousand times and more, and had not come together; with these it took 10 s of time and 14 s of them.) Their own
-	// news reaches balancers directly, so they can do with less: three times log10(members) each, in ticks of 200 ms,
-	// a probe every 400 ms that may take 200 ms, or 400 ms by other paths, and in a crowd a pause after it.
+	// to all, which starve others. Their own news reaches balancers directly, so they can do with less: three times
+	// log10(members) each, in ticks of 200 ms, a probe every 400 ms that may take 200 ms, or 400 ms by other paths, and
+	// in a crowd a pause after it. That is not enough on two cores that are busy otherwise: 120 agents had not come
+	// together there after 60 s, as before. With a probe every second that may take 500 ms they had after 10 s, with a
+	// seventh of the processor time; but then apps find balancers that were restarted later than within a second.
 	agentRetransmitMult = 3
 	agentGossipInterval = 200 * time.Millisecond
 	agentProbeInterval  = 400 * time.Millisecond
