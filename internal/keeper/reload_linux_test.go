@@ -39,7 +39,7 @@ func told(t *testing.T, c *config.Config) string {
 var others = map[string]string{
 	"join":     `["192.168.42.13"]`,
 	"backends": `["10.0.0.22:3000"]`, "allow": `["192.168.43.0/24"]`, "allow_tags": `["zone=b"]`, "speak_for": `["192.168.44.0/24"]`,
-	"cookie": `"other"`, "same_site": `"strict"`, "backup_tags": `["role=other"]`, "pool.cache.policy": "", "hash_on": `"header:X-Tenant"`,
+	"cookie": `"other"`, "same_site": `"strict"`, "max_age": `"2h"`, "pool.web.protocol": "", "backup_tags": `["role=other"]`, "pool.cache.policy": "", "hash_on": `"header:X-Tenant"`,
 	"pool": `"api"`, "listen": `":81"`, "pool.web.policy": `"leastconn"`, "cluster.policy": "", "pool.web.check.status": `"200-299"`, "level": `"debug"`,
 	"gossip_key_file": `"other.key"`, "balancer_key_file": `"third.key"`, "status_hosts": `["other.example"]`, "admin_token_file": `"other.key"`, "claim": `"hook"` + "\nhook = [\"/bin/move\"]", "hook": "",
 	"mode": "", "sni_pools": "", "send_proxy": `"v2"`, "ca_file": `"other.pem"`, "certificate": `"other.pem"`, "pool.web.tls.verify": "", "frontend.tls.min_version": `"1.3"`, "server_name": `"other.example"`,
