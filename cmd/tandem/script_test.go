@@ -228,8 +228,10 @@ func exampleTimeline(_ context.Context, q api.TimelineQuery) (api.Timeline, erro
 		return e.Time.Before(q.Since) || e.Seq <= q.After[e.Node] || !q.Until.IsZero() && !e.Time.Before(q.Until) || q.Node != "" && e.Node != q.Node || len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind)
 	})
 	return api.Timeline{Node: "lb1", At: at, Entries: all[max(0, len(all)-cmp.Or(q.Limit, len(all))):], Nodes: []api.NodeTimeline{
-		{Node: "lb1", Entries: 5}, {Node: "lb2", Age: 12 * time.Second, Error: "it is not there: gossip says failed"},
-		{Node: "lb3", ClockOffset: 1234567890, ClockExact: 345678}, {Node: "lb4", ClockOffset: 200000, ClockExact: 345678, Cut: true},
+		{Node: "lb1", Entries: 5},
+		{Node: "lb2", Age: 12 * time.Second, Error: "it is not there: gossip says failed"},
+		{Node: "lb3", ClockOffset: 1234567890, ClockExact: 345678},
+		{Node: "lb4", ClockOffset: 200000, ClockExact: 345678, Cut: true},
 	}}, nil
 }
 

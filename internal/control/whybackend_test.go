@@ -74,9 +74,14 @@ func TestTheStoryOfABackendHasWhatHappenedToItAndItsMember(t *testing.T) {
 	c := api.Cluster{Node: "lb1", Nodes: []api.NodeView{sees("lb1", b, 1, 1)}}
 	var all []timeline.Entry
 	for _, e := range []timeline.Entry{
-		{Kind: timeline.KindBackend, Name: "web1:3000"}, {Kind: timeline.KindMember, Name: "web1"}, {Kind: timeline.KindOrder, Name: "drain web/web1:3000"},
+		{Kind: timeline.KindBackend, Name: "web1:3000"},
+		{Kind: timeline.KindMember, Name: "web1"},
+		{Kind: timeline.KindOrder, Name: "drain web/web1:3000"},
 		{Kind: timeline.KindOrder, Name: "weight 50 10.0.0.21:3000"},
-		{Kind: timeline.KindBackend, Name: "web2:3000"}, {Kind: timeline.KindMember, Name: "web11"}, {Kind: timeline.KindOrder, Name: "reload"}, {Kind: timeline.KindState},
+		{Kind: timeline.KindBackend, Name: "web2:3000"},
+		{Kind: timeline.KindMember, Name: "web11"},
+		{Kind: timeline.KindOrder, Name: "reload"},
+		{Kind: timeline.KindState},
 	} {
 		all = append(all, e)
 	}

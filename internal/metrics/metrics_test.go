@@ -53,8 +53,10 @@ func full() api.Status {
 			{Name: "proxy", Ready: true, Doing: "serving"},
 			{Name: "proxy", Doing: "draining", Clients: 3},
 		},
-		Frontends: []api.Frontend{{Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took, Rules: []api.Rule{{Name: "api", Requests: 3}}, TLS: &api.TLS{Handshakes: 1, Failed: map[string]uint64{"gone": 1}},
-			HTTP2: &api.HTTP2{Connections: 1, Resets: map[string]uint64{"client": 1}, GoAways: map[string]uint64{"leaving": 1}}}},
+		Frontends: []api.Frontend{{
+			Name: "http", Requests: 9, Status: map[string]uint64{"2xx": 9}, Errors: map[string]uint64{"no_backend": 1}, Latency: took, Rules: []api.Rule{{Name: "api", Requests: 3}}, TLS: &api.TLS{Handshakes: 1, Failed: map[string]uint64{"gone": 1}},
+			HTTP2: &api.HTTP2{Connections: 1, Resets: map[string]uint64{"client": 1}, GoAways: map[string]uint64{"leaving": 1}},
+		}},
 		LatencyBounds: bounds,
 		Hooks:         []api.Hook{{Name: "notify", Runs: 3, Failed: 1}},
 		Templates:     []api.Template{{Target: "/etc/haproxy/haproxy.cfg", Changed: 3, Failed: 1, LastErr: "exit status 1"}},

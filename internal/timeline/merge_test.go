@@ -48,10 +48,13 @@ func TestWhyTellsOfTheClusterOrOfOneNode(t *testing.T) {
 			{Seq: 1, Node: "lb1", Time: noon.Add(-time.Second), Kind: KindOrder, Name: "handover", To: "asked", Who: "uid 7"},
 			state("lb1", 0, "active", "draining", "handover", "lb2"), state("lb1", 900, "draining", "backup", "handover", ""),
 		}},
-		Part{Entries: []Entry{state("lb2", 5, "backup", "active", "handover", "lb1"), {Seq: 9, Node: "lb2", Time: noon.Add(time.Second), Kind: KindMember, Name: "lb3", To: "left", Detail: "balancer at 10.0.0.3"},
+		Part{Entries: []Entry{
+			state("lb2", 5, "backup", "active", "handover", "lb1"),
+			{Seq: 9, Node: "lb2", Time: noon.Add(time.Second), Kind: KindMember, Name: "lb3", To: "left", Detail: "balancer at 10.0.0.3"},
 			{Seq: 10, Node: "lb2", Time: noon.Add(time.Second), Kind: KindMember, Name: "web1", To: "left", Detail: "agent at 10.0.0.21"},
 			{Seq: 11, Node: "lb2", Time: noon.Add(time.Second), Kind: KindOrder, Name: "drain web1", To: "asked", Who: "uid 8"},
-			{Seq: 12, Node: "lb2", Time: noon.Add(time.Second), Kind: KindBackend, Name: "web1", To: "down"}}},
+			{Seq: 12, Node: "lb2", Time: noon.Add(time.Second), Kind: KindBackend, Name: "web1", To: "down"},
+		}},
 	)
 	for node, want := range map[string]string{"": "lb2 became active", "lb2": "lb2 became active", "lb1": "lb1 gave up being active"} {
 		s, ok := Why(all, "default", node)

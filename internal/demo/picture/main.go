@@ -45,7 +45,7 @@ func main() {
 }
 
 func record(r io.Reader, now func() time.Time) (lines []line, err error) {
-	var before, shown = time.Time{}, time.Duration(0)
+	before, shown := time.Time{}, time.Duration(0)
 	for s := bufio.NewScanner(r); ; {
 		if !s.Scan() {
 			return lines, s.Err()

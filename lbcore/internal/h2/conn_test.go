@@ -220,10 +220,28 @@ func encode(fields []string) []byte {
 // RFC 9113, 8.1.1: a malformed request is a stream error, and never becomes text.
 func TestMalformedRequestsAreRefused(t *testing.T) {
 	for _, more := range [][]string{
-		{"Upper", "x"}, {"a b", "x"}, {"", "x"}, {"a:", "x"}, {"x", "a\r\nb: c"}, {"x", "a\x00"}, {"x", " a"}, {"x", "a\t"},
-		{"connection", "close"}, {"transfer-encoding", "chunked"}, {"upgrade", "h2c"}, {"keep-alive", "x"}, {"proxy-connection", "x"},
-		{"te", "gzip"}, {":path", "/x"}, {":status", "200"}, {":protocol", "websocket"}, {"host", "b"},
-		{"content-length", "1"}, {"content-length", "x"}, {"content-length", "+0"}, {"content-length", ""},
+		{"Upper", "x"},
+		{"a b", "x"},
+		{"", "x"},
+		{"a:", "x"},
+		{"x", "a\r\nb: c"},
+		{"x", "a\x00"},
+		{"x", " a"},
+		{"x", "a\t"},
+		{"connection", "close"},
+		{"transfer-encoding", "chunked"},
+		{"upgrade", "h2c"},
+		{"keep-alive", "x"},
+		{"proxy-connection", "x"},
+		{"te", "gzip"},
+		{":path", "/x"},
+		{":status", "200"},
+		{":protocol", "websocket"},
+		{"host", "b"},
+		{"content-length", "1"},
+		{"content-length", "x"},
+		{"content-length", "+0"},
+		{"content-length", ""},
 		{"content-length", "0", "content-length", "0"},
 	} {
 		if text, _, reason := requestText(nil, fieldsOf(append(get[:len(get):len(get)], more...)), true); reason == "" {
@@ -231,9 +249,12 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		}
 	}
 	for _, all := range [][]string{
-		{":method", "GET"}, {":method", "GET", ":scheme", "https", ":path", ""},
-		{":method", "GET", ":scheme", "ftp", ":path", "/"}, {":method", "GET", ":scheme", "https", ":path", "http://a/"},
-		{":method", "GET /x", ":scheme", "https", ":path", "/"}, {":method", "GET", ":scheme", "https", ":path", "/ HTTP/1.1\r\nx:"},
+		{":method", "GET"},
+		{":method", "GET", ":scheme", "https", ":path", ""},
+		{":method", "GET", ":scheme", "ftp", ":path", "/"},
+		{":method", "GET", ":scheme", "https", ":path", "http://a/"},
+		{":method", "GET /x", ":scheme", "https", ":path", "/"},
+		{":method", "GET", ":scheme", "https", ":path", "/ HTTP/1.1\r\nx:"},
 		{":method", "CONNECT", ":scheme", "https", ":path", "/", ":authority", "a"},
 		{"x", "y", ":method", "GET", ":scheme", "https", ":path", "/"},
 	} {
