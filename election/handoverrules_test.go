@@ -158,6 +158,21 @@ func TestHandoverToANodeThatCannotForwardHereReleasesFirst(t *testing.T) {
 	}
 }
 
+// Whoever knows that it cannot forward says so at once, and makes no table in vain.
+func TestHandoverANodeThatCannotForwardSaysSo(t *testing.T) {
+	m := newMachine(t, testConfig())
+	m.Step(m.now, Lossless{Reason: "merges packets"})
+	m.Step(m.now, from("b", 2, activeAdvert(1)))
+	acts := m.Step(m.now, said(MsgOffer, 7))
+	i := index[Tell](acts)
+	if i < 0 || index[Prepare](acts) >= 0 {
+		t.Fatalf("offered, it does %+v, want an answer and no preparation", acts)
+	}
+	if got := acts[i].(Tell).Message; got.Kind != MsgUnable || got.Text != "merges packets" {
+		t.Errorf("it answers %+v, want MsgUnable and why", got)
+	}
+}
+
 // A busy machine is told too late now and then: who has connections tries again before it cuts any, and whoever
 // asked is not told of each attempt.
 func TestHandoverIsTriedAgainWhenTheOtherWasToldTooLate(t *testing.T) {
