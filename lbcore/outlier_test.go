@@ -76,7 +76,7 @@ func TestWhoFailsRequestsIsEjectedForAWhile(t *testing.T) {
 		}
 		synctest.Wait()
 		s := b.snapshot()
-		if s.State != StateDown || !strings.Contains(s.Reason, "ejected for 30s: 3 answers of 5xx in a row") || s.EjectedUntil.Sub(time.Now()) != 30*time.Second {
+		if s.State != StateDown || !strings.Contains(s.Reason, "ejected for 30s: 3 answers of 5xx in a row") || time.Until(s.EjectedUntil) != 30*time.Second {
 			t.Fatalf("%+v", s)
 		}
 		if n := len(p.view.Load().avail); n != 2 {

@@ -72,8 +72,7 @@ func TestWhyABackendGetsNoRequests(t *testing.T) {
 func TestTheStoryOfABackendHasWhatHappenedToItAndItsMember(t *testing.T) {
 	b := api.Backend{ID: "web1:3000", Addr: netip.MustParseAddrPort("10.0.0.21:3000"), State: "up"}
 	c := api.Cluster{Node: "lb1", Nodes: []api.NodeView{sees("lb1", b, 1, 1)}}
-	var all []timeline.Entry
-	for _, e := range []timeline.Entry{
+	all := []timeline.Entry{
 		{Kind: timeline.KindBackend, Name: "web1:3000"},
 		{Kind: timeline.KindMember, Name: "web1"},
 		{Kind: timeline.KindOrder, Name: "drain web/web1:3000"},
@@ -82,8 +81,6 @@ func TestTheStoryOfABackendHasWhatHappenedToItAndItsMember(t *testing.T) {
 		{Kind: timeline.KindMember, Name: "web11"},
 		{Kind: timeline.KindOrder, Name: "reload"},
 		{Kind: timeline.KindState},
-	} {
-		all = append(all, e)
 	}
 	if s, _ := backendStory(c, "web1", all); len(s.Events) != 4 {
 		t.Errorf("%d events are told, want 4: %+v", len(s.Events), s.Events)

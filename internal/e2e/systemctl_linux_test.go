@@ -81,9 +81,7 @@ func readUnit(name string) (u unit, err error) {
 			case "Type":
 				u.notify = value == "notify"
 			case "Environment":
-				for _, pair := range strings.Split(strings.Trim(value, `"`), `" "`) {
-					u.env = append(u.env, pair)
-				}
+				u.env = append(u.env, strings.Split(strings.Trim(value, `"`), `" "`)...)
 			}
 		}
 		return u, nil

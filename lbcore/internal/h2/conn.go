@@ -88,7 +88,6 @@ type Conn struct {
 	greeted bool // the peer's SETTINGS have come
 	leaving bool // GOAWAY was sent: new streams are still served
 	left    bool // GOAWAY with the last stream was sent
-	lastOur uint32
 	gone    bool // the peer has sent GOAWAY
 
 	waiting []*Stream // for a window or room, the first of them first
