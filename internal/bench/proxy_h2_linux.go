@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os/exec"
@@ -25,8 +26,10 @@ func (l *loader) h2load() (ProxyTrial, error) {
 		path = "/big"
 	}
 	lasts := max(time.Second, l.time).Round(time.Second) // it counts in seconds
+	ctx, cancel := context.WithTimeout(context.Background(), lasts+time.Minute) // it waits for ever where HTTP/2 is not spoken
+	defer cancel()
 	before, began := spentBy(l.pid), time.Now()
-	out, err := exec.Command(h2loadPath, "-t1", "-c", strconv.Itoa(l.conns), "-m", strconv.Itoa(l.h2),
+	out, err := exec.CommandContext(ctx, h2loadPath, "-t1", "-c", strconv.Itoa(l.conns), "-m", strconv.Itoa(l.h2),
 		"-D", strconv.Itoa(int(lasts/time.Second)), "--tls13-ciphers=TLS_AES_128_GCM_SHA256", "--connect-to="+l.addr,
 		"https://"+net.JoinHostPort("bench.example", "443")+path).CombinedOutput()
 	after, took := spentBy(l.pid), time.Since(began)

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,8 +19,11 @@ func TestTheReadmesInstallationIsWordForWord(t *testing.T) {
 	}
 	r := theRelease(t)
 	m := newMachine(t, "lb1")
-	for _, file := range []string{r.binary, r.deb} {
-		m.put(file, filepath.Join("/root", filepath.Base(file)), 0o644)
+	if err := os.MkdirAll(m.path("/root/dist"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{r.binary, r.deb} { // as deploy/release.sh leaves them
+		m.put(file, filepath.Join("/root/dist", filepath.Base(file)), 0o644)
 	}
 	m.boot()
 	m.run("ip link add eth1 type veth peer name far && ip addr add 192.168.42.11/24 dev eth1 && ip link set eth1 up && ip link set far up")

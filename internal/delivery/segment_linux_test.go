@@ -38,8 +38,9 @@ func newSegment(t *testing.T) *segment {
 // of Vagrant's machines has the same address and leads to nobody else.
 func (s *segment) plug(m *machine, addr string) {
 	s.t.Helper()
-	run(s.t, "", nil, "nsenter", "-t", s.pid, "-n", "sh", "-c",
-		"ip link add port-"+m.name+" type veth peer name eth1 netns "+m.pid()+" && ip link set port-"+m.name+" master bridge up")
+	port := "port-" + m.name // a moment after the power was cut it may still be there
+	run(s.t, "", nil, "nsenter", "-t", s.pid, "-n", "sh", "-c", "{ ip link del "+port+" 2> /dev/null; true; } && "+
+		"ip link add "+port+" type veth peer name eth1 netns "+m.pid()+" && ip link set "+port+" master bridge up")
 	m.run("ip link add eth0 type veth peer name nat && ip addr add 10.0.2.15/24 dev eth0 && ip link set eth0 up && ip link set nat up && " +
 		"ip addr add " + addr + "/24 dev eth1 && ip link set eth1 up")
 }

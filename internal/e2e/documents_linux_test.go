@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -85,7 +86,17 @@ func TestTheCommandsOfTheDocumentsAreDone(t *testing.T) {
 			t.Errorf("tandem %s: %v\n%s", strings.Join(c, " "), err, out)
 		}
 		if c[0] == "handover" || c[0] == "maint" {
-			s.untilDrained(other(s.untilOwnedBy("")))
+			s.until("one owns the VIP and the other has drained", func() (bool, string) {
+				owner := s.owner()
+				if owner == "" {
+					return false, "nobody owns it"
+				}
+				st, err := s.status(other(owner))
+				if err != nil || len(st.Groups) == 0 {
+					return false, fmt.Sprint(err)
+				}
+				return st.Groups[0].State == "backup", other(owner) + " is " + st.Groups[0].State
+			})
 		}
 	}
 	if n < 8 {
