@@ -218,7 +218,7 @@ func askUnproven(t *testing.T, from *membership.Cluster, q talk.Question, into a
 
 func TestABalancerReadsTheAgentsLog(t *testing.T) {
 	f := start(t, "", func(_ *fixture, cfg *agent.Config) {
-		cfg.Processes = []config.Process{shell("app", `i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo "line $i of one hundred bytes or so, as most lines are that web apps print, and here it ends"; done; echo end >&2; exec sleep 1000`)}
+		cfg.Processes = []config.Process{shell("app", `i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo "line $i of one hundred bytes or so, as most lines are that web apps print, and here it ends"; done; echo end; exec sleep 1000`)}
 	})
 	f.await("all 2001 lines are kept", func() bool {
 		var page talk.Log

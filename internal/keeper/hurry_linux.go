@@ -84,7 +84,8 @@ var usualPriority = sync.OnceValue(func() *unix.SchedAttr {
 
 // takeTime gives the calling thread the usual priority. It is never refused: that is no better than what it has.
 func takeTime() {
-	if attr := usualPriority(); attr != nil {
-		unix.SchedSetAttr(0, attr, 0)
+	if usual := usualPriority(); usual != nil {
+		attr := *usual // the call writes to it
+		unix.SchedSetAttr(0, &attr, 0)
 	}
 }
