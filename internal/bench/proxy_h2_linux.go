@@ -25,7 +25,7 @@ func (l *loader) h2load() (ProxyTrial, error) {
 	if l.mode == loadBig {
 		path = "/big"
 	}
-	lasts := max(time.Second, l.time).Round(time.Second) // it counts in seconds
+	lasts := max(time.Second, l.time).Round(time.Second)                        // it counts in seconds
 	ctx, cancel := context.WithTimeout(context.Background(), lasts+time.Minute) // it waits for ever where HTTP/2 is not spoken
 	defer cancel()
 	before, began := spentBy(l.pid), time.Now()
