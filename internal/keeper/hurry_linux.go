@@ -43,8 +43,8 @@ func spare() {
 // for a second, until it took the real-time priority away for a moment. Two false takeovers in ten minutes came of it.
 func hurry() error {
 	usualPriority()
-	real := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}
-	rr := eachThread(func(id int) error { return unix.SchedSetAttr(id, real, 0) })
+	lowest := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}
+	rr := eachThread(func(id int) error { return unix.SchedSetAttr(id, lowest, 0) })
 	if rr == nil {
 		return nil
 	}

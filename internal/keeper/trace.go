@@ -88,7 +88,7 @@ func (t *trace) did(a election.Action, m *election.Machine, now time.Time) {
 	switch a := a.(type) {
 	case election.Query:
 		switch {
-		case a.Round == 0 || m.State() == election.Active: // nobody's silence: it pings, or verifies what it has done
+		case a.Round == 0:
 		case a.Round == 1 || t.firstQuery.IsZero():
 			t.firstQuery, t.rounds, t.answers, t.proof, t.heard = now, a.Round, make(map[string]int), false, time.Time{}
 			t.decided = time.Time{} // that of a claim that was given up before it was made
