@@ -149,43 +149,85 @@ func (t *topRun) watch(ctx context.Context, out *os.File) error {
 	fmt.Fprint(out, enterScreen)
 	defer fmt.Fprint(out, leaveScreen)
 
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH)
+	defer signal.Stop(resized)
+	t.show(ctx, out, c, readKeys(os.Stdin), resized)
+	return nil
+}
+
+// show draws what is answered, and again with each key and each new size, until one of them, ctx or the number of
+// times ends it. Nobody waits for an answer: a balancer that gives none leaves the keys working.
+func (t *topRun) show(ctx context.Context, out *os.File, first api.Cluster, keys <-chan string, resized <-chan os.Signal) {
 	var m topModel
-	m.answered(c, nil)
+	m.answered(first, nil)
 	tick := time.NewTicker(t.interval)
 	defer tick.Stop()
-	keys := readKeys()
+	type answer struct {
+		c   api.Cluster
+		err error
+	}
+	var answers chan answer // nil: nothing was asked
 	for n := 1; !m.quit && (t.times == 0 || n < t.times); {
 		draw(out, &m)
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case key, ok := <-keys:
 			if !ok {
-				return nil
-			}
-			m.pressed(key)
-		case <-tick.C:
-			n++
-			m.answered(t.look(ctx))
-		}
-	}
-	return nil
-}
-
-// readKeys reads bytes from the terminal. A read cannot be taken back: the goroutine ends
-// with the input, or the program.
-func readKeys() <-chan byte {
-	keys := make(chan byte)
-	go func() {
-		defer close(keys)
-		var b [1]byte
-		for {
-			if n, err := os.Stdin.Read(b[:]); n == 0 || err != nil {
 				return
 			}
-			keys <- b[0]
+			m.pressed(key)
+		case <-resized:
+		case a := <-answers:
+			answers = nil
+			n++
+			m.answered(a.c, a.err)
+		case <-tick.C:
+			if answers != nil {
+				continue
+			}
+			ask := make(chan answer, 1)
+			answers = ask
+			go func() {
+				c, err := t.look(ctx)
+				ask <- answer{c, err}
+			}()
+		}
+	}
+}
+
+// readKeys reads keys from a terminal. A read cannot be taken back: the goroutine ends with
+// the input, or the program.
+func readKeys(in io.Reader) <-chan string {
+	keys := make(chan string)
+	go func() {
+		defer close(keys)
+		b := make([]byte, 64)
+		for {
+			n, err := in.Read(b)
+			for _, key := range splitKeys(string(b[:n])) {
+				keys <- key
+			}
+			if n == 0 || err != nil {
+				return
+			}
 		}
 	}()
+	return keys
+}
+
+// splitKeys takes apart what was read at once: letters, and the sequences that the keys of no letter send (ECMA-48,
+// 5.4: ESC [, parameters, and a last byte).
+func splitKeys(s string) (keys []string) {
+	for len(s) > 0 {
+		n := 1
+		if rest, ok := strings.CutPrefix(s, "\x1b["); ok {
+			last := strings.IndexFunc(rest, func(r rune) bool { return r >= '@' && r <= '~' })
+			n = len(s) - len(rest) + last + 1
+		}
+		keys, s = append(keys, s[:n]), s[n:]
+	}
 	return keys
 }
 

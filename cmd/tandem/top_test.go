@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,30 +84,51 @@ func TestTopsScreenHasNoMoreThanFits(t *testing.T) {
 func TestTopsKeysDoWhatTheySay(t *testing.T) {
 	var m topModel
 	m.answered(busy(), nil)
-	m.pressed('s')
+	m.pressed("s")
 	if !strings.Contains(m.title(), "s sorts by errors") || topOrders[m.order] != "requests" {
 		t.Errorf("after s: %q", m.title())
 	}
-	m.pressed(' ')
+	m.pressed(" ")
 	m.answered(api.Cluster{Node: "other"}, nil)
 	if m.cluster.Node != "lb1" || !strings.Contains(m.title(), "HELD") {
 		t.Errorf("held, it shows %q of %s", m.title(), m.cluster.Node)
 	}
-	m.pressed(' ')
+	m.pressed(" ")
 	m.answered(api.Cluster{}, errors.New("gone"))
 	if lines := m.screen(80, 24); lines[1] != "! gone" || len(lines) < 5 {
 		t.Errorf("a balancer that does not answer: %q", lines[:2])
 	}
 	for range 500 {
-		m.pressed('j')
+		m.pressed("j")
 	}
 	if last := m.screen(80, 6); !strings.Contains(last[len(last)-1], "web") {
 		t.Errorf("at the end there is %q", last[len(last)-1])
 	}
-	for _, key := range []byte{'q', 3, 4} {
+	last := m.first
+	if m.pressed("\x1b[5~"); m.first != last-m.room || m.room != 4 {
+		t.Errorf("a page of %d lines up from line %d is line %d", m.room, last, m.first)
+	}
+	for _, key := range []string{"q", "\x03", "\x04"} {
 		m.quit = false
 		if m.pressed(key); !m.quit {
-			t.Errorf("key %d does not quit", key)
+			t.Errorf("key %q does not quit", key)
+		}
+	}
+}
+
+func TestKeysThatCameAtOnceAreTakenApart(t *testing.T) {
+	for in, want := range map[string][]string{
+		"":               nil,
+		"jjq":            {"j", "j", "q"},
+		"\x1b[A\x1b[5~s": {"\x1b[A", "\x1b[5~", "s"},
+		"\x1b[":          {"\x1b["},
+		"\x1b":           {"\x1b"},
+		"\x1bq":          {"\x1b", "q"},
+		"\x1b[12;3":      {"\x1b[", "1", "2", ";", "3"},
+		"\x1b[1;5Bq\x03": {"\x1b[1;5B", "q", "\x03"},
+	} {
+		if got := splitKeys(in); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", in, got, want)
 		}
 	}
 }

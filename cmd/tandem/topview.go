@@ -16,6 +16,7 @@ type topModel struct {
 	order   int   // of backends, in topOrders
 	held    bool  // nothing new is taken in
 	first   int   // line that stands at the top
+	room    int   // lines that stood below the head when it was last drawn
 	quit    bool
 	asked   bool // something was answered once
 }
@@ -31,19 +32,23 @@ func (m *topModel) answered(c api.Cluster, err error) {
 	}
 }
 
-// pressed takes in one key.
-func (m *topModel) pressed(key byte) {
+// pressed takes in one key: a letter, or what a terminal sends for one of no letter.
+func (m *topModel) pressed(key string) {
 	switch key {
-	case 'q', 3, 4: // Ctrl-C and Ctrl-D come as bytes from a raw terminal
+	case "q", "\x03", "\x04": // Ctrl-C and Ctrl-D come as bytes from a raw terminal
 		m.quit = true
-	case 's':
+	case "s":
 		m.order = (m.order + 1) % len(topOrders)
-	case ' ':
+	case " ":
 		m.held = !m.held
-	case 'j':
+	case "j", "\x1b[B": // down
 		m.first++
-	case 'k':
+	case "k", "\x1b[A": // up
 		m.first = max(0, m.first-1)
+	case "\x1b[6~": // page down
+		m.first += m.room
+	case "\x1b[5~": // page up
+		m.first = max(0, m.first-m.room)
 	}
 }
 
@@ -58,10 +63,10 @@ func (m *topModel) screen(width, height int) []string {
 		m.print(&b)
 	}
 	body := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
-	room := max(0, height-len(head))
-	m.first = max(0, min(m.first, len(body)-room))
+	m.room = max(0, height-len(head))
+	m.first = max(0, min(m.first, len(body)-m.room))
 	body = body[m.first:]
-	lines := append(head, body[:min(len(body), room)]...)
+	lines := append(head, body[:min(len(body), m.room)]...)
 	for i, l := range lines {
 		if r := []rune(l); len(r) > width {
 			lines[i] = string(r[:max(0, width-1)]) + "…"
@@ -75,7 +80,7 @@ func (m *topModel) title() string {
 	if m.held {
 		held = "HELD, space goes on"
 	}
-	return fmt.Sprintf("tandem top  %s  q quits  %s  s sorts by %s  j k scroll", m.cluster.At.Format("15:04:05"), held, topOrders[(m.order+1)%len(topOrders)])
+	return fmt.Sprintf("tandem top  %s  q quits  %s  s sorts by %s  j k and arrows scroll", m.cluster.At.Format("15:04:05"), held, topOrders[(m.order+1)%len(topOrders)])
 }
 
 // print writes the whole of it, as it stands in a file.
