@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -149,12 +150,17 @@ func (l *backendList) print(w io.Writer, c api.Cluster) error {
 	for _, b := range l.Backends {
 		t.row(b.Pool, b.Backend, b.Addr, b.State, fmt.Sprint(b.Weight), perSecond(b.Requests), perSecond(b.Errors), fmt.Sprint(b.Current), b.Why)
 	}
-	if err := t.flush(); err != nil || len(l.Outside) == 0 {
-		return err
+	return errors.Join(t.flush(), printOutside(w, l.Outside))
+}
+
+// printOutside lists the apps that no pool has; nothing where there are none.
+func printOutside(w io.Writer, outside []api.Outside) error {
+	if len(outside) == 0 {
+		return nil
 	}
 	fmt.Fprintln(w, "\nin no pool:")
-	t = newTable(w, "POOL", "APP", "ADDRESS", "WHY")
-	for _, o := range l.Outside {
+	t := newTable(w, "POOL", "APP", "ADDRESS", "WHY")
+	for _, o := range outside {
 		addr := ""
 		if o.Addr.IsValid() {
 			addr = o.Addr.String()

@@ -32,9 +32,9 @@ func newMembers() *cobra.Command {
 		Short:   "show the members of the cluster",
 		GroupID: groupLook,
 		Args:    cobra.NoArgs,
-		Long: `Show the members as the balancer on this host sees them, or the one called --node; with
---watch, a line for each member now, and then one for each change, until Ctrl-C. With
---json each such line is an object.`,
+		Long: `Show the members as the balancer on this host sees them, or the one called --node; and below
+them the apps that are in no pool, with the reason. With --watch it is a line for each member
+now, and then one for each change, until Ctrl-C; with --json each such line is an object.`,
 		Example: "  tandem members\n  tandem members --watch --json\n  tandem members --node lb2",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client := api.NewClient(look.socket)
@@ -53,7 +53,17 @@ func newMembers() *cobra.Command {
 			if node != "" {
 				fmt.Fprintf(cmd.OutOrStdout(), "As %s sees them, asked just now:\n\n", node)
 			}
-			return printMembers(cmd.OutOrStdout(), m, time.Now())
+			c, err := client.Cluster(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := printMembers(cmd.OutOrStdout(), m, time.Now()); err != nil {
+				return err
+			}
+			if v, err := pick(c, node); err == nil { // else it has not told which pools it has
+				return printOutside(cmd.OutOrStdout(), v.Status.Outside)
+			}
+			return nil
 		},
 	}
 	look.add(cmd)

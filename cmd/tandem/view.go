@@ -96,6 +96,9 @@ func activeIn(c api.Cluster, group string) (all []string) {
 			}
 		}
 	}
+	if h, ok := c.HeardActive(group); ok && len(all) == 0 {
+		return []string{fmt.Sprintf("%v; %s tells %s nothing itself", h, h.Active, c.Node)}
+	}
 	if len(all) == 0 {
 		return []string{"nobody is known to be active; 'tandem why' tells what happened"}
 	}

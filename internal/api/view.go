@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -73,6 +74,40 @@ func (c Cluster) StateOf(v NodeView, g Group) string {
 		}
 	}
 	return g.State
+}
+
+// Hearsay is who is active in a group by another one's word: the node that is active does not tell
+// its status, but its keeper is heard.
+type Hearsay struct {
+	Active string
+	By     string // who hears it
+	Path   string // by which its answers come while its adverts do not; "": by its adverts
+}
+
+// String says it as a clause.
+func (h Hearsay) String() string {
+	if h.Path == "" {
+		return fmt.Sprintf("%s is active, as %s hears from its adverts", h.Active, h.By)
+	}
+	return fmt.Sprintf("%s is active, as its answers say that reach %s by %s while its adverts do not", h.Active, h.By, h.Path)
+}
+
+// HeardActive is that, where no node says of itself that it is active.
+func (c Cluster) HeardActive(group string) (h Hearsay, ok bool) {
+	for _, v := range c.Nodes {
+		if !v.Heard() {
+			continue
+		}
+		for _, g := range v.Status.Groups {
+			if g.Name == group && g.Active != "" && g.Active != v.Node {
+				h, ok = Hearsay{g.Active, v.Node, g.Degraded}, true
+			}
+		}
+	}
+	if o, known := c.Find(h.Active); ok && known && o.Heard() {
+		return Hearsay{}, false // it says itself what it is
+	}
+	return h, ok
 }
 
 // Find returns the view of one balancer by its name, and whether there is one.

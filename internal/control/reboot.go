@@ -71,9 +71,14 @@ func rebootIn(c api.Cluster, name string, v api.NodeView, others []api.NodeView)
 			spare = append(spare, o)
 		}
 	}
+	heard, byWord := c.HeardActive(name)
 	switch {
 	case len(active) > 0:
 		return rebootBeside(v, g, active[0].Node, spare)
+	case byWord && heard.Active == v.Node:
+		return api.Reboot{Safe: api.RebootNo, Why: fmt.Sprintf("%v; it does not tell %s who could take over.", heard, c.Node), First: "ask on " + v.Node + " itself: tandem status"}
+	case byWord:
+		return rebootBeside(v, g, heard.Active, spare)
 	case g == nil || !v.Heard():
 		return api.Reboot{Safe: api.RebootNo, Why: fmt.Sprintf("%s is not heard of, and nobody else is known to be active.", v.Node), First: "ask on " + v.Node + " itself: tandem status"}
 	case c.StateOf(v, *g) != "active":

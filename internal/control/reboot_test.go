@@ -51,6 +51,12 @@ func TestWhetherABalancerCanBeRebooted(t *testing.T) {
 		{"it has just been relieved", []string{"active", "active"}, func(a, b *api.NodeView) {
 			a.Age, b.Status.Groups[0].Epoch = time.Second, 9
 		}, "no: just been relieved", "no: lb1 is active"},
+		{"the adverts' path is cut, and the active tells nothing", []string{"active", "backup"}, func(a, b *api.NodeView) {
+			a.Age, b.Status.Groups[0].Active, b.Status.Groups[0].Degraded = time.Minute, "lb1", "relay"
+		}, "no: by relay while its adverts do not|tandem status", "yes: It is backup, and lb1 is active; until it is back nobody"},
+		{"the active's control process hangs", []string{"active", "backup"}, func(a, b *api.NodeView) {
+			a.Age, b.Status.Groups[0].Active = time.Minute, "lb1"
+		}, "no: lb1 is active, as lb2 hears from its adverts", "yes: lb1 is active"},
 		{"it drains", []string{"draining", "active"}, func(a, _ *api.NodeView) { a.Status.Groups[0].Left = 3 }, "no: 3 connections of before have not ended", "no: lb1 is draining"},
 		{"two groups, the worse one counts", []string{"backup", "active"}, func(a, b *api.NodeView) {
 			a.Status.Groups = append(a.Status.Groups, api.Group{Name: "two", State: "active"})

@@ -19,6 +19,17 @@ const replaced = (v, g) => g.state === "active" && last.nodes.some((o) => o.node
   og.name === g.name && og.state === "active" && og.epoch > g.epoch && o.age + (Date.parse(o.status.at) - Date.parse(og.since)) * 1e6 < v.age + v.status.keeper_age));
 const stateOf = (v, g) => (heard(v) && !replaced(v, g) ? g.state : "unknown");
 
+// hearsay is who is active in a group by another one's word, where the active's own does not come:
+// its keeper is heard, by its adverts or, while they do not come, by another path.
+function hearsay(c, name) {
+  for (const v of c.nodes) {
+    const g = heard(v) ? (v.status.groups ?? []).find((g) => g.name === name) : null;
+    if (!g || !g.active || g.active === v.node || c.nodes.some((o) => o.node === g.active && heard(o))) continue;
+    return { active: g.active, by: v.node, path: g.path_degraded };
+  }
+  return null;
+}
+
 // ── What comes from the balancer ────────────────────────────────────────────
 
 const events = new EventSource("events");
@@ -87,6 +98,7 @@ function show(c) {
   showVIPs(c);
   showFrontends(c, colors);
   showPools(c);
+  showOutside(own.status);
   showTimeline(c);
   showMembers(own.status);
   showProcesses(c);
@@ -114,23 +126,30 @@ function showVIPs(c) {
     return e;
   }, showGroup);
   const main = [...groups.values()][0], active = main?.nodes.filter(({ v, g }) => g && stateOf(v, g) === "active").map(({ v }) => v.node);
-  document.title = main ? `${active.length ? active.join(" and ") + " active" : "nobody active"} · Tandem` : "Tandem";
+  const said = main ? hearsay(c, main.name) : null;
+  document.title = main ? `${active.length ? active.join(" and ") + " active" : said ? said.active + " active" : "nobody active"} · Tandem` : "Tandem";
 }
 
 function showGroup(e, group) {
-  const active = group.nodes.filter(({ v, g }) => g && stateOf(v, g) === "active");
-  text(e.who, active.length === 0 ? "Nobody is active" : active.length === 1 ? `${active[0].v.node} is active` : `${active.map(({ v }) => v.node).join(" and ")} are both active`);
-  cls(e.who, active.length === 1 ? "who" : "who nobody");
+  const active = group.nodes.filter(({ v, g }) => g && stateOf(v, g) === "active"), said = active.length ? null : hearsay(last, group.name);
+  const names = said ? [said.active] : active.map(({ v }) => v.node);
+  text(e.who, names.length === 0 ? "Nobody is active" : names.length === 1 ? `${names[0]} is active` : `${names.join(" and ")} are both active`);
+  cls(e.who, names.length === 1 ? "who" : "who nobody");
   text(e.address, group.vips.join(", ") + (group.name === "default" ? "" : ` · group ${group.name}`));
   const a = active[0];
-  text(e.why, a ? `For ${since(a.v.status.at, a.g.since)}. ${a.g.why || `The reason was ${a.g.reason}.`}` : "No balancer that is heard from says that it holds the VIP.");
+  text(e.why, a ? `For ${since(a.v.status.at, a.g.since)}. ${a.g.why || `The reason was ${a.g.reason}.`}` : said ? bySaying(said) : "No balancer that is heard from says that it holds the VIP.");
   sync(e.nodes, group.nodes, ({ v }) => v.node, ({ v }) => {
     const n = el("div", "node");
     n.badge = el("span"); n.facts = el("dl", "facts");
-    const steer = steerButton(`Steer ${v.node}`, () => steerNode(v.node, v.node === last.node, !!n.maint));
+    const steer = steerButton(`Steer ${v.node}`, () => steerNode(v.node, !!n.maint));
     n.append(el("div", "node-head", el("h3", "", v.node), n.badge, steer), n.facts);
     return n;
   }, showNode);
+}
+
+function bySaying(said) {
+  return said.path ? `So its answers say, which reach ${said.by} by ${said.path} while its adverts do not; it tells ${last.node} nothing itself.`
+    : `So its adverts say, which ${said.by} hears; it tells ${last.node} nothing itself.`;
 }
 
 function showNode(n, { v, g }) {
@@ -263,6 +282,21 @@ function showPools(c) {
       tr.cells[11].append(steerButton(`Steer ${b.id}`, () => steerBackend(`${b.pool}/${b.id.replace(/^static /, "")}`, tr.weight)));
       return tr;
     }, showBackend);
+  });
+}
+
+const outsideColumns = [["app", ""], ["pool", ""], ["address", "mono"], ["why", "wide"]];
+
+// showOutside lists the apps of members that no pool has.
+function showOutside(s) {
+  const e = $("outside"), all = s.outside ?? [];
+  e.hidden = all.length === 0;
+  if (!e.table) {
+    e.table = table(outsideColumns, `Apps of members that get no requests, since no pool has them, as ${s.node} sees it.`);
+    e.append(el("div", "head", el("h3", "", "In no pool")), el("div", "scroll", e.table));
+  }
+  sync(e.table.tBodies[0], all, (o) => `${o.pool} ${o.app}`, () => row(outsideColumns), (tr, o) => {
+    [o.app, o.pool, o.addr || "–", o.why].forEach((v, i) => text(tr.cells[i], v));
   });
 }
 
