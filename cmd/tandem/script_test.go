@@ -119,11 +119,18 @@ func exampleRoutes() []api.Routes {
 	return []api.Routes{{Frontend: ":80", Listen: ":80", Pool: "web", Rules: []route.Rule{{Name: "old", Prefixes: []string{"/old"}, ReplacePrefix: "/"}}}}
 }
 
-func replaced(context.Context) (api.Done, error) {
+func replaced(_ context.Context, node string) (api.Done, error) {
+	if node == "lb2" {
+		return api.Done{}, &api.Error{Message: "an order for another balancer must be proven, and this one has no balancer key"}
+	}
 	return api.Done{Message: "the proxy (process 102) was replaced by process 103"}, nil
 }
 
-func reloaded(_ context.Context, dryRun bool) (api.Reload, error) {
+// reloaded changes the same everywhere, but on lb4, which has another file.
+func reloaded(_ context.Context, node string, dryRun bool) (api.Reload, error) {
+	if node == "lb4" {
+		return api.Reload{}, &api.Error{Message: "[[vip]] cannot change while the balancer runs", Remedy: "restart it"}
+	}
 	r := api.Reload{Message: "1 change in effect", Changes: []api.Change{{Key: "frontend.:81", What: "added", Live: true, Text: "+ frontend.:81"}}}
 	if dryRun {
 		r.Message = "a reload would bring 1 change into effect"

@@ -102,19 +102,19 @@ func TestAnUnknownPathIsAnErrorObject(t *testing.T) {
 
 func TestAnOrderIsCarriedOutOrRefusedWithTheRemedy(t *testing.T) {
 	var refuse error
-	c := api.NewClient(serveAll(t, &api.Server{ReplaceProxy: func(context.Context) (api.Done, error) {
+	c := api.NewClient(serveAll(t, &api.Server{ReplaceProxy: func(context.Context, string) (api.Done, error) {
 		return api.Done{Message: "replaced"}, refuse
 	}}))
-	if done, err := c.ReplaceProxy(t.Context()); err != nil || done.Message != "replaced" {
+	if done, err := c.ReplaceProxy(t.Context(), ""); err != nil || done.Message != "replaced" {
 		t.Errorf("ReplaceProxy() = %v, %v", done, err)
 	}
 	refuse = &api.Error{Message: "one is under way", Remedy: "wait"}
 	var e *api.Error
-	if _, err := c.ReplaceProxy(t.Context()); !errors.As(err, &e) || e.Message != "one is under way" || e.Remedy != "wait" {
+	if _, err := c.ReplaceProxy(t.Context(), ""); !errors.As(err, &e) || e.Message != "one is under way" || e.Remedy != "wait" {
 		t.Errorf("refused, ReplaceProxy() returns %v, want the reason and the remedy", err)
 	}
 	refuse = errors.New("broken")
-	if _, err := c.ReplaceProxy(t.Context()); !errors.As(err, &e) || e.Message != "broken" {
+	if _, err := c.ReplaceProxy(t.Context(), ""); !errors.As(err, &e) || e.Message != "broken" {
 		t.Errorf("broken, ReplaceProxy() returns %v, want the error", err)
 	}
 }

@@ -53,15 +53,18 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 // that answers.
 func (c *Client) Members(ctx context.Context, node string) ([]Member, error) {
 	var m []Member
-	return m, c.get(ctx, "/v1/members?"+url.Values{"node": {node}}.Encode(), &m)
+	return m, c.get(ctx, "/v1/members?"+ofNode(node), &m)
 }
 
 // ReplaceProxy has a new proxy process take the place of the one that serves. It returns
-// when the new one does; the old one may go on with its connections for long.
-func (c *Client) ReplaceProxy(ctx context.Context) (Done, error) {
+// when the new one does; the old one may go on with its connections for long. It is that of
+// the balancer called node, as with the following, "" for the one that answers.
+func (c *Client) ReplaceProxy(ctx context.Context, node string) (Done, error) {
 	var d Done
-	return d, c.call(ctx, http.MethodPost, "/v1/proxy/replace", &d)
+	return d, c.call(ctx, http.MethodPost, "/v1/proxy/replace?"+ofNode(node), &d)
 }
+
+func ofNode(node string) string { return url.Values{"node": {node}}.Encode() }
 
 // HandOver moves a group's VIPs, or all, to another node, the best one unless to names it. It
 // returns when that node is active; the old one goes on with its connections until they end.
@@ -70,10 +73,10 @@ func (c *Client) HandOver(ctx context.Context, group, to string) (Done, error) {
 	return d, c.call(ctx, http.MethodPost, "/v1/handover?"+url.Values{"group": {group}, "to": {to}}.Encode(), &d)
 }
 
-// Maintain takes the node out of service, or back. It returns when the node's VIPs have moved.
-func (c *Client) Maintain(ctx context.Context, on bool) (Done, error) {
+// Maintain takes a balancer out of service, or back. It returns when its VIPs have moved.
+func (c *Client) Maintain(ctx context.Context, node string, on bool) (Done, error) {
 	var d Done
-	return d, c.call(ctx, http.MethodPost, "/v1/maint/"+map[bool]string{true: "on", false: "off"}[on], &d)
+	return d, c.call(ctx, http.MethodPost, "/v1/maint/"+map[bool]string{true: "on", false: "off"}[on]+"?"+ofNode(node), &d)
 }
 
 // send makes a call with a body.

@@ -21,12 +21,12 @@ type Change struct {
 	Text string `json:"text"` // all of it, as a line for people
 }
 
-// Reload has the balancer load its configuration again. With dryRun it only says what would
-// change. Refused or wrong, it changes nothing, and the error says why.
-func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
-	path := "/v1/reload"
+// Reload has the balancer called node, "" for the one that answers, load its configuration again.
+// With dryRun it only says what would change. Refused or wrong, it changes nothing, and the error says why.
+func (c *Client) Reload(ctx context.Context, node string, dryRun bool) (Reload, error) {
+	path := "/v1/reload?" + ofNode(node)
 	if dryRun {
-		path += "?dry_run=1"
+		path += "&dry_run=1"
 	}
 	var r Reload
 	return r, c.call(ctx, http.MethodPost, path, &r)
@@ -34,6 +34,9 @@ func (c *Client) Reload(ctx context.Context, dryRun bool) (Reload, error) {
 
 func (s *Server) reloadRoute(mux *http.ServeMux) {
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, r *http.Request) {
-		replyTo(w, r, func(ctx context.Context) (Reload, error) { return s.Reload(ctx, r.URL.Query().Get("dry_run") == "1") })
+		replyTo(w, r, func(ctx context.Context) (Reload, error) {
+			q := r.URL.Query()
+			return s.Reload(ctx, q.Get("node"), q.Get("dry_run") == "1")
+		})
 	})
 }

@@ -21,15 +21,16 @@ type Server struct {
 	// MembersOf asks another balancer for the members as it sees them.
 	MembersOf func(ctx context.Context, node string) ([]Member, error)
 	// ReplaceProxy puts a new proxy process in the place of the one that serves, and returns
-	// when it serves. An *Error is passed on to the operator as it is.
-	ReplaceProxy func(context.Context) (Done, error)
+	// when it serves; on the balancer called node, as the following, "" for this one. An *Error
+	// is passed on to the operator as it is.
+	ReplaceProxy func(ctx context.Context, node string) (Done, error)
 	// Reload loads the configuration again, or with dryRun only says what would change.
-	Reload func(ctx context.Context, dryRun bool) (Reload, error)
+	Reload func(ctx context.Context, node string, dryRun bool) (Reload, error)
 	// HandOver moves a group's VIPs ("" for all groups) to the node to ("" for the best), and
 	// returns when that is active.
 	HandOver func(ctx context.Context, group, to string) (Done, error)
-	// Maintain takes this node out of service, or back, and returns when its VIPs have moved.
-	Maintain func(ctx context.Context, on bool) (Done, error)
+	// Maintain takes a balancer out of service, or back, and returns when its VIPs have moved.
+	Maintain func(ctx context.Context, node string, on bool) (Done, error)
 	// Keys carries out an order about the gossip keys. Where some members have not followed, that is in the answer.
 	Keys func(context.Context, KeyOrder) (Keys, error)
 	// SetBackend sets a backend's state or weight by hand.
@@ -101,7 +102,7 @@ func (s *Server) routes(serving context.Context) http.Handler {
 		replyTo(w, r, func(ctx context.Context) ([]Member, error) { return s.MembersOf(ctx, node) })
 	})
 	mux.HandleFunc("POST /v1/proxy/replace", func(w http.ResponseWriter, r *http.Request) {
-		replyTo(w, r, s.ReplaceProxy)
+		replyTo(w, r, func(ctx context.Context) (Done, error) { return s.ReplaceProxy(ctx, r.URL.Query().Get("node")) })
 	})
 	mux.HandleFunc("POST /v1/handover", func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -109,7 +110,7 @@ func (s *Server) routes(serving context.Context) http.Handler {
 	})
 	for _, on := range []bool{true, false} {
 		mux.HandleFunc("POST /v1/maint/"+map[bool]string{true: "on", false: "off"}[on], func(w http.ResponseWriter, r *http.Request) {
-			replyTo(w, r, func(ctx context.Context) (Done, error) { return s.Maintain(ctx, on) })
+			replyTo(w, r, func(ctx context.Context) (Done, error) { return s.Maintain(ctx, r.URL.Query().Get("node"), on) })
 		})
 	}
 	mux.HandleFunc("POST /v1/keys", takeOrder(s.Keys))

@@ -11,8 +11,8 @@ import (
 // provenWord begins the line of a gossip key file that holds a public key of the balancers.
 const provenWord = "balancer "
 
-// ProofKey derives from a balancer key the one with which balancers prove to agents that they are some; nil for nil.
-// It is of no other use, and does not lead back to the balancer key.
+// ProofKey derives from a balancer key the one with which balancers prove to agents, and to each other where an order
+// is given, that they are some; nil for nil. It is of no other use, and does not lead back to the balancer key.
 func ProofKey(balancerKey []byte) ed25519.PrivateKey {
 	if balancerKey == nil {
 		return nil

@@ -56,7 +56,10 @@ func (p *Process) answering(opened <-chan struct{}) func(membership.Member, []by
 		select {
 		case <-opened:
 			of, isTimeline := bytes.CutPrefix(question, []byte(askTimeline))
+			what, isErrand := bytes.CutPrefix(question, []byte(askErrand))
 			switch {
+			case isErrand:
+				return p.errands.answer(from.Name, what, time.Now())
 			case isTimeline && from.Meta.Role == membership.RoleBalancer:
 				return tellTimeline(p.timeline, p.start.Node, of, membership.MaxQuestion)
 			case string(question) == askStatus && from.Meta.Role == membership.RoleBalancer:

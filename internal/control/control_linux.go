@@ -51,6 +51,7 @@ type Process struct {
 	joining atomic.Bool // the cluster is there, for the keeper's messages
 	cluster *membership.Cluster
 	views   *views
+	errands *errands
 	history history
 	news    chan struct{} // the keeper has reported something
 	refused complaints    // follow owns it, and the next one
@@ -194,6 +195,7 @@ func (p *Process) life(ctx context.Context, o startOrder) error {
 		return err
 	}
 	p.views = newViews(p.otherBalancers, p.askStatus)
+	p.errands = newErrands(ctx, p.start.Node, func() [][]byte { return p.now.Load().ProvenBy }, p.runErrand)
 	close(opened)
 	defer p.cluster.Close()
 

@@ -52,8 +52,11 @@ func (p *Process) outcome(o *ipc.Outcome) {
 	}
 }
 
-func (p *Process) replaceProxy(ctx context.Context) (api.Done, error) {
-	return p.noted(ctx, "reload --proxy", "", func() (api.Done, error) {
+func (p *Process) replaceProxy(ctx context.Context, node string) (api.Done, error) {
+	if there, err := p.elsewhere(node); there || err != nil {
+		return p.sendDone(ctx, node, doReloadProxy, err)
+	}
+	return p.noted(ctx, doReloadProxy, "", func() (api.Done, error) {
 		o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.ReplaceProxy{ID: id} })
 		if err != nil {
 			return api.Done{}, err
@@ -76,8 +79,20 @@ func (p *Process) handOver(ctx context.Context, group, to string) (api.Done, err
 	})
 }
 
-func (p *Process) maintain(ctx context.Context, on bool) (api.Done, error) {
-	what := map[bool]string{true: "maint on", false: "maint off"}[on]
+// sendDone is send of what has no other result than that it was done; err is why it is not even tried.
+func (p *Process) sendDone(ctx context.Context, node, what string, err error) (api.Done, error) {
+	if err != nil {
+		return api.Done{}, err
+	}
+	r, err := p.send(ctx, node, what)
+	return api.Done{Message: r.Message}, err
+}
+
+func (p *Process) maintain(ctx context.Context, node string, on bool) (api.Done, error) {
+	what := map[bool]string{true: doMaintOn, false: doMaintOff}[on]
+	if there, err := p.elsewhere(node); there || err != nil {
+		return p.sendDone(ctx, node, what, err)
+	}
 	return p.noted(ctx, what, "", func() (api.Done, error) {
 		o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.Maintain{ID: id, On: on} })
 		if err != nil {

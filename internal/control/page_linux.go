@@ -94,7 +94,7 @@ func (p *Process) carry(ctx context.Context, who string, o web.Order) (string, e
 	case web.DoHandover:
 		done, err = p.handOver(ctx, o.Group, o.To)
 	case web.DoMaintOn, web.DoMaintOff:
-		done, err = p.maintain(ctx, o.Do == web.DoMaintOn)
+		done, err = p.maintain(ctx, o.To, o.Do == web.DoMaintOn)
 	default:
 		err = fmt.Errorf("the page cannot order %q", o.Do)
 	}

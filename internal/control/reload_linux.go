@@ -157,8 +157,14 @@ func (p *Process) noteReload(m *ipc.Reloaded) {
 	p.note(e)
 }
 
-// reload has the keeper load its configuration again.
-func (p *Process) reload(ctx context.Context, dryRun bool) (api.Reload, error) {
+// reload has the keeper load its configuration again, or that of another balancer.
+func (p *Process) reload(ctx context.Context, node string, dryRun bool) (api.Reload, error) {
+	if there, err := p.elsewhere(node); there || err != nil {
+		if err != nil {
+			return api.Reload{}, err
+		}
+		return p.send(ctx, node, map[bool]string{true: doReloadDryRun, false: doReload}[dryRun])
+	}
 	ask := func() (api.Reload, error) {
 		o, err := p.ask(ctx, func(id uint64) ipc.Message { return &ipc.Reload{ID: id, DryRun: dryRun} })
 		if err != nil {
@@ -174,7 +180,7 @@ func (p *Process) reload(ctx context.Context, dryRun bool) (api.Reload, error) {
 		return ask()
 	}
 	var out api.Reload
-	_, err := p.noted(ctx, "reload", "", func() (api.Done, error) {
+	_, err := p.noted(ctx, doReload, "", func() (api.Done, error) {
 		var err error
 		out, err = ask()
 		return api.Done{Message: out.Message}, err

@@ -12,6 +12,7 @@ import (
 const adminConf = `
 [cluster]
 join = ["192.168.42.11", "192.168.42.12"]
+balancer_key_file = %q
 [[vip]]
 address = "192.168.42.42"
 [[frontend]]
@@ -26,15 +27,16 @@ admin_token_file = %q
 // after a question, on both balancers, and the timeline tells from where that came.
 func TestTheStatusPageGivesOrdersForWhoHasTheToken(t *testing.T) {
 	s := newSite(t)
-	file := filepath.Join(t.TempDir(), "admin.token")
-	if out, err := s.tandem("client", "keygen", file); err != nil {
+	dir := t.TempDir()
+	file, key := filepath.Join(dir, "admin.token"), filepath.Join(dir, "balancer.key")
+	if out, err := s.tandem("client", "keygen", file, key); err != nil {
 		t.Fatal(out, err)
 	}
 	token, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.conf = fmt.Sprintf(adminConf, file)
+	s.conf = fmt.Sprintf(adminConf, key, file)
 	s.startLB("lb1", "lb2")
 	s.settled()
 
@@ -72,5 +74,36 @@ func TestTheStatusPageGivesOrdersForWhoHasTheToken(t *testing.T) {
 	}
 	if wrong := b.complaints(); len(wrong) > 0 {
 		t.Errorf("the browser complains: %q", wrong)
+	}
+	s.ordersFor("lb2", "lb1")
+}
+
+// ordersFor gives orders on one balancer that another one carries out, and looks for them in its timeline.
+func (s *site) ordersFor(at, node string) {
+	s.t.Helper()
+	for _, o := range []struct{ order, says string }{
+		{"maint on --node " + node, node + " is in maintenance"},
+		{"maint off --node " + node, "in service again"},
+		{"reload --dry-run --node " + node, "says what is in effect already"},
+		{"reload --node all", node + ": "},
+	} {
+		out, err := s.tandem(at, strings.Fields(o.order)...)
+		if err != nil || !strings.Contains(out, o.says) {
+			s.t.Errorf("%s on %s: %q, %v; want %q", o.order, at, out, err, o.says)
+		}
+	}
+	if out, err := s.tandem(at, "reload", "--node", "lb9"); err == nil || !strings.Contains(err.Error(), "no balancer is called") {
+		s.t.Errorf("an order for nobody: %q, %v", out, err)
+	}
+	orders := map[string]int{}
+	for _, e := range s.timeline(node, "--kind", "order") {
+		if strings.HasPrefix(e.Who, "uid ") && strings.HasSuffix(e.Who, " on "+at) {
+			orders[e.Subject+" "+e.To]++
+		}
+	}
+	for _, want := range []string{"maint on asked", "maint on done", "maint off asked", "maint off done", "reload asked", "reload done"} {
+		if orders[want] != 1 {
+			s.t.Errorf("in the timeline of %s %q stands %d times by somebody on %s, want once: %v", node, want, orders[want], at, orders)
+		}
 	}
 }

@@ -115,7 +115,8 @@ type ControlStart struct {
 	AdvertPort uint16       `json:"advert_port"`
 	Join       []string     `json:"join,omitempty"`
 	GossipKeys [][]byte     `json:"gossip_keys,omitempty"` // first encrypts, all decrypt
-	ProofKey   []byte       `json:"proof_key,omitempty"`   // with which this balancer proves itself to agents, Ed25519
+	ProofKey   []byte       `json:"proof_key,omitempty"`   // with which this balancer proves itself to agents and balancers, Ed25519
+	ProvenBy   [][]byte     `json:"proven_by,omitempty"`   // the public keys by which it knows the other balancers
 	Pools      []StaticPool `json:"pools"`
 	LogLevel   int          `json:"log_level"`             // of log/slog
 	ConfigHash string       `json:"config_hash,omitempty"` // the same on nodes with the same file

@@ -87,7 +87,7 @@ func (s *ProxyStart) Fixed(next *ProxyStart) string {
 
 // Fixed does the same for control.
 func (s *ControlStart) Fixed(next *ControlStart) string {
-	return fixed(s, next, "Join", "Pools", "LogLevel", "ConfigHash", "GossipKeys", "ProofKey", "Near", "Routes", "StatusHosts", "AdminTokens")
+	return fixed(s, next, "Join", "Pools", "LogLevel", "ConfigHash", "GossipKeys", "ProofKey", "ProvenBy", "Near", "Routes", "StatusHosts", "AdminTokens")
 }
 
 // fixed compares all fields of two structs but the live ones, and returns the key of one that differs.

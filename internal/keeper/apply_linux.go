@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -82,6 +83,9 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 	}
 	if keys := c.Cluster.BalancerKeys; len(keys) > 0 {
 		m.ProofKey = config.ProofKey(keys[0])
+	}
+	for _, key := range c.Cluster.BalancerKeys {
+		m.ProvenBy = append(m.ProvenBy, config.ProofKey(key).Public().(ed25519.PublicKey))
 	}
 	for _, p := range c.Pools {
 		m.Pools = append(m.Pools, ipc.StaticPool{

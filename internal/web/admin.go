@@ -36,7 +36,7 @@ const (
 	DoReady    = "ready"
 	DoWeight   = "weight"
 	DoHandover = "handover"
-	DoMaintOn  = "maint on" // of the balancer that serves the page
+	DoMaintOn  = "maint on" // of a balancer, as the following
 	DoMaintOff = "maint off"
 )
 
@@ -46,7 +46,7 @@ type Order struct {
 	Backend string `json:"backend,omitempty"` // POOL/NAME
 	Weight  int    `json:"weight,omitempty"`  // 1 to 256; 0: its own
 	Group   string `json:"group,omitempty"`   // of a handover; "": all
-	To      string `json:"to,omitempty"`      // of a handover; "": the best one
+	To      string `json:"to,omitempty"`      // a balancer: of a handover, "": the best one; of maintenance, "": the one that serves the page
 }
 
 // Admin lets those who hold a token give orders.

@@ -92,16 +92,15 @@ export async function steerBackend(name, weight) {
   if (await ask(title, meaning[choice], [["yes", "Yes, do it"]])) await send(order);
 }
 
-// steerNode asks what to do with a balancer: here is the one that serves this page.
-export async function steerNode(node, here, inMaint) {
-  const choices = [["handover", `Hand the VIP over to ${node}`]];
-  if (here) choices.push(inMaint ? ["maint off", "End its maintenance"] : ["maint on", "Take it out of service"]);
-  const choice = await ask(`Steer ${node}`, here ? "What shall be done?" : "Its maintenance begins and ends on its own page.", choices);
+// steerNode asks what to do with a balancer.
+export async function steerNode(node, inMaint) {
+  const choices = [["handover", `Hand the VIP over to ${node}`], inMaint ? ["maint off", "End its maintenance"] : ["maint on", "Take it out of service"]];
+  const choice = await ask(`Steer ${node}`, "What shall be done?", choices);
   if (!choice) return;
   const of = {
     handover: [`Hand the VIP over to ${node}?`, "New connections go there at once, and those that there are come to their end where they are, as far as the self-test says so.", { do: "handover", to: node }],
-    "maint on": [`Take ${node} out of service?`, "Its VIPs are handed over first. Then it is no candidate for any, whatever happens to the others.", { do: "maint on" }],
-    "maint off": [`End the maintenance of ${node}?`, "It is a candidate for the VIPs again.", { do: "maint off" }],
+    "maint on": [`Take ${node} out of service?`, "Its VIPs are handed over first. Then it is no candidate for any, whatever happens to the others.", { do: "maint on", to: node }],
+    "maint off": [`End the maintenance of ${node}?`, "It is a candidate for the VIPs again.", { do: "maint off", to: node }],
   }[choice];
   if (await ask(of[0], of[1], [["yes", "Yes, do it"]])) await send(of[2]);
 }
