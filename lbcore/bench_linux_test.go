@@ -28,6 +28,12 @@ func BenchmarkRequest(b *testing.B) {
 			askAgain(b, l.dial())
 		})
 	}
+	b.Run("limits", func(b *testing.B) {
+		l := newBed(b, []lbcore.BackendConfig{backend}, longChecks, oneLoop, func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) {
+			f.Sources, f.Rules = allLimits()
+		})
+		askAgain(b, l.dial())
+	})
 	b.Run("ReverseProxy", func(b *testing.B) {
 		s := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: backend.Addr.String()}))
 		b.Cleanup(s.Close)

@@ -4,18 +4,21 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tandem-lb/tandem/lbcore/internal/limit"
 	"github.com/tandem-lb/tandem/lbcore/internal/loop"
 )
 
 const (
 	// turns bounds what one connection may do before others have their turn.
 	turns = 16
-	// lingerTime and lingerBytes bound how long, and for how much, a connection
+	// lingerTime and lingerKiB bound how long, and for how much, a connection
 	// is read after its last answer. Closing with bytes unread would make the
 	// kernel send a reset, which may destroy the answer before the client has
 	// read it (RFC 9112, 9.6).
-	lingerTime  = 5 * time.Second
-	lingerBytes = 16 << 20
+	lingerTime = 5 * time.Second
+	lingerKiB  = 16 << 10
+	// refusedTime is lingerTime for a connection that was not wanted.
+	refusedTime = time.Second
 	// watchAfter is when a connection whose request takes longer is watched.
 	watchAfter = 50 * time.Millisecond
 )
@@ -60,7 +63,10 @@ type client struct {
 	broken             bool   // the connection is gone
 	served             bool   // a request was answered, and the connection kept
 	port               uint16 // the client's
-	drained            int32  // bytes read while lingering
+	drained            uint16 // KiB read while lingering, each read rounded up
+
+	refused refusal // what its first request is answered with, in place of being served
+	counted uint8   // of its source's connections, which so many bits of its address name; 0: it is not
 }
 
 func (w *worker) newClient(l *listener, fd int, peer netip.AddrPort) {
@@ -134,6 +140,11 @@ func (c *client) run() {
 		return
 	case c.broken:
 		c.abort()
+		return
+	}
+	if c.refused != wanted && c.phase == phaseHead { // which nobody waits for
+		c.turnAway()
+		c.run()
 		return
 	}
 	// First, since arm sets another timer for who is not watched: on a busy machine that one ran
@@ -232,6 +243,9 @@ func (c *client) parse(buf []byte) bool {
 	}
 	n, err := x.req.Parse(buf, &x.view.limits)
 	switch {
+	case c.refused != wanted && (err != nil || n == 0):
+		c.turnAway()
+		return true
 	case err != nil:
 		c.refuse(err.Status, err.Reason)
 		return true
@@ -286,7 +300,11 @@ func (c *client) finish(unread bool) {
 func (c *client) linger() {
 	c.phase = phaseLinger
 	c.readable = true
-	c.w.Wheel.Set(&c.timer, c, c.w.Now()+lingerTime)
+	wait := lingerTime
+	if c.refused != wanted {
+		wait = refusedTime
+	}
+	c.w.Wheel.Set(&c.timer, c, c.w.Now()+wait)
 }
 
 // drain reads and drops what a client sends after its last answer.
@@ -295,8 +313,8 @@ func (c *client) drain() bool {
 		return false
 	}
 	n, ok := c.receive(c.w.rbuf)
-	c.drained += int32(n)
-	if c.eof && !ok || c.broken || c.drained > lingerBytes {
+	c.drained += uint16((n + 1023) >> 10)
+	if c.eof && !ok || c.broken || c.drained > lingerKiB {
 		c.close()
 	}
 	return ok
@@ -343,6 +361,10 @@ func (c *client) close() {
 		loop.Close(int(c.fd))
 	}
 	c.count().current.Add(-1)
+	if c.counted != 0 {
+		c.f.conns.Leave(limit.KeyOf(c.peer, int(c.counted), uint32(c.counted)))
+	}
+	c.f.roomMade()
 	c.w.conns--
 	c.w.total.Add(-1)
 	c.w.resumeAccepting()

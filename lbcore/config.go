@@ -73,6 +73,12 @@ type FrontendConfig struct {
 	// the PROXY protocol, version 1 or 2: they must, and nobody else's may. At most
 	// MaxAcceptProxy.
 	AcceptProxy []netip.Prefix
+	// MaxConn bounds the open connections of all loops together; what is more waits in the
+	// kernel's accept queue. 0: nothing does, but Config.MaxConns. At most MaxMaxConn. Loops
+	// that accept at the same moment may exceed it, by one each.
+	MaxConn int
+	// Sources bounds what each source may do.
+	Sources SourceLimits
 	// TLS is what clients speak below HTTP or TCP; nil: nothing.
 	TLS *TLSConfig
 	// HTTP2 is how HTTP/2 is spoken with clients of ModeHTTP.
@@ -215,6 +221,7 @@ func (c FrontendConfig) withDefaults() (FrontendConfig, error) {
 	}
 	c.checkMode(bad)
 	c.checkRules(bad)
+	c.checkSources(bad)
 	c.HTTP2.check(bad)
 	c.AccessLog.check(bad)
 	c.checkPages(bad)

@@ -3,6 +3,7 @@ package lbcore_test
 import (
 	"bytes"
 	"io"
+	"net/netip"
 	"runtime"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tandem-lb/tandem/lbcore"
+	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
 // fixed answers each request on one connection without allocating.
@@ -40,8 +42,24 @@ func TestRequestsInSteadyStateAllocateNothing(t *testing.T) {
 			if n := allocsOf(t, l, answer[len(answer)-5:]); n >= 500 {
 				t.Errorf("%d allocations for 1000 requests", n)
 			}
+			l.fe.Sources, l.fe.Rules = allLimits()
+			must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
+			if n := allocsOf(t, l, answer[len(answer)-5:]); n >= 500 {
+				t.Errorf("%d allocations for 1000 requests with limits", n)
+			}
 		})
 	}
+}
+
+// allLimits are some of every kind, within which all stays.
+func allLimits() (lbcore.SourceLimits, []route.Rule) {
+	r := &route.Rate{Count: route.MaxRate, Per: time.Second, Burst: route.MaxRate}
+	deny := make([]netip.Prefix, 1000)
+	for i := range deny {
+		deny[i] = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
+	}
+	return lbcore.SourceLimits{Allow: networks("127.0.0.0/8", "::1/128"), Deny: deny, Rate: r, MaxConn: 1000},
+		[]route.Rule{{Name: "own", Sources: networks("127.0.0.0/8"), Rate: r}}
 }
 
 // allocsOf counts the allocations of 1000 requests: one in each makes 1000, and on a busy machine

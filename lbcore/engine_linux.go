@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +27,7 @@ func newEngine(cfg Config, draining *atomic.Bool, sink *logSink) (*engine, error
 	if err != nil || host == "" {
 		host = "localhost"
 	}
-	e := &engine{listeners: make(map[int]*listener)}
+	e, start := &engine{listeners: make(map[int]*listener)}, time.Now()
 	for i := range cfg.Loops {
 		var progress *uint64
 		if cfg.Progress != nil {
@@ -41,6 +42,7 @@ func newEngine(cfg Config, draining *atomic.Bool, sink *logSink) (*engine, error
 		}
 		w := newWorker(l, i, cfg, draining)
 		w.sink, w.host = sink, host
+		w.ahead = l.Origin().Sub(start)
 		e.workers = append(e.workers, w)
 	}
 	return e, nil
@@ -165,6 +167,18 @@ func (e *engine) connections() (n ConnCounts) {
 func (e *engine) backendDown(b *Backend) {
 	for _, w := range e.workers {
 		w.Post(func() { w.backendDown(b) })
+	}
+}
+
+// room has every loop look whether it can accept connections of f again.
+func (e *engine) room(f *frontend) {
+	for _, w := range e.workers {
+		w.Post(func() {
+			for _, l := range w.listeners {
+				l.full = l.full && l.f != f
+			}
+			w.listen()
+		})
 	}
 }
 

@@ -22,6 +22,7 @@ func (*engine) run(context.Context) error           { return nil }
 func (*engine) setListeners([]listenerConfig) error { return nil }
 func (*engine) backendDown(*Backend)                {}
 func (*engine) callWaiting(*Pool)                   {}
+func (*engine) room(*frontend)                      {}
 func (*engine) setAccepting(bool)                   {}
 func (*engine) leave()                              {}
 func (*engine) connections() ConnCounts             { return ConnCounts{} }

@@ -1,6 +1,7 @@
 package lbcore
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
@@ -66,6 +67,9 @@ type exchange struct {
 	started  bool // the head of the final answer was passed on
 	respDone bool // the answer has been read to its end, or is our own
 
+	source     netip.Addr // of the request; invalid where no limit goes by it
+	retryAfter int        // seconds that its refusal tells; 0: none
+
 	tunnel tunnel
 	rec    notes
 
@@ -120,7 +124,7 @@ func (x *exchange) reset() {
 	x.rin = nil
 	x.answered, x.started, x.respDone = false, false, false
 	x.keep, x.out, x.taken, x.halfEnd = false, nil, 0, 0
-	x.begun = 0
+	x.begun, x.retryAfter, x.source = 0, 0, netip.Addr{}
 	x.slow, x.lastMove = slowness{}, 0
 	x.headOnly, x.wantsKeep = false, false // for an answer to what cannot be parsed
 }
@@ -245,12 +249,11 @@ func (x *exchange) answer(status int) {
 	x.c.count().responses[status/100].Add(1)
 	page := x.view.cfg.ErrorPages[status]
 	out := append(x.w.get(len(page.Body)+smallBuffer), x.out[x.taken:]...)
+	a := http1.Answer{Status: status, Type: page.Type, Body: page.Body, NoStore: true, CloseConn: !x.keep, HeadOnly: x.headOnly, Set: x.set, RetryAfter: x.retryAfter}
 	if page.Body == nil {
-		x.out = http1.AppendError(out, status, !x.keep, x.headOnly, x.set)
+		x.out = http1.AppendError(out, &a)
 	} else {
-		x.out = http1.AppendAnswer(out, &http1.Answer{
-			Status: status, Type: page.Type, Body: page.Body, NoStore: true, CloseConn: !x.keep, HeadOnly: x.headOnly, Set: x.set,
-		})
+		x.out = http1.AppendAnswer(out, &a)
 	}
 	x.taken = 0
 }

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
+	"github.com/tandem-lb/tandem/lbcore/internal/limit"
 )
 
 // frontend is one configured frontend, from the SetFrontends that brings its
@@ -13,6 +14,15 @@ type frontend struct {
 	view    atomic.Pointer[frontendView]
 	retired atomic.Bool // answers carry Connection: close
 	slots   []frontendSlot
+	room    func() // has the loops accept again
+
+	waiting atomic.Bool  // a loop accepts no more until there is room
+	conns   *limit.Conns // by source
+
+	// For the sources' rates; guarded by Proxy.mu.
+	buckets    *limit.Buckets // nil: there are none
+	remembered int            // sources, as was asked for
+	limits     uint32         // how many rates of rules were numbered
 }
 
 // frontendView is immutable.
@@ -23,6 +33,7 @@ type frontendView struct {
 	set    *http1.Fields            // on every final answer
 	pool   *Pool                    // nil: no such pool
 	rules  *ruleset                 // nil: none
+	guard  *guard                   // nil: no limit goes by sources
 	tls    *tlsServer               // nil: plain
 	byName map[string]*frontendView // of routes by server name; nil: none
 }
@@ -40,12 +51,17 @@ type frontendSlot struct {
 	badRequest, noRule, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
 	badProxy, badHello                                                           atomic.Uint64
 	queueFull, queueTimeout                                                      atomic.Uint64
+	full                                                                         atomic.Uint64
+	refused                                                                      [refusals]atomic.Uint64
 
 	_ [64]byte // the next slot is another core's
 }
 
-func newFrontend(name string, slots int) *frontend {
-	return &frontend{name: name, slots: make([]frontendSlot, slots)}
+// newFrontend makes one for which room has the loops accept again.
+func newFrontend(name string, slots int, room func(*frontend)) *frontend {
+	f := &frontend{name: name, slots: make([]frontendSlot, slots), conns: limit.NewConns()}
+	f.room = func() { room(f) }
+	return f
 }
 
 func (f *frontend) configure(cfg FrontendConfig, pools map[string]*Pool) {
@@ -54,9 +70,33 @@ func (f *frontend) configure(cfg FrontendConfig, pools map[string]*Pool) {
 	if old := f.view.Load(); old != nil {
 		was = old.rules
 	}
-	v.rules = cfg.newRules(pools, was, len(f.slots))
+	v.rules = f.newRules(&cfg, pools, was)
+	v.guard = f.newGuard(v)
 	v.byName = v.routes(pools)
 	f.view.Store(v)
+	f.roomMade() // there may be more of it
+}
+
+// hasRoom says that another connection is within MaxConn. Loops that look at the same time
+// may each find the last place.
+func (f *frontend) hasRoom() bool {
+	most := f.view.Load().cfg.MaxConn
+	if most == 0 {
+		return true
+	}
+	open := int64(0)
+	for i := range f.slots {
+		open += f.slots[i].current.Load()
+	}
+	return open < int64(most)
+}
+
+// roomMade is called AFTER there is more room, as a loop says that it waits BEFORE it looks
+// for room for the last time.
+func (f *frontend) roomMade() {
+	if f.waiting.Load() && f.waiting.Swap(false) {
+		f.room()
+	}
 }
 
 func (f *frontend) snapshot() FrontendSnapshot {
@@ -94,6 +134,10 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 	c.Errors.BadHello += n.badHello.Load()
 	c.Errors.QueueFull += n.queueFull.Load()
 	c.Errors.QueueTime += n.queueTimeout.Load()
+	c.Errors.SourceDenied += n.refused[sourceDenied].Load()
+	c.Errors.SourceRate += n.refused[sourceRate].Load()
+	c.Errors.SourceConns += n.refused[sourceConns].Load()
+	c.Errors.Full += n.full.Load()
 }
 
 // listenerConfig tells the engine which loop serves which descriptor.

@@ -63,7 +63,7 @@ var h2cStart = []byte("PRI * HTTP/2.0")
 
 // prefersHTTP2 turns to HTTP/2 if buf, the first bytes of a plain connection, say so (RFC 9113, 3.3), and that is wanted.
 func (c *client) prefersHTTP2(buf []byte, v *frontendView) bool {
-	if !v.cfg.HTTP2.H2C || c.served || c.via.tls != nil || c.via.stream != nil || !bytes.HasPrefix(buf, h2cStart) {
+	if !v.cfg.HTTP2.H2C || c.served || c.refused != wanted || c.via.tls != nil || c.via.stream != nil || !bytes.HasPrefix(buf, h2cStart) {
 		return false
 	}
 	x := c.x

@@ -25,6 +25,7 @@ type listener struct {
 	fd    int
 	via   *transport // of plain connections
 	token loop.Token
+	full  bool // of connections: see FrontendConfig.MaxConn
 
 	mu     sync.Mutex // protects what follows, for share
 	closed bool
@@ -34,6 +35,10 @@ type listener struct {
 func (l *listener) serve(f *frontend) {
 	l.f = f
 	if l.token != 0 {
+		if l.full { // of another's
+			l.full = false
+			l.w.listen()
+		}
 		return
 	}
 	token, err := l.w.Register(l.fd, l, loop.Level)
@@ -87,6 +92,9 @@ func (l *listener) acceptSome() bool {
 			w.pauseAccepting()
 			return false
 		}
+		if !l.f.hasRoom() && !l.waitForRoom() {
+			return false
+		}
 		fd, peer, errno := loop.Accept(l.fd)
 		switch errno {
 		case 0:
@@ -101,6 +109,19 @@ func (l *listener) acceptSome() bool {
 		}
 	}
 	return true
+}
+
+// waitForRoom leaves new connections in the kernel's queue until one of the frontend's others
+// has ended. It reports whether one has just now.
+func (l *listener) waitForRoom() bool {
+	l.f.waiting.Store(true)
+	if l.f.hasRoom() {
+		return true
+	}
+	l.full = true
+	l.f.slots[l.w.slot].full.Add(1)
+	l.w.Pause(l.token)
+	return false
 }
 
 // pauseAccepting leaves new connections in the kernel's queues until there is
@@ -129,7 +150,7 @@ func (w *worker) setAccepting(on bool) {
 // listen makes all listeners silent, or not, as the worker's state wants it.
 func (w *worker) listen() {
 	for _, l := range w.listeners {
-		if w.full || w.stopped {
+		if w.full || w.stopped || l.full {
 			w.Pause(l.token)
 		} else {
 			w.Resume(l.token, loop.Level)

@@ -80,7 +80,7 @@ func newView(name string, cfg FrontendConfig, pools map[string]*Pool) *frontendV
 		limits: http1.Limits{
 			Head: cfg.Limits.Head,
 			Line: cfg.Limits.Head / 2,
-			Body: cfg.Limits.Body,
+			Body: cfg.widestBody(),
 		},
 	}
 	v.set, _ = http1.NewFields(cfg.ResponseHeaders) // which were checked
@@ -88,6 +88,17 @@ func newView(name string, cfg FrontendConfig, pools map[string]*Pool) *frontendV
 		v.tls = newTLSServer(name, cfg.TLS, cfg.protocols())
 	}
 	return v
+}
+
+// widestBody bounds a body before it is known which rule its request meets; 0: nothing does.
+func (c *FrontendConfig) widestBody() int64 {
+	most := c.Limits.Body
+	for i := range c.Rules {
+		if most != 0 {
+			most = max(most, c.Rules[i].BodyLimit)
+		}
+	}
+	return most
 }
 
 // routes returns the view for each server name; nil without any.

@@ -98,6 +98,7 @@ func (x *exchange) log() {
 	if x.raw {
 		e.Queue = since(r.first, r.asked)
 	}
+	e.Source = x.source
 	e.Client = netip.AddrPortFrom(netip.AddrFrom16(x.c.peer).Unmap(), x.c.port)
 	if r.asked != 0 {
 		e.Pool = x.to.name

@@ -30,6 +30,8 @@ func (c *client) begin(peer netip.Addr) {
 func (c *client) beginOwn(v *frontendView) {
 	wait := v.cfg.Timeouts.Header
 	switch {
+	case v.guard != nil && !c.admitted(v):
+		return
 	case v.tls != nil:
 		c.secure(v.tls)
 		return

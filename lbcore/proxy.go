@@ -158,7 +158,7 @@ func (p *Proxy) SetFrontends(frontends []FrontendConfig) error {
 	for _, c := range set {
 		f := p.frontends[c.Name]
 		if f == nil {
-			f = newFrontend(c.Name, p.slots())
+			f = newFrontend(c.Name, p.slots(), p.engine.room)
 		}
 		next[c.Name] = f
 		for i, fd := range c.Listeners {

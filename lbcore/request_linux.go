@@ -36,6 +36,9 @@ func (x *exchange) begin(buf []byte, n int) {
 	x.reqBody.Reset(r.Body, x.view.limits.Body, false)
 	x.replayable = true
 	x.noteRequest()
+	if g := x.view.guard; g != nil && x.turnedAway(g, buf[n:]) {
+		return
+	}
 	if port := x.view.cfg.RedirectHTTPS; port != 0 {
 		x.redirect(port, buf[n:])
 		return

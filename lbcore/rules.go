@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
+	"github.com/tandem-lb/tandem/lbcore/internal/limit"
 	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
@@ -29,6 +30,8 @@ type act struct {
 	kind     string        // Content-Type of body
 	body     []byte
 	count    *ruleCount
+	rate     limit.Rate
+	of       uint32 // what rate's buckets are known by
 }
 
 // ruleCount counts the requests that met a rule. It lives as long as the rule's name.
@@ -36,18 +39,19 @@ type ruleCount []ruleSlot
 
 // ruleSlot is a loop's own part.
 type ruleSlot struct {
-	requests atomic.Uint64
-	_        [56]byte // the next is another core's
+	requests, limited atomic.Uint64
+	_                 [48]byte // the next is another core's
 }
 
 // RuleSnapshot is one rule.
 type RuleSnapshot struct {
 	Name     string
 	Requests uint64 // that met it, since it is there
+	Limited  uint64 // of them, those that were more than its rate
 }
 
 // newRules makes the rules of a view; nil if there are none. was are those in effect.
-func (c *FrontendConfig) newRules(pools map[string]*Pool, was *ruleset, slots int) *ruleset {
+func (f *frontend) newRules(c *FrontendConfig, pools map[string]*Pool, was *ruleset) *ruleset {
 	if len(c.Rules) == 0 {
 		return nil
 	}
@@ -55,10 +59,10 @@ func (c *FrontendConfig) newRules(pools map[string]*Pool, was *ruleset, slots in
 	if err != nil {
 		panic(err) // it was checked
 	}
-	counts := map[string]*ruleCount{}
+	before := map[string]*act{}
 	if was != nil {
 		for i := range was.acts {
-			counts[was.acts[i].Name] = was.acts[i].count
+			before[was.acts[i].Name] = &was.acts[i]
 		}
 	}
 	rs := &ruleset{table: table}
@@ -68,9 +72,13 @@ func (c *FrontendConfig) newRules(pools map[string]*Pool, was *ruleset, slots in
 			a.kind = "text/plain; charset=utf-8"
 		}
 		a.request, a.response, a.host, _ = c.edits(a.Rule) // which were checked
-		if a.count = counts[a.Name]; a.count == nil {
-			n := make(ruleCount, slots)
-			a.count = &n
+		a.rate = limit.NewRate(a.Rate)
+		if b := before[a.Name]; b != nil {
+			a.count, a.of = b.count, b.of
+		} else {
+			n := make(ruleCount, len(f.slots))
+			f.limits++
+			a.count, a.of = &n, f.limits
 		}
 		rs.acts = append(rs.acts, a)
 	}
@@ -129,6 +137,7 @@ func (rs *ruleset) snapshot() (out []RuleSnapshot) {
 		s := RuleSnapshot{Name: rs.acts[i].Name}
 		for k := range *rs.acts[i].count {
 			s.Requests += (*rs.acts[i].count)[k].requests.Load()
+			s.Limited += (*rs.acts[i].count)[k].limited.Load()
 		}
 		out = append(out, s)
 	}

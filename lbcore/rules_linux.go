@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/tandem-lb/tandem/lbcore/internal/http1"
 	"github.com/tandem-lb/tandem/lbcore/route"
@@ -16,7 +17,7 @@ func (x *exchange) setView(v *frontendView) {
 // behind the head. It reports whether the request is answered by that; else it goes to x.to.
 func (x *exchange) meet(in []byte) (answered bool) {
 	rs, w := x.view.rules, x.w
-	r := route.Request{Method: x.req.Method, Host: x.req.Host, Path: x.req.Path(), Query: query(x.req.Target), Fields: &x.req}
+	r := route.Request{Method: x.req.Method, Host: x.req.Host, Path: x.req.Path(), Query: query(x.req.Target), Fields: &x.req, Source: x.source}
 	i, ok := rs.table.Match(&r, &w.routing)
 	switch {
 	case !ok:
@@ -30,13 +31,20 @@ func (x *exchange) meet(in []byte) (answered bool) {
 		x.answerAhead(in, 404)
 		return true
 	case i < 0:
-		return false
+		return !x.boundBody(x.view.cfg.Limits.Body)
 	}
 	a := &rs.acts[i]
 	(*a.count)[w.slot].requests.Add(1)
 	x.act, x.set = a, a.response
+	if a.rate.On() && x.tooMany(x.view.guard, a.rate, a.of, in) {
+		(*a.count)[w.slot].limited.Add(1)
+		return true
+	}
 	if a.Pool != "" {
 		x.to = a.pool
+	}
+	if !x.boundBody(cmp.Or(a.BodyLimit, x.view.cfg.Limits.Body)) {
+		return true
 	}
 	if a.Redirect != "" || a.Status != 0 {
 		defer x.rec.close('L', 'R', "") // unless it is refused
@@ -66,6 +74,22 @@ func (x *exchange) meet(in []byte) (answered bool) {
 		return true
 	}
 	w.target = append(w.target, r.Query...)
+	return false
+}
+
+// boundBody sets how large the request's body may be, now that its rule is known. It reports
+// false if it is larger, which was answered.
+func (x *exchange) boundBody(most int64) bool {
+	if most == x.view.limits.Body { // which it was read with
+		return true
+	}
+	x.reqBody.Reset(x.req.Body, most, false)
+	if x.req.Body.Kind != http1.Length || x.req.Body.Length <= most {
+		return true
+	}
+	x.c.count().badRequest.Add(1)
+	x.rec.close('P', 'R', "body-too-large")
+	x.answer(413)
 	return false
 }
 

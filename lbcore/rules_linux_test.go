@@ -61,13 +61,13 @@ func TestRulesSendRequestsToPools(t *testing.T) {
 		t.Errorf("a pool that is not there: %d", resp.StatusCode)
 	}
 	s := l.Snapshot().Frontends[0]
-	if fmt.Sprint(s.Rules) != "[{api 3} {items 1} {gone 1}]" {
+	if fmt.Sprint(s.Rules) != "[{api 3 0} {items 1 0} {gone 1 0}]" {
 		t.Errorf("counted %v", s.Rules)
 	}
 	// A reload in another order keeps the counts.
 	l.fe.Rules = []route.Rule{l.fe.Rules[1], l.fe.Rules[0]}
 	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
-	if s := l.Snapshot().Frontends[0]; fmt.Sprint(s.Rules) != "[{items 1} {api 3}]" {
+	if s := l.Snapshot().Frontends[0]; fmt.Sprint(s.Rules) != "[{items 1 0} {api 3 0}]" {
 		t.Errorf("after the reload %v", s.Rules)
 	}
 	c.say("GET /gone HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -145,5 +145,72 @@ func TestRulesAllocateNothing(t *testing.T) {
 	})
 	if n := allocsOf(t, l, okAnswer[len(okAnswer)-5:]); n >= 500 {
 		t.Errorf("%d allocations for 1000 requests", n)
+	}
+}
+
+// A rule may have a rate of its own, and be for some networks only.
+func TestRulesLookAtTheSource(t *testing.T) {
+	l := ruled(t, "web",
+		route.Rule{Name: "office", Prefixes: []string{"/admin"}, Sources: networks("127.0.0.2/32", "10.0.0.0/8"), Pool: "api"},
+		route.Rule{Name: "nobody", Prefixes: []string{"/admin"}, Status: 403},
+		route.Rule{Name: "login", Paths: []string{"/login"}, Rate: atOnce(2)},
+	)
+	ask := func(addr, path string) int {
+		t.Helper()
+		c := l.from(addr)
+		c.say(fmt.Sprintf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path))
+		r, _ := c.answer(t, "GET")
+		return r.StatusCode
+	}
+	for i, tc := range []struct {
+		addr, path string
+		want       int
+	}{
+		{"127.0.0.2", "/admin/x", 200},
+		{"127.0.0.1", "/admin/x", 403},
+		{"127.0.0.1", "/", 200},
+		{"127.0.0.1", "/login", 200},
+		{"127.0.0.1", "/login", 200},
+		{"127.0.0.1", "/login", 429},
+		{"127.0.0.2", "/login", 200},
+		{"127.0.0.1", "/", 200},
+	} {
+		if got := ask(tc.addr, tc.path); got != tc.want {
+			t.Errorf("request %d, %s from %s: %d, want %d", i, tc.path, tc.addr, got, tc.want)
+		}
+	}
+	l.fe.Rules = append([]route.Rule{{Name: "first", Paths: []string{"/first"}, Rate: atOnce(1)}}, l.fe.Rules...)
+	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
+	if got := ask("127.0.0.1", "/login"); got != 429 {
+		t.Errorf("after a reload that put another rule before: %d", got)
+	}
+	if got := ask("127.0.0.1", "/first"); got != 200 {
+		t.Errorf("the other rule: %d", got)
+	}
+	rules := l.Snapshot().Frontends[0].Rules
+	if n := rules[3]; n.Name != "login" || n.Requests != 5 || n.Limited != 2 {
+		t.Errorf("the rule counted %+v", n)
+	}
+}
+
+// An upload may be larger where a rule says so, and smaller where another does.
+func TestARuleBoundsTheBody(t *testing.T) {
+	l := ruled(t, "web", route.Rule{Name: "upload", Paths: []string{"/upload"}, BodyLimit: 1000}, route.Rule{Name: "small", Paths: []string{"/small"}, BodyLimit: 10})
+	l.fe.Limits.Body = 100
+	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
+	for path, most := range map[string]int{"/": 100, "/upload": 1000, "/small": 10} {
+		for size, want := range map[int]int{most: 200, most + 1: 413} {
+			body := strings.Repeat("x", size)
+			c := l.dial()
+			c.say(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", path, size, body))
+			if r, _ := c.answer(t, "POST"); r.StatusCode != want {
+				t.Errorf("%s, %d bytes: %d, want %d", path, size, r.StatusCode, want)
+			}
+			c = l.dial()
+			c.say(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", path, size, body))
+			if r, _ := c.answer(t, "POST"); r.StatusCode != want {
+				t.Errorf("%s, %d bytes, chunked: %d, want %d", path, size, r.StatusCode, want)
+			}
+		}
 	}
 }

@@ -103,6 +103,11 @@ type FrontendErrors struct {
 	QueueFull  uint64 // 503, since all backends and the queue were full
 	QueueTime  uint64 // 503, since it waited too long for room on a backend
 	BadHello   uint64 // no TLS greeting, or a bad one, where it is routed by name
+
+	SourceDenied uint64 // 403, or a closed connection: the source is in no network that is allowed
+	SourceRate   uint64 // 429, or a closed connection: too many of this source in this time
+	SourceConns  uint64 // 429, or a closed connection: too many of this source are open
+	Full         uint64 // times that MaxConn was reached: clients waited
 }
 
 // PoolCounters only grow. They go on when backends leave, whose own are gone then.

@@ -26,6 +26,7 @@ const (
 type worker struct {
 	*loop.Loop
 	slot     int
+	ahead    time.Duration // of what the loop's Now counts from, for clock
 	log      *slog.Logger
 	maxConns int
 
@@ -87,6 +88,9 @@ func newWorker(l *loop.Loop, slot int, cfg Config, draining *atomic.Bool) *worke
 	w.serveQueues = w.serveWaiting
 	return w
 }
+
+// clock is the time since a moment that is the same for all loops.
+func (w *worker) clock() time.Duration { return w.Now() + w.ahead }
 
 // get returns an empty buffer for at least n bytes, n ≤ bigBuffer.
 func (w *worker) get(n int) []byte {

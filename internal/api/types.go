@@ -205,6 +205,7 @@ type Frontend struct {
 type Rule struct {
 	Name     string `json:"name"`
 	Requests uint64 `json:"requests"`
+	Limited  uint64 `json:"limited,omitempty"` // of them, those that were more than its source_rate
 }
 
 // TLS counts the handshakes of a frontend with its clients.

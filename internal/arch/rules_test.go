@@ -89,7 +89,7 @@ func TestElectionIsPure(t *testing.T) {
 var clock = []string{"Now", "Sleep", "After", "NewTimer", "Tick", "Since", "Until", "AfterFunc", "NewTicker"}
 
 // pure are the folders and files that are told the time.
-var pure = []string{"election", "vip/schedule.go", "lbcore/health.go", "lbcore/retrybudget.go", "lbcore/retry.go", "lbcore/internal/http1", "lbcore/route"}
+var pure = []string{"election", "vip/schedule.go", "lbcore/health.go", "lbcore/retrybudget.go", "lbcore/retry.go", "lbcore/internal/http1", "lbcore/internal/limit", "lbcore/route"}
 
 func TestPureCodeIsToldTheTime(t *testing.T) {
 	for _, f := range tree(t) {

@@ -50,6 +50,7 @@ type FrontendState struct {
 type RuleState struct {
 	Name     string `json:"name"`
 	Requests uint64 `json:"requests"`
+	Limited  uint64 `json:"limited,omitempty"` // of them, those that were more than its rate
 }
 
 // PoolState is one pool and all its backends.

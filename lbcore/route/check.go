@@ -67,6 +67,20 @@ func (c *checker) conditions() {
 	if r.Regex != "" {
 		c.regex()
 	}
+	c.atMost("source", len(r.Sources))
+	for i, p := range r.Sources {
+		if msg := BadNetwork(p); msg != "" {
+			c.add("source", i, `for example "10.0.0.0/8"`, "%s", msg)
+		}
+	}
+	if r.BodyLimit < 0 {
+		c.add("max_body_bytes", 0, "", "%d bytes are less than none", r.BodyLimit)
+	}
+	if r.Rate != nil {
+		if msg := r.Rate.Problem(); msg != "" {
+			c.add("source_rate", 0, "", "%s", msg)
+		}
+	}
 	for i, h := range r.Headers {
 		if !isToken(h[0]) || !isValue(h[1]) {
 			c.add("header", i, `write "Name: value", or "Name" for any value`, "%q is not a header", h[0]+": "+h[1])

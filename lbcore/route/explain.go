@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -79,6 +80,11 @@ func (c *rule) why(r reason, host string, req *Request, path string) string {
 			want = append(want, "matched by "+c.Regex)
 		}
 		return fmt.Sprintf("path is %q, not %s", path, strings.Join(want, " or "))
+	case otherSource:
+		if !req.Source.IsValid() {
+			return "it is for clients in " + networkList(c.Sources)
+		}
+		return fmt.Sprintf("the client, %s, is not in %s", req.Source, networkList(c.Sources))
 	case otherHeader:
 		for i := range c.headers {
 			if h := c.Headers[i]; !c.headers[i].in(req.Fields) {
@@ -90,6 +96,14 @@ func (c *rule) why(r reason, host string, req *Request, path string) string {
 		}
 	}
 	return ""
+}
+
+func networkList(all []netip.Prefix) string {
+	words := make([]string, len(all))
+	for i, p := range all {
+		words[i] = p.String()
+	}
+	return strings.Join(words, " or ")
 }
 
 func list(words []string) string {

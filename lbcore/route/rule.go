@@ -1,5 +1,7 @@
 package route
 
+import "net/netip"
+
 // Rule says which requests it is for, and what becomes of them: they go to Pool, or are
 // redirected (Redirect), or are answered (Status); with none of the three they go where the
 // frontend sends what meets no rule. All slices may be empty.
@@ -12,6 +14,12 @@ type Rule struct {
 	Prefixes []string    `json:"path_prefix,omitempty"` // "/api" is for "/api" and all below "/api/", and not for "/apix"
 	Regex    string      `json:"path_regex,omitempty"`  // RE2, at most MaxRegex bytes; "" is none; "." stands for any byte
 	Headers  [][2]string `json:"header,omitempty"`      // name and whole value of one of its lines; "" is any value
+
+	Sources []netip.Prefix `json:"source,omitempty"` // networks of clients
+
+	BodyLimit int64 `json:"max_body,omitempty"` // bytes of a request's body; more is answered with 413; 0: what the frontend says
+
+	Rate *Rate `json:"source_rate,omitempty"` // what is more than that of those it fits is answered with 429; nil: no limit
 
 	Pool        string `json:"pool,omitempty"`
 	Redirect    string `json:"redirect,omitempty"`     // a target with {host}, {path} and {query}
@@ -48,6 +56,7 @@ type Request struct {
 	Path   []byte // as it was sent, without query; "*" fits no path
 	Query  []byte // with its question mark; may be empty
 	Fields Fields
+	Source netip.Addr // of the client; an invalid one is in no network
 }
 
 // Fields are the header lines of a request. http1.Request is one.

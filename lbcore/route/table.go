@@ -13,6 +13,8 @@ type Table struct {
 	rules []rule
 	paths bool // some rule looks at paths
 	hosts bool // and at hosts
+
+	sources bool // and at the clients' addresses
 }
 
 // rule is a compiled Rule.
@@ -24,6 +26,7 @@ type rule struct {
 	prefixes [][]byte // literal, without slash at the end
 	regex    *regexp.Regexp
 	headers  []header
+	sources  Networks
 	byPath   bool
 }
 
@@ -60,6 +63,7 @@ func Compile(rules []Rule) (*Table, error) {
 		t.rules = append(t.rules, c)
 		t.paths = t.paths || c.byPath
 		t.hosts = t.hosts || len(c.hosts) > 0
+		t.sources = t.sources || !c.sources.Empty()
 	}
 	return t, nil
 }
@@ -88,6 +92,7 @@ func newRule(r *Rule) rule {
 	for _, h := range r.Headers {
 		c.headers = append(c.headers, header{bytes.ToLower([]byte(h[0])), []byte(h[1])})
 	}
+	c.sources = NewNetworks(r.Sources)
 	c.byPath = len(c.paths)+len(c.prefixes) > 0 || c.regex != nil
 	return c
 }
@@ -98,6 +103,9 @@ func anyByte(expr string) string { return "(?s:" + expr + ")" }
 
 // Rules is the number of rules.
 func (t *Table) Rules() int { return len(t.rules) }
+
+// BySource says that some rule looks at Request.Source.
+func (t *Table) BySource() bool { return t.sources }
 
 // Rule returns the i-th rule as it was given.
 func (t *Table) Rule(i int) *Rule { return t.rules[i].Rule }
@@ -171,6 +179,7 @@ const (
 	otherMethod
 	otherPath
 	otherHeader
+	otherSource
 )
 
 func (c *rule) unfit(r *Request, host, path []byte) reason {
@@ -181,6 +190,8 @@ func (c *rule) unfit(r *Request, host, path []byte) reason {
 		return otherMethod
 	case c.byPath && !c.fitsPath(path):
 		return otherPath
+	case !c.sources.Empty() && !c.sources.Contains(r.Source):
+		return otherSource
 	}
 	for i := range c.headers {
 		if !c.headers[i].in(r.Fields) {

@@ -22,7 +22,8 @@ type Entry struct {
 	Time     time.Time // when its first byte came
 	Frontend string
 	Client   netip.AddrPort
-	TCP      bool // there is no request
+	Source   netip.Addr // whose request it is, where limits go by it; JSON tells it where it is another than Client
+	TCP      bool       // there is no request
 	TLS      bool
 
 	Method, Host, Target, UserAgent, Referer []byte // Method is empty if the request was not understood

@@ -12,6 +12,9 @@ func AppendJSON(dst []byte, e *Entry) []byte {
 	dst = quote(append(dst, `","frontend":`...), []byte(e.Frontend))
 	dst = e.Client.AppendTo(append(dst, `,"client":"`...))
 	dst = append(dst, '"')
+	if e.Source.IsValid() && e.Source != e.Client.Addr() {
+		dst = append(e.Source.AppendTo(append(dst, `,"source":"`...)), '"')
+	}
 	if e.TLS {
 		dst = append(dst, `,"tls":true`...)
 	}

@@ -82,7 +82,7 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 			t.Error(done, err)
 		}
 		dst = append(AppendChunk(dst[:0], body), LastChunk...)
-		dst = AppendError(dst[:0], 503, true, false, nil)
+		dst = AppendError(dst[:0], &Answer{Status: 503, CloseConn: true})
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -60,7 +60,7 @@ func ExampleRequest_Parse() {
 	_, err := req.Parse([]byte("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), nil)
 	fmt.Println(err.Status, err.Reason)
 
-	answer := http1.AppendError(nil, err.Status, true, false, nil)
+	answer := http1.AppendError(nil, &http1.Answer{Status: err.Status, CloseConn: true})
 	fmt.Println(strings.SplitN(string(answer), "\r\n", 2)[0])
 	// Output:
 	// 400 cl-and-te

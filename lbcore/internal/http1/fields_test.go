@@ -19,7 +19,7 @@ func TestFieldsAreSetInPlaceOfTheBackends(t *testing.T) {
 	if got := string(AppendResponse(nil, &r, &Reply{Minor: 1, KeepAlive: true, Set: set})); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := string(AppendError(nil, 503, true, false, set)); !strings.Contains(got, "\r\nX-A: \r\n") {
+	if got := string(AppendError(nil, &Answer{Status: 503, CloseConn: true, Set: set})); !strings.Contains(got, "\r\nX-A: \r\n") {
 		t.Errorf("an answer of our own: %q", got)
 	}
 	interim := "HTTP/1.1 103 Early Hints\r\nX-A: theirs\r\n\r\n"

@@ -39,6 +39,8 @@ type Answer struct {
 	CloseConn bool   // adds Connection: close; without it the connection of a HTTP/1.0 client must be closed all the same
 	HeadOnly  bool   // the request was HEAD
 	Set       *Fields
+
+	RetryAfter int // seconds; 0: it is not said
 }
 
 // AppendAnswer appends a whole response.
@@ -53,6 +55,10 @@ func AppendAnswer(dst []byte, a *Answer) []byte {
 	if len(a.Body) > 0 && !empty {
 		dst = append(dst, "Content-Type: "...)
 		dst = append(append(dst, a.Type...), "\r\n"...)
+	}
+	if a.RetryAfter > 0 {
+		dst = append(dst, "Retry-After: "...)
+		dst = append(strconv.AppendInt(dst, int64(a.RetryAfter), 10), "\r\n"...)
 	}
 	if a.NoStore {
 		dst = append(dst, "Cache-Control: no-store\r\n"...)
@@ -72,17 +78,17 @@ func AppendAnswer(dst []byte, a *Answer) []byte {
 	return append(dst, a.Body...)
 }
 
-// AppendError appends a whole small response whose text body (left out if headOnly) is the status and its reason.
-// set are fields that it is given. A status that is not from 200 to 599 becomes 500. closeConn is as in Answer.
-func AppendError(dst []byte, status int, closeConn, headOnly bool, set *Fields) []byte {
-	if status < 200 || status > 599 {
-		status = 500
+// AppendError appends a, whose text body (left out for HEAD) becomes the status and its reason, and which nobody
+// shall store. A status that is not from 200 to 599 becomes 500.
+func AppendError(dst []byte, a *Answer) []byte {
+	e := *a
+	if e.Status < 200 || e.Status > 599 {
+		e.Status = 500
 	}
 	var room [64]byte
-	body := append(appendStatus(room[:0], status, reasonOf(status)), '\n')
-	return AppendAnswer(dst, &Answer{
-		Status: status, Type: "text/plain; charset=utf-8", Body: body, NoStore: true, CloseConn: closeConn, HeadOnly: headOnly, Set: set,
-	})
+	e.Type, e.NoStore = "text/plain; charset=utf-8", true
+	e.Body = append(appendStatus(room[:0], e.Status, reasonOf(e.Status)), '\n')
+	return AppendAnswer(dst, &e)
 }
 
 func appendStatus(dst []byte, status int, reason string) []byte {

@@ -10,7 +10,7 @@ func TestErrorsAreWholeResponses(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 408, 411, 413, 414, 417, 421, 429, 431, 500, 501, 502, 503, 504, 505} {
 		for _, closeConn := range []bool{false, true} {
 			for _, head := range []bool{false, true} {
-				out := AppendError(nil, status, closeConn, head, nil)
+				out := AppendError(nil, &Answer{Status: status, CloseConn: closeConn, HeadOnly: head})
 				var r Response
 				n, err := r.Parse(out, nil, Asked{Head: head})
 				if err != nil || r.Status != status || r.KeepAlive == closeConn || len(r.Reason) == 0 {
@@ -32,7 +32,7 @@ func TestErrorsAreWholeResponses(t *testing.T) {
 
 func TestOtherStatusesBecome500(t *testing.T) {
 	for _, status := range []int{-1, 0, 100, 199, 600, 1 << 30} {
-		if out := string(AppendError(nil, status, true, false, nil)); !strings.HasPrefix(out, "HTTP/1.1 500 Internal Server Error\r\n") {
+		if out := string(AppendError(nil, &Answer{Status: status, CloseConn: true})); !strings.HasPrefix(out, "HTTP/1.1 500 Internal Server Error\r\n") {
 			t.Errorf("%d: got %q", status, out)
 		}
 	}

@@ -134,6 +134,9 @@ func (l *Loop) Discard() {
 	Close(l.wake)
 }
 
+// Origin is when the loop was made.
+func (l *Loop) Origin() time.Time { return l.origin }
+
 // Now is the time since the loop was made, as of the current round.
 func (l *Loop) Now() time.Duration { return l.now }
 
