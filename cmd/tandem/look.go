@@ -134,6 +134,9 @@ func printStatus(w io.Writer, s api.Status) error {
 	}
 	for _, f := range s.Frontends {
 		fmt.Fprintf(w, "\nfrontend %s: %d requests, %d connections now, 5xx %d, 4xx %d\n", f.Name, f.Requests, f.Current, f.Status["5xx"], f.Status["4xx"])
+		if r := refusedSources(f.Errors); r != "" {
+			fmt.Fprintf(w, "  refused: %s\n", r)
+		}
 		if t := f.TLS; t != nil {
 			fmt.Fprintf(w, "  TLS: %d handshakes, %d of them resumed; failed:%s\n", t.Handshakes, t.Resumed, reasons(t.Failed))
 		}
@@ -233,6 +236,22 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 		fmt.Fprintf(w, "  peer %s (%s): %s, heard %v ago, priority %d, fitness %d\n",
 			p.Node, p.Addr, p.State, p.HeardAgo.Round(time.Millisecond), p.Priority, p.Fitness)
 	}
+}
+
+// refusedSources says how much of a frontend's was refused for whose it was; "" if nothing was.
+func refusedSources(errors map[string]uint64) string {
+	var said []string
+	for _, r := range []struct{ reason, what string }{
+		{"source_denied", "by network"}, {"source_rate", "by source_rate"}, {"source_maxconn", "by source_maxconn"},
+	} {
+		if n := errors[r.reason]; n > 0 {
+			said = append(said, fmt.Sprintf("%d %s", n, r.what))
+		}
+	}
+	if n := errors["maxconn"]; n > 0 {
+		said = append(said, fmt.Sprintf("maxconn reached %d times", n))
+	}
+	return strings.Join(said, ", ")
 }
 
 func printPool(w io.Writer, p api.Pool, now time.Time) error {

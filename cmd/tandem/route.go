@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ func newRoute() *cobra.Command {
 	var (
 		look             lookFlags
 		method, frontend string
+		from             string
 		headers          []string
 		file             string
 	)
@@ -32,13 +34,19 @@ func newRoute() *cobra.Command {
 		Long: `Tell which rule of a frontend a request for URL meets, what becomes of it, and why the
 rules before do not fit. Nothing is sent. The rules are those in effect on the balancer of
 this host, or those of the file that --config names, for which no balancer needs to run.
-The frontend is the one that listens on the URL's port, or --frontend.`,
+The frontend is the one that listens on the URL's port, or --frontend. --from says whose
+request it is, for networks in allow, deny and source; what rates and numbers of
+connections refuse depends on the moment, and is not told.`,
 		Example: `  tandem route https://www.example.com/api/items
   tandem route http://www.example.com/ --method POST --header 'X-Beta: yes'
+  tandem route http://www.example.com/admin --from 192.0.2.7
   tandem route --config /etc/tandem/tandem.toml --json https://www.example.com/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q, err := parseAsked(args[0], method, headers)
 			if err != nil {
+				return err
+			}
+			if err := q.comesFrom(from); err != nil {
 				return err
 			}
 			all, err := routesOf(cmd.Context(), file, look.socket)
@@ -64,6 +72,7 @@ The frontend is the one that listens on the URL's port, or --frontend.`,
 	f.StringVar(&method, "method", "GET", "method of the request")
 	f.StringArrayVar(&headers, "header", nil, `header of the request, "Name: value"; may be repeated`)
 	f.StringVarP(&file, "config", "c", "", "take the rules from this file, without a balancer")
+	f.StringVar(&from, "from", "", "address of the client (default one in no network that the configuration names)")
 	f.StringVar(&frontend, "frontend", "", "name of the frontend (default the one on the URL's port)")
 	return cmd
 }
@@ -84,7 +93,7 @@ func routesOf(ctx context.Context, file, socket string) ([]api.Routes, error) {
 			if f.Listen.Addr().IsValid() {
 				listen = f.Listen.String()
 			}
-			all = append(all, api.Routes{Frontend: f.Name, Listen: listen, TLS: f.TLS != nil, Pool: f.Pool, HTTPS: f.RedirectHTTPS, Rules: f.Rules})
+			all = append(all, api.Routes{Frontend: f.Name, Listen: listen, TLS: f.TLS != nil, Pool: f.Pool, HTTPS: f.RedirectHTTPS, Rules: f.Rules, Allow: f.Sources.Allow, Deny: f.Sources.Deny})
 		}
 	}
 	return all, nil
@@ -142,6 +151,39 @@ func parseAsked(text, method string, headers []string) (*askedFor, error) {
 	}
 	q.r = route.Request{Method: []byte(method), Host: []byte(host), Path: []byte(cmp.Or(path, "/")), Query: []byte(query), Fields: q.fields}
 	return q, nil
+}
+
+// comesFrom says whose request it is; "" is nobody's in particular.
+func (q *askedFor) comesFrom(text string) error {
+	if text == "" {
+		return nil
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil || a.Zone() != "" {
+		return usage("--from %q: want an IP address", text)
+	}
+	q.r.Source = a.Unmap()
+	return nil
+}
+
+// refused says why a client is in no network that a frontend lets in; "" if it is let in, or
+// nothing is known of it.
+func (q *askedFor) refused(f api.Routes) string {
+	a := q.r.Source
+	if !a.IsValid() {
+		return ""
+	}
+	how := "403"
+	if f.TLS {
+		how = "a reset, before the handshake"
+	}
+	if p, found := route.Holder(f.Deny, a); found {
+		return fmt.Sprintf("%s is in %s, which deny names; it gets %s", a, p, how)
+	}
+	if _, found := route.Holder(f.Allow, a); !found && len(f.Allow) > 0 {
+		return fmt.Sprintf("%s is in no network that allow names; it gets %s", a, how)
+	}
+	return ""
 }
 
 func portOf(host string) string {
@@ -206,6 +248,10 @@ type routeFields struct {
 // ask follows the request through the rules of a frontend.
 func (q *askedFor) ask(f api.Routes) (*routed, error) {
 	a := &routed{URL: q.url, Method: string(q.r.Method), Frontend: f.Frontend, Listen: f.Listen, Steps: []routeStep{}, Path: string(q.r.Path)}
+	if why := q.refused(f); why != "" {
+		a.Outcome, a.Status, a.Why = "refused", 403, why
+		return a, nil
+	}
 	if f.HTTPS != 0 {
 		a.Outcome, a.Status = "redirect", 301
 		a.Location = "https://" + strings.TrimSuffix(string(q.r.Host), ":"+portOf(string(q.r.Host)))

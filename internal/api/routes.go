@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/netip"
 
 	"github.com/tandem-lb/tandem/lbcore/route"
 )
@@ -15,6 +16,9 @@ type Routes struct {
 	Pool     string       `json:"pool,omitempty"`  // of what meets no rule; empty: it is answered with 404
 	HTTPS    int          `json:"https,omitempty"` // port; not 0: every request is redirected there
 	Rules    []route.Rule `json:"rules"`           // in their order
+
+	Allow []netip.Prefix `json:"allow,omitempty"` // clients that are let in; none: all are
+	Deny  []netip.Prefix `json:"deny,omitempty"`  // clients that are not, even where Allow names them
 }
 
 // Routes asks for the rules of all frontends that speak HTTP.

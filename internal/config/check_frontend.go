@@ -36,6 +36,7 @@ func (c *checker) frontends(raws []*rawFrontend, cfg *Config) []Frontend {
 		} else {
 			f.Name = raw.Listen.V
 		}
+		f.MaxConn, f.Sources = raw.MaxConn.V, c.sources(raw)
 		c.mode(raw, &f, pools)
 		f.HTTP2 = c.http2(raw)
 		f.Rules = c.rules(raw, pools)

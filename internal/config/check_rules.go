@@ -49,13 +49,13 @@ func (c *checker) rules(raw *rawFrontend, pools map[string]bool) (all []route.Ru
 }
 
 func fitsAll(r *route.Rule) bool {
-	return len(r.Hosts)+len(r.Methods)+len(r.Paths)+len(r.Prefixes)+len(r.Headers) == 0 && r.Regex == ""
+	return len(r.Hosts)+len(r.Methods)+len(r.Paths)+len(r.Prefixes)+len(r.Headers)+len(r.Sources) == 0 && r.Regex == ""
 }
 
 func (c *checker) rule(raw *rawRule) route.Rule {
 	r := route.Rule{
 		Hosts: plainTexts(raw.Host), Methods: plainTexts(raw.Method), Paths: plainTexts(raw.Path), Prefixes: plainTexts(raw.PathPrefix),
-		Regex: raw.PathRegex.V, Headers: headerLines(raw.Header),
+		Regex: raw.PathRegex.V, Headers: headerLines(raw.Header), Sources: c.networks(raw.Source), Rate: c.rate(raw.SourceRate), BodyLimit: int64(raw.MaxBodyBytes.V),
 		Pool: raw.Pool.V, Redirect: raw.Redirect.V, Status: raw.Status.V, Body: raw.Body.V,
 		ReplacePrefix: raw.ReplacePrefix.V, Rewrite: raw.Rewrite.V,
 		SetRequest: headerLines(raw.SetRequest), AddRequest: headerLines(raw.AddRequest), RemoveRequest: plainTexts(raw.RemoveRequest),

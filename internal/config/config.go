@@ -97,6 +97,8 @@ type Frontend struct {
 	RedirectHTTPS   int          // port of the frontend that speaks TLS, to which all requests are redirected; 0: they are served
 	ResponseHeaders [][2]string  // name and value of those that every answer is given
 	Rules           []route.Rule // in the order of the file; nil: all goes to Pool
+	MaxConn         int          // open connections; what is more waits; 0: no bound but the proxy's
+	Sources         Sources      // what each source may do
 	AccessLog       bool         // its requests are written into the access log, if there is one
 	ErrorPages      []ErrorPage  // in the order of the file
 }

@@ -48,7 +48,8 @@ func smallConfig() *Config {
 			Name: ":80", Listen: netip.AddrPortFrom(netip.Addr{}, 80), Pool: "web",
 			HeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, ClientTimeout: 30 * time.Second,
 			HalfClose: 2 * time.Second, TunnelTimeout: time.Hour, MaxHeaderBytes: 16 << 10, MinRate: 128, Forwarded: "x-forwarded", Mode: "http", AccessLog: true,
-			HTTP2: HTTP2{Enabled: true, MaxStreams: 100, StreamWindow: 256 << 10, Window: 1 << 20},
+			HTTP2:   HTTP2{Enabled: true, MaxStreams: 100, StreamWindow: 256 << 10, Window: 1 << 20},
+			Sources: Sources{Prefix6: 64, Table: 65536},
 		}},
 		Pools: []Pool{{
 			Name: "web", Policy: "roundrobin", Protocol: "http1", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2, MinAfter: 5 * time.Second,

@@ -76,6 +76,13 @@ type rawFrontend struct {
 	AcceptProxy     list           `toml:"accept_proxy" max:"100"`
 	Redirect        text           `toml:"redirect" default:"none" oneof:"none,https"`
 	ResponseHeaders list           `toml:"response_headers" max:"64"`
+	Allow           list           `toml:"allow" max:"1000"`
+	Deny            list           `toml:"deny" max:"1000"`
+	MaxConn         number         `toml:"maxconn" default:"0" min:"0" max:"1000000"`
+	SourceMaxConn   number         `toml:"source_maxconn" default:"0" min:"0" max:"1000000"`
+	SourceRate      text           `toml:"source_rate"`
+	SourcePrefix6   number         `toml:"source_prefix6" default:"64" min:"32" max:"128"`
+	SourceTable     number         `toml:"source_table" default:"65536" min:"1024" max:"4194304"`
 	AccessLog       toggle         `toml:"access_log" default:"true"`
 	ErrorPages      list           `toml:"error_pages" max:"64"`
 	TLS             rawFrontendTLS `toml:"tls"`
@@ -92,6 +99,10 @@ type rawRule struct {
 	PathPrefix list `toml:"path_prefix" max:"100"`
 	PathRegex  text `toml:"path_regex"`
 	Header     list `toml:"header" max:"100"`
+	Source     list `toml:"source" max:"100"`
+	SourceRate text `toml:"source_rate"`
+
+	MaxBodyBytes number `toml:"max_body_bytes" default:"0" min:"0" max:"1099511627776"`
 
 	Pool          text   `toml:"pool"`
 	Redirect      text   `toml:"redirect"`

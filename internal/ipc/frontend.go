@@ -35,6 +35,18 @@ type Frontend struct {
 	LogFormat       string         `json:"log_format,omitempty"` // of the access log: json or haproxy; empty: nothing is written
 	LogSample       int            `json:"log_sample,omitempty"` // one of so many that went well is
 	ErrorPages      []ErrorPage    `json:"error_pages,omitempty"`
+	MaxConn         int            `json:"maxconn,omitempty"` // open connections; 0: no bound
+	Sources         Sources        `json:"sources"`
+}
+
+// Sources is what each source may do, and which there may be.
+type Sources struct {
+	Allow   []netip.Prefix `json:"allow,omitempty"`
+	Deny    []netip.Prefix `json:"deny,omitempty"`
+	MaxConn int            `json:"maxconn,omitempty"` // open connections of one; 0: no bound
+	Rate    *route.Rate    `json:"rate,omitempty"`
+	Prefix6 int            `json:"prefix6"` // bits of an IPv6 address that make a source
+	Table   int            `json:"table"`   // sources that are remembered
 }
 
 // HTTP2 is how HTTP/2 is spoken with clients.
@@ -67,4 +79,7 @@ type Routes struct {
 	Pool     string       `json:"pool,omitempty"`  // of what meets no rule; empty: it is answered with 404
 	HTTPS    int          `json:"https,omitempty"` // port; not 0: everything is redirected there
 	Rules    []route.Rule `json:"rules"`
+
+	Allow []netip.Prefix `json:"allow,omitempty"` // clients that are let in; none: all are
+	Deny  []netip.Prefix `json:"deny,omitempty"`  // and those that are not
 }

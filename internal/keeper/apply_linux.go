@@ -97,6 +97,7 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 		if f.Mode != "tcp" {
 			m.Routes = append(m.Routes, ipc.Routes{
 				Frontend: f.Name, Listen: listenText(f.Listen), TLS: f.TLS != nil, Pool: f.Pool, HTTPS: f.RedirectHTTPS, Rules: f.Rules,
+				Allow: f.Sources.Allow, Deny: f.Sources.Deny,
 			})
 		}
 	}
@@ -123,6 +124,7 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			Mode: f.Mode, SNI: f.SNIPools, AcceptProxy: f.AcceptProxy, HTTP2: ipc.HTTP2(f.HTTP2),
 			TLS: frontendTLS(f.TLS, c.Cluster.BalancerKeys), RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
 			LogFormat: logFormat(c, f), LogSample: c.AccessLog.Sample, ErrorPages: errorPages(f.ErrorPages),
+			MaxConn: f.MaxConn, Sources: ipc.Sources(f.Sources),
 		})
 	}
 	for _, p := range c.Pools {

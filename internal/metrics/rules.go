@@ -15,6 +15,16 @@ var ruleFamilies = []family{
 		},
 	},
 	{
+		"tandem_rule_limited_total", counter, "Of them, those that were more than the rule's source_rate, and answered 429.", labels("frontend", "rule"),
+		func(s *api.Status, add func(float64, ...string)) {
+			for _, f := range s.Frontends {
+				for _, r := range f.Rules {
+					add(float64(r.Limited), f.Name, r.Name)
+				}
+			}
+		},
+	},
+	{
 		"tandem_access_log_lines_total", counter, "Lines of the access log that were written.", nil,
 		func(s *api.Status, add func(float64, ...string)) { add(float64(s.AccessLog.Lines)) },
 	},

@@ -64,6 +64,11 @@ func frontendConfigs(frontends []ipc.Frontend, listeners []int, loops int) ([]lb
 			HTTP2: http2Config(f.HTTP2),
 			TLS:   t, RedirectHTTPS: f.RedirectHTTPS, ResponseHeaders: f.ResponseHeaders, Rules: f.Rules,
 			AccessLog: lbcore.AccessLog{Format: lbcore.LogFormat(f.LogFormat), Sample: f.LogSample}, ErrorPages: errorPages(f.ErrorPages),
+			MaxConn: f.MaxConn,
+			Sources: lbcore.SourceLimits{
+				Allow: f.Sources.Allow, Deny: f.Sources.Deny, Rate: f.Sources.Rate, MaxConn: f.Sources.MaxConn,
+				Prefix6: f.Sources.Prefix6, Remembered: f.Sources.Table,
+			},
 		})
 	}
 	return out, nil
@@ -114,6 +119,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
 				"bad_proxy_header": c.Errors.BadProxy, "bad_tls_greeting": c.Errors.BadHello,
 				"queue_full": c.Errors.QueueFull, "queue_timeout": c.Errors.QueueTime,
+				"source_denied": c.Errors.SourceDenied, "source_rate": c.Errors.SourceRate, "source_maxconn": c.Errors.SourceConns, "maxconn": c.Errors.Full,
 			},
 			Latency: histogram(&c.Latency), TLS: tlsState(c.TLS), HTTP2: http2State(c.HTTP2), Rules: rules,
 		})

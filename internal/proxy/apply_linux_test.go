@@ -45,7 +45,11 @@ func TestModeRoutesAndTLSReachTheCore(t *testing.T) {
 	got := frontendOf(t, ipc.Frontend{
 		Name: "tcp", Pool: "web", Mode: "tcp", HTTP2: ipc.HTTP2{Enabled: true, H2C: true, MaxStreams: 3, StreamWindow: 4, Window: 5}, SNI: [][2]string{{"a.example", "a"}}, AcceptProxy: networks,
 		RedirectHTTPS: 443, ResponseHeaders: [][2]string{{"X-A", "b"}}, Rules: []route.Rule{{Name: "r"}},
+		MaxConn: 6, Sources: ipc.Sources{Allow: networks, Deny: networks, MaxConn: 7, Rate: &route.Rate{Count: 8}, Prefix6: 9, Table: 10},
 	})
+	if s := got.Sources; got.MaxConn != 6 || !slices.Equal(s.Allow, networks) || !slices.Equal(s.Deny, networks) || s.MaxConn != 7 || s.Rate.Count != 8 || s.Prefix6 != 9 || s.Remembered != 10 {
+		t.Errorf("limits %d, %+v", got.MaxConn, s)
+	}
 	if got.Mode != lbcore.ModeTCP || len(got.SNI) != 1 || got.SNI[0].Names[0] != "a.example" || got.SNI[0].Pool != "a" ||
 		!slices.Equal(got.AcceptProxy, networks) || got.RedirectHTTPS != 443 || got.HTTP2 != (lbcore.HTTP2Config{TLS: true, H2C: true, MaxStreams: 3, StreamWindow: 4, Window: 5}) || got.ResponseHeaders[0][1] != "b" || got.TLS != nil || got.Rules[0].Name != "r" {
 		t.Errorf("%+v", got)

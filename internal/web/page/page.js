@@ -219,12 +219,15 @@ function keys(f, list) {
   sync(f.keys, list, ([name]) => name, ([name, color]) => el("span", "key", el("i", color), name), () => {});
 }
 
+// limits are the reasons for which a frontend refuses by whose a request is.
+const limits = ["source_denied", "source_rate", "source_maxconn"];
+
 function showFrontend(e, name, parts, c, colors, now, at) {
   const live = parts.filter(({ v }) => heard(v));
   const sum = (of) => live.reduce((n, p) => n + (of(p.f) ?? 0), 0);
   const busy = live.map(({ f }) => f).sort((a, b) => (b.live?.requests_per_s ?? 0) - (a.live?.requests_per_s ?? 0))[0];
   const errors = sum((f) => f.live?.errors_per_s);
-  text(e.about, `${count(sum((f) => f.requests))} requests so far, ${count(sum((f) => f.status["5xx"]))} errors, ${count(sum((f) => f.retries))} retries`);
+  text(e.about, `${count(sum((f) => f.requests))} requests so far, ${count(sum((f) => f.status["5xx"]))} errors, ${count(sum((f) => f.retries))} retries, ${count(sum((f) => limits.reduce((n, l) => n + (f.errors?.[l] ?? 0), 0)))} refused by limits`);
   sync(e.figures, [
     ["requests/s", rate(sum((f) => f.live?.requests_per_s))], ["errors/s", rate(errors), errors > 0 ? "bad" : ""],
     ["p50", duration(busy?.live?.p50)], ["p95", duration(busy?.live?.p95)], ["p99", duration(busy?.live?.p99)],
