@@ -37,6 +37,7 @@ func (b *block) vital(key, value string, from place) {
 type builder struct {
 	blocks []*block
 	items  []Item
+	all    []*section // of the haproxy.cfg at hand
 }
 
 func (b *builder) add(head string, from place) *block {

@@ -96,14 +96,16 @@ type proxy struct {
 	own      int         // how many of body are inherited
 	pool     *block
 	poolName string
-	tcp      bool   // connections are passed on as they are
+	tcp      bool // connections are passed on as they are
+	limits   limits
 	proto    string // what the servers are sent first: v1, v2, or "none"; "": no server yet
 }
 
 // haproxy imports a haproxy.cfg.
 func (b *builder) haproxy(s Source) {
 	var defaults []directive
-	for _, sec := range b.sections(s) {
+	b.all = b.sections(s)
+	for _, sec := range b.all {
 		switch sec.kind {
 		case "global":
 			b.took(sec.place, Taken, "")
@@ -183,10 +185,14 @@ func (b *builder) proxy(p *proxy) {
 	}
 	b.took(p.from.place, Taken, map[string]string{"frontend": "frontend " + name, "backend": "pool " + name}[p.from.kind])
 	if p.from.kind != "backend" {
+		p.limits = b.limits(p)
 		b.fronts(p, name)
 	}
 	for i, d := range p.body {
 		became, note := b.proxyLine(p, d)
+		if v, said := p.limits.said[d.place]; said {
+			became, note = v.became, v.note
+		}
 		if i < p.own && became == Left {
 			continue // another section may have a use for it
 		}
@@ -245,6 +251,7 @@ func (b *builder) fronts(p *proxy, name string) {
 			for _, x := range p.body {
 				frontLine(f, x, p.tcp)
 			}
+			f.lines = append(f.lines, p.limits.lines...)
 		}
 	}
 }
