@@ -3,6 +3,7 @@ package lbcore_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -156,6 +157,34 @@ func TestTheLogInHAProxysForm(t *testing.T) {
 			t.Errorf("%q", line)
 		}
 	}
+}
+
+// Each stream of HTTP/2 has a line, and each TCP connection.
+func TestTheLogOfHTTP2AndOfTCP(t *testing.T) {
+	t.Run("http2", func(t *testing.T) {
+		l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), longChecks, withHTTP2, inLog(lbcore.LogJSON))
+		lines, c := logged(t, l), h2Client(t)
+		get2(t, c, l.url("/one?a=b"))
+		get2(t, c, l.url("/two"))
+		want := regexp.MustCompile(`"frontend":"http","client":"127\.0\.0\.1:\d+","method":"GET","host":"127\.0\.0\.1:\d+","target":"/(one\?a=b|two)","proto":"HTTP/2\.0","pool":"web","backend":"s1","status":200,"bytes_in":\d+,"bytes_out":\d+,.*"flags":"--"`)
+		for _, line := range lines(2) {
+			if !want.MatchString(line) {
+				t.Errorf("%s", line)
+			}
+		}
+	})
+	t.Run("tcp", func(t *testing.T) {
+		l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) { _, _ = io.Copy(c, c.r) })), longChecks, inLog(lbcore.LogJSON),
+			func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { f.Mode = lbcore.ModeTCP })
+		lines, c := logged(t, l), l.dial()
+		c.say("hello")
+		must(t, c.CloseWrite())
+		c.ended(t)
+		want := regexp.MustCompile(`"frontend":"http","client":"127\.0\.0\.1:\d+","pool":"web","backend":"s1","bytes_in":5,"bytes_out":5,.*"flags":"--"`)
+		if line := lines(1)[0]; !want.MatchString(line) || strings.Contains(line, "method") || strings.Contains(line, "status") {
+			t.Errorf("%s", line)
+		}
+	})
 }
 
 func TestTheLogLeavesOutWhatWentWell(t *testing.T) {

@@ -154,3 +154,43 @@ func TestAStickyRequestWaitsForItsBackendAndBlocksNobody(t *testing.T) {
 		t.Errorf("who waited for its own: %q", body)
 	}
 }
+
+// Streams of one connection go each to the backend that its cookie names.
+func TestCookiesAreFollowedOverHTTP2(t *testing.T) {
+	l := newBed(t, answering(t, 3), withHTTP2, stickiness(sharedSecret))
+	c := h2Client(t)
+	ask := func(cookie string) (who, set string) {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", l.url("/"), nil)
+		must(t, err)
+		if cookie != "" { // in two fields, as HTTP/2 may have it (RFC 9113, 8.2.3)
+			req.Header["Cookie"] = []string{"theme=dark", "lb=" + cookie}
+		}
+		resp, err := c.Do(req)
+		must(t, err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		must(t, err)
+		for _, k := range resp.Cookies() {
+			set = k.Value
+		}
+		return string(body), set
+	}
+	cookies := map[string]string{}
+	for len(cookies) < 3 { // roundrobin
+		who, cookie := ask("")
+		if cookie == "" {
+			t.Fatal("no cookie was set")
+		}
+		cookies[who] = cookie
+	}
+	for range 5 {
+		for who, cookie := range cookies {
+			if again, set := ask(cookie); again != who || set != "" {
+				t.Errorf("the cookie of %s led to %s, and set %q", who, again, set)
+			}
+		}
+	}
+	if n := l.counters(); n.HTTP2.Connections != 1 || l.poolState().Counters.Sticky.Kept != 15 {
+		t.Errorf("%d connections, %+v", n.HTTP2.Connections, l.poolState().Counters.Sticky)
+	}
+}
