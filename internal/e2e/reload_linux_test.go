@@ -41,6 +41,9 @@ priority = %d
 `, []string{"web", "static", "web"}[i%3], 30+i, other, []string{"roundrobin", "leastconn"}[i%2], 10+i, 100+i, 1+i/3%2, 100+i%5)
 }
 
+// logTo has the access log in a file.
+func logTo(file string) string { return fmt.Sprintf("[access_log]\nfile = %q\n", file) }
+
 // write puts a configuration into a balancer's file.
 func write(t *testing.T, file, text string) {
 	t.Helper()
@@ -51,8 +54,9 @@ func write(t *testing.T, file, text string) {
 
 func TestReloadsUnderLoadCostNoRequestAndWhatCannotBeIsRefusedByName(t *testing.T) {
 	s := newSite(t)
-	file := filepath.Join(t.TempDir(), "tandem.toml")
-	write(t, file, reloadConf(0))
+	dir := t.TempDir()
+	file, log := filepath.Join(dir, "tandem.toml"), filepath.Join(dir, "access.log")
+	write(t, file, reloadConf(0)+logTo(log))
 	s.start("lb1", "webapp", "--listen", ":9000", "--name", "neighbour")
 	s.start("lb1", "lb", "--config", file)
 	s.startApp("web1", "web2")
@@ -65,17 +69,17 @@ func TestReloadsUnderLoadCostNoRequestAndWhatCannotBeIsRefusedByName(t *testing.
 	c.underWay()
 	tally := s.load(func() {
 		for i := 1; i <= reloads; i++ {
-			write(t, file, reloadConf(i))
+			write(t, file, reloadConf(i)+logTo(log))
 			if out, err := s.tandem("lb1", "reload"); err != nil || !strings.Contains(out, "in effect") {
 				t.Fatalf("reload %d: %q, %v", i, out, err)
 			}
 		}
-		write(t, file, reloadConf(reloads+1))
+		write(t, file, reloadConf(reloads+1)+logTo(log))
 		s.signal("lb1", syscall.SIGHUP)
 		s.until("the signal has reloaded it", func() (bool, string) {
-			log := s.logs["lb1"].tail()
-			n := strings.Count(log, "configuration reloaded")
-			return strings.Contains(log, fmt.Sprintf("idle_timeout = \"%ds\"", 30+reloads+1)) || n > reloads, fmt.Sprint(n, " reloads")
+			said := s.logs["lb1"].tail()
+			n := strings.Count(said, "configuration reloaded")
+			return strings.Contains(said, fmt.Sprintf("idle_timeout = \"%ds\"", 30+reloads+1)) || n > reloads, fmt.Sprint(n, " reloads")
 		})
 	})
 	c.end()
@@ -86,8 +90,10 @@ func TestReloadsUnderLoadCostNoRequestAndWhatCannotBeIsRefusedByName(t *testing.
 		t.Errorf("something was started anew, or the VIP moved: keeper %d was %d, proxy %d was %d", k, keeper, p, proxy)
 	}
 
+	s.rotate("lb1", log)
+
 	// What is refused changes nothing, names the reason, and says so before it is tried.
-	good := reloadConf(reloads + 1)
+	good := reloadConf(reloads+1) + logTo(log)
 	for text, want := range map[string]string{
 		strings.Replace(good, "[[vip]]", "advert_port = 7999\n[[vip]]", 1):       "cluster.advert_port",
 		strings.Replace(good, "192.168.42.42", "192.168.42.43", 1):               "vip.192.168.42.43",
@@ -125,4 +131,30 @@ func TestReloadsUnderLoadCostNoRequestAndWhatCannotBeIsRefusedByName(t *testing.
 		out, err := s.tandem("lb2", "status")
 		return err == nil && !strings.Contains(out, "is not the one of"), fmt.Sprint(out, err)
 	})
+}
+
+// rotate does to a balancer's access log what logrotate does: it goes on in a new file.
+func (s *site) rotate(lb, log string) {
+	s.t.Helper()
+	if err := os.Rename(log, log+".1"); err != nil {
+		s.t.Fatal(err)
+	}
+	s.signal(lb, syscall.SIGUSR1)
+	s.until("the access log is opened anew", func() (bool, string) {
+		_, err := os.Stat(log)
+		return err == nil, fmt.Sprint(err)
+	})
+	before, err := os.ReadFile(log + ".1")
+	if err != nil || !strings.Contains(string(before), `"status":200`) {
+		s.t.Errorf("the old log holds no request: %v", err)
+	}
+	s.until("a request is in the new log", func() (bool, string) {
+		_, _ = s.get()
+		b, err := os.ReadFile(log)
+		return strings.Contains(string(b), `"status":200`), fmt.Sprint(string(b), err)
+	})
+	after, err := os.ReadFile(log + ".1")
+	if lines := strings.Split(string(after), "\n"); err != nil || lines[len(lines)-1] != "" {
+		s.t.Errorf("the old log ends in %q, %v", lines[len(lines)-1], err)
+	}
 }
