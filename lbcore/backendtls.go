@@ -45,12 +45,12 @@ func newTLSClient(c *BackendTLS, protocol string) *tlsClient {
 	}}
 }
 
-// check is for a check of one backend; nil without TLS.
-func (t *tlsClient) check(addr netip.Addr, kind CheckKind) *tls.Config {
+// base is for checks, which set the rest themselves; nil without TLS.
+func (t *tlsClient) base() *tls.Config {
 	if t == nil {
 		return nil
 	}
-	return t.config(addr, kind == CheckTCP)
+	return t.cfg
 }
 
 // config is for one backend; raw says that it speaks no HTTP.

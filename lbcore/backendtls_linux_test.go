@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/lbcore"
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 func backendTLS(c *lbcore.BackendTLS) bedOption {
@@ -34,7 +35,7 @@ func TestBackendsAreSpokenToOverTLSOnKeptConnections(t *testing.T) {
 		cfg := &tls.Config{Certificates: []tls.Certificate{a.sign("app.example")}, MaxVersion: version, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: a.pool()}
 		l := newBed(t, one(tlsBackend(t, "s1", cfg, mirror)), longChecks, func(_ *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
 			p.TLS = &lbcore.BackendTLS{RootCAs: a.pool(), ServerName: "app.example", Certificates: []tls.Certificate{a.sign("lb")}}
-			p.Check.Kind, p.Check.Path = lbcore.CheckHTTP, "/?size=1&framing=length"
+			p.Check.Kind, p.Check.Path = check.HTTP, "/?size=1&framing=length"
 		})
 		c := l.dial()
 		for i, framing := range []string{"length", "chunked", "length"} {

@@ -3,108 +3,12 @@ package lbcore
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-func TestHTTPCheckReadsTheStatus(t *testing.T) {
-	var host, path atomic.Value
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host.Store(r.Host)
-		path.Store(r.URL.RequestURI())
-		status := 200
-		_, _ = fmt.Sscanf(r.URL.Query().Get("status"), "%d", &status)
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, strings.Repeat("x", 100_000))
-	}))
-	defer s.Close()
-	addr := netip.MustParseAddrPort(s.Listener.Addr().String())
-	for _, tc := range []struct {
-		status int
-		well   bool
-	}{{200, true}, {204, true}, {302, true}, {399, true}, {400, false}, {500, false}, {503, false}} {
-		c := HTTPCheck{Path: fmt.Sprintf("/a?status=%d", tc.status), Host: "app.example", StatusMin: 200, StatusMax: 399}
-		err := c.Check(t.Context(), addr)
-		if (err == nil) != tc.well {
-			t.Errorf("status %d: %v", tc.status, err)
-		}
-		if err != nil && !strings.Contains(err.Error(), fmt.Sprint("status ", tc.status)) {
-			t.Errorf("the reason does not name the status: %v", err)
-		}
-		if host.Load() != "app.example" || path.Load() != c.Path {
-			t.Errorf("asked %s for %s", host.Load(), path.Load())
-		}
-	}
-}
-
-func TestCheckFails(t *testing.T) {
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := netip.MustParseAddrPort(closed.Addr().String())
-	closed.Close()
-	raw := func(answer string, hold bool) netip.AddrPort {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { ln.Close() })
-		go func() {
-			for {
-				c, err := ln.Accept()
-				if err != nil {
-					return
-				}
-				_, _ = io.WriteString(c, answer)
-				if hold {
-					t.Cleanup(func() { c.Close() })
-					continue
-				}
-				_ = c.(*net.TCPConn).CloseWrite()
-				_, _ = io.Copy(io.Discard, c)
-				c.Close()
-			}
-		}()
-		return netip.MustParseAddrPort(ln.Addr().String())
-	}
-	check := HTTPCheck{Path: "/", StatusMin: 200, StatusMax: 399}
-	for _, tc := range []struct {
-		name    string
-		checker Checker
-		addr    netip.AddrPort
-		want    string
-	}{
-		{"refused, TCP", TCPCheck{}, nobody, "refused"},
-		{"refused, HTTP", check, nobody, "refused"},
-		{"no answer", check, raw("", true), "in time"},
-		{"half an answer", check, raw("HTTP/1.1 200", true), "in time"},
-		{"closed", check, raw("", false), "ended"},
-		{"no HTTP", check, raw("SSH-2.0-OpenSSH\r\n\r\n", false), "http1"},
-		{"endless head", check, raw("HTTP/1.1 200 OK\r\nA: "+strings.Repeat("x", 100_000), false), ""},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		err := tc.checker.Check(ctx, tc.addr)
-		cancel()
-		if err == nil || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	if err := check.Check(ctx, raw("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", true)); err != nil {
-		t.Errorf("an interim answer first: %v", err)
-	}
-}
 
 // script is a check whose results are set by the test.
 type script struct {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 func TestDefaultsAreFilledIn(t *testing.T) {
@@ -12,7 +14,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	c := p.Check
-	if c.Kind != CheckTCP || c.Interval != time.Second || c.Timeout != time.Second || c.Rise != 2 || c.Fall != 3 || c.StatusMin != 200 || c.StatusMax != 399 {
+	if c.Kind != check.TCP || c.Interval != time.Second || c.Timeout != time.Second || c.Rise != 2 || c.Fall != 3 || c.Status.String() != "200-399" {
 		t.Errorf("%+v", c)
 	}
 	f, err := FrontendConfig{Name: "http", Listeners: []int{3}}.withDefaults()
@@ -26,9 +28,12 @@ func TestAllErrorsOfAConfigAreReportedAtOnce(t *testing.T) {
 	_, err := PoolConfig{
 		Policy: "magic", Retries: &eleven, MaxIdle: -1,
 		Timeouts: PoolTimeouts{Server: -1},
-		Check:    CheckConfig{Kind: "icmp", Path: "x y", StatusMin: 1, Interval: time.Millisecond, Timeout: time.Hour, Rise: -1},
+		Check: CheckConfig{
+			Question: check.Question{Kind: "icmp", Path: "x y", Status: check.Statuses{{1, 1}}, Pattern: "("},
+			TLS:      &BackendTLS{MinVersion: 1}, Plain: true, Interval: time.Millisecond, Jitter: 101, Timeout: time.Hour, Rise: -1,
+		},
 	}.withDefaults()
-	mustSay(t, err, "no name", "magic", "retries 11", "maxidle -1", "negative", "icmp", "x y", "status 1", "interval 1ms", "timeout 1h", "rise -1")
+	mustSay(t, err, "no name", "magic", "retries 11", "maxidle -1", "negative", "icmp", "x y", "status 1", "check pattern", "least version", "and without it", "interval 1ms", "jitter 101", "timeout 1h", "rise -1")
 	_, err = FrontendConfig{Limits: Limits{Head: 1, Body: -1}, Timeouts: FrontendTimeouts{Idle: -1}}.withDefaults()
 	mustSay(t, err, "no name", "no listener", "head limit 1", "body limit -1", "negative")
 	_, err = Config{Loops: 65, MaxConns: -1}.withDefaults()

@@ -71,9 +71,6 @@ func (c *PoolConfig) checkProtocol(bad func(string, ...any)) {
 		if c.SendProxy != 0 {
 			bad("a PROXY header tells of one client, and a connection of protocol %q is for all: give up one of them", ProtocolHTTP2)
 		}
-		if c.Check.Kind == CheckHTTP {
-			bad("a check of kind %q speaks HTTP/1.1, and not protocol %q: use kind %q", CheckHTTP, ProtocolHTTP2, CheckTCP)
-		}
 	default:
 		bad("protocol %q: want %q or %q", c.Protocol, ProtocolHTTP1, ProtocolHTTP2)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/lbcore"
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 // load sends GETs until stopped: from half of its clients over kept
@@ -77,8 +78,11 @@ func (ld *load) mustBeGood(t *testing.T) {
 	}
 }
 
+// byHTTP asks for / by GET.
+var byHTTP = check.Question{Kind: check.HTTP}
+
 func quickHTTPCheck(_ *lbcore.Config, _ *lbcore.FrontendConfig, p *lbcore.PoolConfig) {
-	p.Check = lbcore.CheckConfig{Kind: lbcore.CheckHTTP, Interval: 100 * time.Millisecond, Timeout: 100 * time.Millisecond, Fall: 2}
+	p.Check = lbcore.CheckConfig{Question: byHTTP, Interval: 100 * time.Millisecond, Timeout: 100 * time.Millisecond, Fall: 2}
 }
 
 func TestKilledBackendUnderLoadCostsNoGET(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 // ErrNoBackend is returned by Pool.Acquire when no backend that was not tried
@@ -28,6 +30,7 @@ type Pool struct {
 	cfg      *PoolConfig
 	policies []Policy // one per slot
 	tls      *tlsClient
+	checkTLS *tlsClient
 	backends []*Backend
 	closed   bool
 	later    *time.Timer // shows loops what has changed; nil: nothing waits
@@ -46,6 +49,7 @@ type poolView struct {
 	cfg      *PoolConfig
 	policies []Policy
 	tls      *tlsClient // nil: plain
+	checkTLS *tlsClient // of checks; nil: plain
 	tiers
 	many   bool        // more than manyBackends, available or not
 	sticky *stickyView // nil: none
@@ -68,7 +72,7 @@ type poolSlot struct {
 func newPool(p *Proxy, cfg PoolConfig) *Pool {
 	pool := &Pool{name: cfg.Name, proxy: p, cfg: &cfg, slots: make([]poolSlot, p.slots())}
 	pool.choosePolicies()
-	pool.tls = newTLSClient(cfg.TLS, cfg.alpn())
+	pool.secure()
 	pool.publish()
 	return pool
 }
@@ -79,6 +83,19 @@ func (p *Pool) choosePolicies() {
 	p.policies = make([]Policy, p.proxy.slots())
 	for slot := range p.policies {
 		p.policies[slot] = newPolicy(p.cfg, slot)
+	}
+}
+
+// secure is called as choosePolicies is.
+func (p *Pool) secure() {
+	p.tls = newTLSClient(p.cfg.TLS, p.cfg.alpn())
+	switch c := &p.cfg.Check; {
+	case c.Plain:
+		p.checkTLS = nil
+	case c.TLS != nil:
+		p.checkTLS = newTLSClient(c.TLS, "")
+	default:
+		p.checkTLS = p.tls
 	}
 }
 
@@ -149,7 +166,7 @@ func (p *Pool) replace(set []BackendConfig) {
 // publish shows loops the current state. It is called with p.mu held, or
 // before the pool is shared.
 func (p *Pool) publish() {
-	v := &poolView{pool: p, cfg: p.cfg, policies: p.policies, tls: p.tls, slots: p.slots, many: len(p.backends) > manyBackends}
+	v := &poolView{pool: p, cfg: p.cfg, policies: p.policies, tls: p.tls, checkTLS: p.checkTLS, slots: p.slots, many: len(p.backends) > manyBackends}
 	v.tiers = tiersOf(p.backends, p.cfg.PanicThreshold)
 	if old := p.view.Load(); old != nil {
 		p.tell(old.tiers, v.tiers)
@@ -191,7 +208,7 @@ func (p *Pool) reconfigure(cfg PoolConfig) {
 	defer p.mu.Unlock()
 	p.cfg = &cfg
 	p.choosePolicies()
-	p.tls = newTLSClient(cfg.TLS, cfg.alpn())
+	p.secure()
 	p.publish()
 }
 
@@ -296,7 +313,7 @@ func (p *Pool) turned(b *Backend, st *status, since time.Time, err error) {
 		return
 	}
 	p.proxy.log.Warn("backend down", append(attrs, "reason", st.reason)...)
-	if said := (*statusError)(nil); !errors.As(err, &said) {
+	if said := (*check.Unwell)(nil); !errors.As(err, &said) {
 		p.proxy.engine.backendDown(b)
 	}
 }

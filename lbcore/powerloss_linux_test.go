@@ -42,7 +42,7 @@ func runProxy(addr string, backends []string) {
 	check(err)
 	check(p.SetPools([]lbcore.PoolConfig{{
 		Name:     "web",
-		Check:    lbcore.CheckConfig{Kind: lbcore.CheckHTTP, Interval: 200 * time.Millisecond, Timeout: 200 * time.Millisecond},
+		Check:    lbcore.CheckConfig{Question: byHTTP, Interval: 200 * time.Millisecond, Timeout: 200 * time.Millisecond},
 		Timeouts: lbcore.PoolTimeouts{Connect: 300 * time.Millisecond},
 	}}))
 	check(p.SetFrontends([]lbcore.FrontendConfig{{Name: "http", Pool: "web", Listeners: []int{fd}}}))

@@ -24,6 +24,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/agent"
 	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/internal/talk"
+	"github.com/tandem-lb/tandem/lbcore/check"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -366,7 +367,7 @@ func TestASecondSIGTERMEndsAtOnce(t *testing.T) {
 }
 
 func TestAnAppThatRunsAlreadyIsAnnouncedWithoutACommand(t *testing.T) {
-	f := start(t, "", func(_ *fixture, cfg *agent.Config) { cfg.Apps[0].Check.Kind = config.CheckTCP })
+	f := start(t, "", func(_ *fixture, cfg *agent.Config) { cfg.Apps[0].Check.Kind = check.TCP })
 	f.await("the agent has joined", func() bool { return f.agentSeen().State == membership.StateAlive })
 	if f.announced() {
 		t.Error("announced before there is an app")

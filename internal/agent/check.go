@@ -3,14 +3,12 @@ package agent
 import (
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 // While an app is unwell it is checked every eagerInterval for eagerTime: mostly it is only starting.
@@ -18,9 +16,6 @@ const (
 	eagerInterval = 50 * time.Millisecond
 	eagerTime     = 30 * time.Second
 )
-
-// maxBody is how much of an answer to an HTTP check is read, in bytes.
-const maxBody = 64 << 10
 
 // checkResult is the result of one check. Only that of the current run of the app means something.
 type checkResult struct {
@@ -87,51 +82,25 @@ func (c *checker) pause(ctx context.Context, d time.Duration) {
 
 // probe is one way of asking whether something is well.
 type probe struct {
-	cfg    config.Check
-	target string // address and port
-	client *http.Client
+	asker   *check.Asker
+	target  netip.AddrPort
+	timeout time.Duration
 }
 
+// newProbe asks the app that listens at port, at addr or else on this host. cfg has been checked.
 func newProbe(cfg config.Check, addr netip.Addr, port uint16) probe {
 	if !addr.IsValid() {
 		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
-	return probe{
-		cfg: cfg, target: netip.AddrPortFrom(addr, port).String(),
-		client: &http.Client{
-			Transport:     &http.Transport{DisableKeepAlives: true, Proxy: nil},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-	}
+	asker, _ := check.New(cfg.Question)
+	return probe{asker: asker, target: netip.AddrPortFrom(addr, port), timeout: cfg.Timeout}
 }
 
 // ask asks once and returns why it is not well.
 func (p probe) ask(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("timeout of %v", p.timeout))
 	defer cancel()
-	if p.cfg.Kind == config.CheckTCP {
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.target)
-		if err != nil {
-			return err
-		}
-		return conn.Close()
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.target+p.cfg.Path, nil)
-	if err != nil {
-		return err
-	}
-	req.Host = p.cfg.Host // empty: the target
-	req.Header.Set("User-Agent", "tandem-agent")
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode < p.cfg.StatusMin || resp.StatusCode > p.cfg.StatusMax {
-		return fmt.Errorf("GET %s: %s", p.cfg.Path, resp.Status)
-	}
-	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody))
-	return err
+	return p.asker.Ask(ctx, p.target, nil)
 }
 
 // until asks every eagerInterval until it is well, and reports whether it is; not when ctx ends before.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/internal/talk"
+	"github.com/tandem-lb/tandem/lbcore/check"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -329,11 +330,11 @@ func (a *agent) checked(res checkResult) {
 		a.cfg.Log.Info("app is well", "pool", app.Pool, "addr", app.announcedAt())
 		a.readyByApps(app.proc)
 	case !well && was:
-		a.cfg.Log.Warn("app is not well", "pool", app.Pool, "addr", app.announcedAt(), "err", res.err)
+		a.cfg.Log.Warn("app is not well", "pool", app.Pool, "addr", app.announcedAt(), "err", check.Reason(res.err))
 		app.complain = now.Add(complainGap)
 	case !well && res.err != nil && now.After(app.complain):
 		a.cfg.Log.Warn("app is not announced, since its check fails; does it listen there?",
-			"at", app.checker.probe.target, "path", app.Check.Path, "err", res.err)
+			"at", app.checker.probe.target, "err", check.Reason(res.err))
 		app.complain = now.Add(complainGap)
 	}
 	a.announce()

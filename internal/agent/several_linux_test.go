@@ -21,6 +21,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/agent"
 	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/internal/talk"
+	"github.com/tandem-lb/tandem/lbcore/check"
 	"github.com/tandem-lb/tandem/membership"
 )
 
@@ -33,7 +34,7 @@ func TestProcessesStartWhenThoseBeforeThemAreReadyAndEndInReverse(t *testing.T) 
 	ready := freePort(t)
 	f := start(t, "polite", func(_ *fixture, cfg *agent.Config) {
 		log := shell("log", `trap 'echo log ends; exit 0' TERM; printf '%0600d\n' 7; while :; do sleep 0.01; done`)
-		log.Ready, log.ReadyPort = &config.Check{Kind: config.CheckTCP, Timeout: time.Second}, ready
+		log.Ready, log.ReadyPort = &config.Check{Timeout: time.Second}, ready
 		cfg.Processes[0].After = []string{"log"}
 		cfg.Processes = append(cfg.Processes, log)
 		cfg.Agent.Log.Prefix, cfg.Agent.Log.MaxLine = "auto", 256
@@ -89,7 +90,7 @@ func TestSeveralAppsOfOneAgentAreAnnouncedEachByItsOwnCheck(t *testing.T) {
 	other := freePort(t)
 	f := start(t, "polite", func(_ *fixture, cfg *agent.Config) {
 		second := cfg.Apps[0]
-		second.Pool, second.Port, second.Weight, second.Process, second.Check.Kind = "admin", other, 7, "", config.CheckTCP
+		second.Pool, second.Port, second.Weight, second.Process, second.Check.Kind = "admin", other, 7, "", check.TCP
 		cfg.Apps = append(cfg.Apps, second)
 	})
 	apps := func() string {

@@ -28,7 +28,8 @@ var parts = []part{
 	{"election", nil, "pure: who is active depends on nothing but what it is told"},
 	{"membership", nil, "a package of its own value: memberlist, wrapped once"},
 	{"lbcore/route", nil, "a leaf: what rules are and which one a request meets, the same for who checks a file, who explains it, and who serves"},
-	{"lbcore", []string{"lbcore/route"}, "what clients send must reach no other code of ours"},
+	{"lbcore/check", nil, "a leaf: how something is asked whether it is well, the same for a pool's backends and an agent's app"},
+	{"lbcore", []string{"lbcore/route", "lbcore/check"}, "what clients send must reach no other code of ours"},
 	{"vip", []string{"internal/nft"}, "holds addresses; there is one encoder of nftables batches"},
 
 	{
@@ -43,7 +44,7 @@ var parts = []part{
 	},
 	{"internal/proxy", []string{"lbcore", "lbcore/route", "internal/ipc"}, "the process that clients talk to knows nothing else"},
 	{"internal/runner", []string{"internal/ipc", "internal/hook", "internal/render"}, "runs hooks and renders templates as a user of their own, so that control need not be that user; it knows nothing but what to run"},
-	{"internal/agent", []string{"membership", "internal/config", "internal/hook", "internal/talk"}, "runs beside an app; no balancer's code"},
+	{"internal/agent", []string{"membership", "internal/config", "internal/hook", "internal/talk", "lbcore/check"}, "runs beside an app; of a balancer's code only the questions that both ask an app"},
 	{
 		"internal/demo",
 		[]string{"internal/lab"},
@@ -56,9 +57,9 @@ var parts = []part{
 	{"internal/delivery", nil, "tests what is delivered: files, packages and systems made of them"},
 
 	{"internal/talk", nil, "a leaf: what agents and balancers ask each other; both ends import it, and neither the other"},
-	{"internal/config", []string{"lbcore/route"}, "file and flags to values; rules are checked by what will follow them"},
+	{"internal/config", []string{"lbcore/route", "lbcore/check"}, "file and flags to values; rules are checked by what will follow them"},
 	{"internal/api", []string{"lbcore/route"}, "what is said on the control socket; rules are told as they are"},
-	{"internal/ipc", []string{"lbcore/route"}, "what the three processes say to each other; rules are told as they are"},
+	{"internal/ipc", []string{"lbcore/route", "lbcore/check"}, "what the three processes say to each other; rules and questions are told as they are"},
 	{"internal/nft", nil, "a leaf: bytes for the kernel"},
 	{"internal/webapp", nil, "an app as others write them"},
 	{"internal/web", nil, "the status page: it is handed what it shows"},
@@ -67,7 +68,7 @@ var parts = []part{
 	{"internal/hook", nil, "a leaf"},
 	{"internal/render", nil, "a leaf"},
 	{"internal/doctor", nil, "looks at the machine, not at our code"},
-	{"internal/importer", []string{"internal/config"}, "writes what config reads"},
+	{"internal/importer", []string{"internal/config", "lbcore/check"}, "writes what config reads"},
 	{"internal/testneed", nil, "a leaf: what a test does that lacks something"},
 	{"internal/guide", nil, "a leaf: reads the documents for tests that hold them to what they say"},
 	{"internal/arch", nil, "reads the others as text"},

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 func TestAnAgentNeedsNoFile(t *testing.T) {
@@ -24,11 +26,11 @@ func TestAnAgentNeedsNoFile(t *testing.T) {
 	if len(a.Apps) != 2 || len(a.Processes) != 1 {
 		t.Fatalf("got %+v", a)
 	}
-	check := Check{Kind: CheckHTTP, Path: "/healthz", StatusMin: 200, StatusMax: 399, Interval: 200 * time.Millisecond, Timeout: time.Second, Rise: 2, Fall: 5}
-	if diff := cmp.Diff(App{Pool: "web", Port: 3000, Weight: 50, Process: "app", Check: check}, a.Apps[0], compare); diff != "" {
+	byHTTP := Check{Question: check.Question{Kind: check.HTTP, Method: "GET", Path: "/healthz", Status: check.Statuses{{200, 399}}}, Interval: 200 * time.Millisecond, Timeout: time.Second, Rise: 2, Fall: 5}
+	if diff := cmp.Diff(App{Pool: "web", Port: 3000, Weight: 50, Process: "app", Check: byHTTP}, a.Apps[0], compare); diff != "" {
 		t.Error(diff)
 	}
-	if b := a.Apps[1]; b.Pool != "api" || b.Port != 3001 || b.Weight != 50 || b.Process != "app" || b.Check.Kind != CheckTCP {
+	if b := a.Apps[1]; b.Pool != "api" || b.Port != 3001 || b.Weight != 50 || b.Process != "app" || b.Check.Kind != check.TCP {
 		t.Errorf("the second app is %+v", b)
 	}
 	want := Process{

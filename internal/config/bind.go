@@ -54,14 +54,13 @@ func (b *binder) table(n *node, v reflect.Value, path string) {
 		t.Set(reflect.ValueOf(n.key))
 	}
 	known := map[string]bool{}
-	for i := range v.NumField() {
-		tag := v.Type().Field(i).Tag
-		name := tag.Get("toml")
+	for _, f := range reflect.VisibleFields(v.Type()) { // those of embedded types, too
+		name := f.Tag.Get("toml")
 		if name == "" {
 			continue
 		}
 		known[name] = true
-		b.field(n.fields[name], v.Field(i), tag, n.key, join(path, name))
+		b.field(n.fields[name], v.FieldByIndex(f.Index), f.Tag, n.key, join(path, name))
 	}
 	for _, name := range n.order {
 		if !known[name] {
@@ -336,11 +335,15 @@ func (b *binder) unknownRemedy(name string, known map[string]bool) string {
 		names = append(names, k)
 	}
 	sort.Strings(names)
+	home := homeOf(b.root, name)
+	if balancer := reflect.TypeFor[rawConfig](); home == "" && b.root != balancer && homeOf(balancer, name) != "" {
+		return fmt.Sprintf("it is a balancer's, in %s", homeOf(balancer, name))
+	}
 	near := didYouMean(name, names)
 	if strings.HasPrefix(near, "did you mean") {
 		return near
 	}
-	if home := homeOf(b.root, name); home != "" {
+	if home != "" {
 		return fmt.Sprintf("%q belongs in %s", name, home)
 	}
 	return near

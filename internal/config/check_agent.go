@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 // agentChecker turns an agent's raw values into checked ones.
@@ -198,12 +200,9 @@ func (c *agentChecker) ready(r *rawReady) (*Check, uint16) {
 		}
 		return nil, 0
 	}
-	ch := &Check{Kind: CheckTCP, Timeout: r.Timeout.V, StatusMin: 200, StatusMax: 399}
+	ch := &Check{Question: check.Question{Kind: check.TCP}, Timeout: r.Timeout.V}
 	if r.HTTP.Set {
-		ch.Kind, ch.Path = CheckHTTP, r.HTTP.V
-		if !r.HTTP.Bad && !isPath(ch.Path) {
-			c.add(r.HTTP.At, fmt.Sprintf("%q is not a path to ask for", ch.Path), `begin it with "/", without spaces and host name`)
-		}
+		ch.Kind, ch.Path = check.HTTP, c.checkPath(r.HTTP)
 	}
 	return ch, uint16(r.Port.V)
 }

@@ -3,14 +3,13 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 )
 
 func (c *checker) pool(name string, raw *rawPool) Pool {
 	c.name(text{V: name, Set: true, At: raw.Key}, "the pool's name")
 	p := Pool{
-		Name: name, Policy: raw.Policy.V, Check: c.healthCheck(&raw.Check),
+		Name: name, Policy: raw.Policy.V,
 		ConnectTimeout: raw.ConnectTimeout.V, ServerTimeout: raw.ServerTimeout.V,
 		IdleTimeout: raw.IdleTimeout.V, MaxIdle: raw.MaxIdle.V, Retries: raw.Retries.V,
 	}
@@ -18,6 +17,7 @@ func (c *checker) pool(name string, raw *rawPool) Pool {
 	p.SendProxy = map[string]int{"v1": 1, "v2": 2}[raw.SendProxy.V]
 	p.TLS = c.poolTLS(name, &raw.TLS)
 	c.protocol(raw, &p)
+	p.Check = c.poolCheck(&raw.Check, &p)
 	seen := map[netip.AddrPort]place{}
 	for _, t := range raw.Backends.V {
 		if b, ok := c.backend(t); ok {
@@ -86,62 +86,6 @@ func allowRemedy(s string) string {
 		return fmt.Sprintf("write %q for this one host", netip.PrefixFrom(a, a.BitLen()))
 	}
 	return `for example "10.0.0.0/8" or "2001:db8::/32"`
-}
-
-func (c *checker) healthCheck(raw *rawCheck) Check {
-	ch := Check{
-		Kind: CheckTCP, Host: raw.Host.V,
-		Interval: raw.Interval.V, Timeout: raw.Timeout.V, Rise: raw.Rise.V, Fall: raw.Fall.V,
-	}
-	switch {
-	case raw.HTTP.Set && raw.TCP.Set && raw.TCP.V:
-		c.add(raw.TCP.At, "a check is either http or tcp", "leave one of them out")
-	case raw.TCP.Set && !raw.TCP.V && !raw.TCP.Bad && !raw.HTTP.Set:
-		c.add(raw.TCP.At, "tcp = false leaves no check", `write http = "/", or leave tcp out`)
-	}
-	if !raw.HTTP.Set {
-		for _, t := range []text{raw.Host, raw.Status} {
-			if t.Set {
-				c.add(t.At, "host and status belong to an http check", `add http = "/"`)
-			}
-		}
-		return ch
-	}
-	ch.Kind, ch.Path = CheckHTTP, raw.HTTP.V
-	if !raw.HTTP.Bad && !isPath(ch.Path) {
-		c.add(raw.HTTP.At, fmt.Sprintf("%q is not a path to ask for", ch.Path), `begin it with "/", without spaces and host name`)
-	}
-	if raw.Host.Set && !raw.Host.Bad && !isSeed(ch.Host) {
-		c.add(raw.Host.At, fmt.Sprintf("%q is not a host", ch.Host), `for example "www.example.com"`)
-	}
-	ch.StatusMin, ch.StatusMax = c.status(raw.Status)
-	return ch
-}
-
-// isPath tells whether s can stand in a request line.
-func isPath(s string) bool {
-	if !strings.HasPrefix(s, "/") || len(s) > 1024 {
-		return false
-	}
-	return strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '#' }) < 0
-}
-
-// status parses "200" or "200-399".
-func (c *checker) status(t text) (low, high int) {
-	if t.Bad {
-		return 0, 0
-	}
-	first, last, found := strings.Cut(t.V, "-")
-	if !found {
-		last = first
-	}
-	low, err1 := strconv.Atoi(first)
-	high, err2 := strconv.Atoi(last)
-	if err1 != nil || err2 != nil || low < 200 || high > 599 || low > high {
-		c.add(t.At, fmt.Sprintf("%q is not a range of final HTTP statuses", t.V), `for example "200" or "200-399"; from 200 to 599`)
-		return 0, 0
-	}
-	return low, high
 }
 
 // circles reports backends that are this balancer's own frontends: requests

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-lb/tandem/lbcore/check"
 	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
@@ -177,26 +178,16 @@ type Template struct {
 // FileWord stands for the new file's name in Template.Check.
 const FileWord = "{file}"
 
-// CheckKind says how a backend is asked whether it is up.
-type CheckKind string
-
-// The kinds of checks.
-const (
-	CheckTCP  CheckKind = "tcp"  // a connection is accepted
-	CheckHTTP CheckKind = "http" // GET Path is answered with a status between StatusMin and StatusMax
-)
-
-// Check is the active check of a pool's backends.
+// Check is the active check of a pool's backends, or of an agent's app.
 type Check struct {
-	Kind      CheckKind
-	Path      string // HTTP only; begins with "/"
-	Host      string // HTTP only; empty: the backend's address and port
-	StatusMin int    // HTTP only; lowest status that counts as success
-	StatusMax int    // HTTP only; highest
-	Interval  time.Duration
-	Timeout   time.Duration
-	Rise      int // successes in a row that bring a down backend up
-	Fall      int // failures in a row that take an up backend down
+	check.Question
+	TLS      *PoolTLS // what the check speaks; nil: what the pool does
+	Plain    bool     // it speaks no TLS, whatever the pool does
+	Interval time.Duration
+	Jitter   int // percent of Interval by which each pause is longer or shorter, at random
+	Timeout  time.Duration
+	Rise     int // successes in a row that bring a down backend up
+	Fall     int // failures in a row that take an up backend down
 }
 
 // Track is a program that looks at something that this node needs in order to serve well.

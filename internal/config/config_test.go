@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 const small = `
@@ -55,7 +57,7 @@ func smallConfig() *Config {
 			Name: "web", Policy: "roundrobin", Protocol: "http1", ConnectTimeout: time.Second, ServerTimeout: 30 * time.Second, Retries: 2, MinAfter: 5 * time.Second,
 			IdleTimeout: 4 * time.Second, MaxIdle: 1000, Queue: 1000, QueueTimeout: 5 * time.Second, RetryBudget: RetryBudget{20, 10},
 			Outlier: Outlier{EjectionTime: 30 * time.Second, MaxEjectionTime: 5 * time.Minute, MaxEjected: 10},
-			Check:   Check{Kind: CheckHTTP, Path: "/", StatusMin: 200, StatusMax: 399, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 3},
+			Check:   Check{Question: check.Question{Kind: check.HTTP, Method: "GET", Path: "/", Status: check.Statuses{{200, 399}}}, Interval: 2 * time.Second, Jitter: 10, Timeout: time.Second, Rise: 2, Fall: 3},
 		}},
 		AccessLog: AccessLog{Format: "json", Sample: 1},
 		Control:   Control{Socket: "/run/tandem/control.sock", Status: netip.AddrPortFrom(netip.Addr{}, 1936), StatusAllow: private},
@@ -139,7 +141,7 @@ func TestWithoutAListenFlagPort80IsServed(t *testing.T) {
 	if got := cfg.Frontends[0].Listen; got != netip.AddrPortFrom(netip.Addr{}, 80) {
 		t.Errorf("listens on %v", got)
 	}
-	if got := cfg.Pools[0].Check.Kind; got != CheckTCP {
+	if got := cfg.Pools[0].Check.Kind; got != check.TCP {
 		t.Errorf("checks by %s", got)
 	}
 }

@@ -37,7 +37,4 @@ func (c *checker) protocol(raw *rawPool, p *Pool) {
 	if p.SendProxy != 0 {
 		c.add(raw.SendProxy.At, `a PROXY header says whose a connection is, and one of protocol "h2" is everybody's`, "leave one of the two out")
 	}
-	if raw.Check.HTTP.Set {
-		c.add(raw.Check.HTTP.At, `the check speaks HTTP/1.1, and the backends "h2"`, "leave http out: the check then only connects")
-	}
 }

@@ -143,29 +143,29 @@ type rawFrontendTLS struct {
 
 type rawPool struct {
 	table
-	Policy         text     `toml:"policy" default:"roundrobin" oneof:"roundrobin,leastconn,random,hash"`
-	HashOn         text     `toml:"hash_on" default:"source"`
-	HashFactor     number   `toml:"hash_balance_factor" default:"0" min:"0" max:"65535"`
-	Backends       list     `toml:"backends" max:"10000"`
-	ConnectTimeout span     `toml:"connect_timeout" default:"1s" min:"10ms" max:"1m"`
-	ServerTimeout  span     `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`
-	IdleTimeout    span     `toml:"idle_timeout" default:"4s" min:"10ms" max:"24h"`
-	MaxIdle        number   `toml:"max_idle" default:"1000" min:"1" max:"10000"`
-	Retries        number   `toml:"retries" default:"2" min:"0" max:"10"`
-	Allow          list     `toml:"allow" max:"100"`
-	AllowTags      list     `toml:"allow_tags" max:"16"`
-	SpeakFor       list     `toml:"speak_for" max:"100"`
-	BackupTags     list     `toml:"backup_tags" max:"16"`
-	SlowStart      span     `toml:"slowstart" default:"0s" min:"0s" max:"1h"`
-	MaxConn        number   `toml:"maxconn" default:"0" min:"0" max:"1000000"`
-	Queue          number   `toml:"queue" default:"1000" min:"0" max:"100000"`
-	QueueTimeout   span     `toml:"queue_timeout" default:"5s" min:"10ms" max:"10m"`
-	PanicThreshold number   `toml:"panic_threshold" default:"0" min:"0" max:"100"`
-	MinBackends    number   `toml:"min_backends" default:"0" min:"0" max:"1000"`
-	MinAfter       span     `toml:"min_backends_after" default:"5s" min:"1s" max:"10m"`
-	Check          rawCheck `toml:"check"`
-	SendProxy      text     `toml:"send_proxy" default:"none" oneof:"none,v1,v2"`
-	Protocol       text     `toml:"protocol" default:"http1" oneof:"http1,h2"`
+	Policy         text         `toml:"policy" default:"roundrobin" oneof:"roundrobin,leastconn,random,hash"`
+	HashOn         text         `toml:"hash_on" default:"source"`
+	HashFactor     number       `toml:"hash_balance_factor" default:"0" min:"0" max:"65535"`
+	Backends       list         `toml:"backends" max:"10000"`
+	ConnectTimeout span         `toml:"connect_timeout" default:"1s" min:"10ms" max:"1m"`
+	ServerTimeout  span         `toml:"server_timeout" default:"30s" min:"100ms" max:"24h"`
+	IdleTimeout    span         `toml:"idle_timeout" default:"4s" min:"10ms" max:"24h"`
+	MaxIdle        number       `toml:"max_idle" default:"1000" min:"1" max:"10000"`
+	Retries        number       `toml:"retries" default:"2" min:"0" max:"10"`
+	Allow          list         `toml:"allow" max:"100"`
+	AllowTags      list         `toml:"allow_tags" max:"16"`
+	SpeakFor       list         `toml:"speak_for" max:"100"`
+	BackupTags     list         `toml:"backup_tags" max:"16"`
+	SlowStart      span         `toml:"slowstart" default:"0s" min:"0s" max:"1h"`
+	MaxConn        number       `toml:"maxconn" default:"0" min:"0" max:"1000000"`
+	Queue          number       `toml:"queue" default:"1000" min:"0" max:"100000"`
+	QueueTimeout   span         `toml:"queue_timeout" default:"5s" min:"10ms" max:"10m"`
+	PanicThreshold number       `toml:"panic_threshold" default:"0" min:"0" max:"100"`
+	MinBackends    number       `toml:"min_backends" default:"0" min:"0" max:"1000"`
+	MinAfter       span         `toml:"min_backends_after" default:"5s" min:"1s" max:"10m"`
+	Check          rawPoolCheck `toml:"check"`
+	SendProxy      text         `toml:"send_proxy" default:"none" oneof:"none,v1,v2"`
+	Protocol       text         `toml:"protocol" default:"http1" oneof:"http1,h2"`
 
 	TLS    rawPoolTLS `toml:"tls"`
 	Sticky rawSticky  `toml:"sticky"`
@@ -200,16 +200,39 @@ type rawPoolTLS struct {
 	Verify      toggle `toml:"verify" default:"true"`
 }
 
+// rawCheck holds what a check of a pool and one of an agent have in common.
 type rawCheck struct {
 	table
-	HTTP     text   `toml:"http"`
-	TCP      toggle `toml:"tcp"`
-	Host     text   `toml:"host"`
-	Status   text   `toml:"status" default:"200-399"`
+	HTTP    text   `toml:"http"`
+	TCP     toggle `toml:"tcp"`
+	GRPC    toggle `toml:"grpc" default:"false"`
+	Service text   `toml:"service"`
+
+	Method      text   `toml:"method" default:"GET" oneof:"GET,HEAD,OPTIONS,POST,PUT"`
+	Host        text   `toml:"host"`
+	Headers     list   `toml:"headers" max:"32"`
+	Status      text   `toml:"status" default:"200-399"`
+	Send        text   `toml:"send"`
+	Expect      text   `toml:"expect"`
+	ExpectRegex text   `toml:"expect_regex"`
+	ExpectBytes number `toml:"expect_bytes" default:"16384" min:"1" max:"1048576"`
+
 	Interval span   `toml:"interval" default:"1s" min:"50ms" max:"1h"`
 	Timeout  span   `toml:"timeout" default:"1s" min:"10ms" max:"1m"`
 	Rise     number `toml:"rise" default:"2" min:"1" max:"100"`
 	Fall     number `toml:"fall" default:"3" min:"1" max:"100"`
+}
+
+// rawPoolCheck is a pool's. An agent has none of the rest: it asks its own app, in plain text,
+// at the app's port.
+type rawPoolCheck struct {
+	rawCheck
+	Port       number `toml:"port" default:"0" min:"0" max:"65535"`
+	Protocol   text   `toml:"protocol" oneof:"http1,h2"`
+	TLS        toggle `toml:"tls"`
+	ServerName text   `toml:"server_name"`
+	CAFile     text   `toml:"ca_file"`
+	Jitter     number `toml:"jitter" default:"10" min:"0" max:"100"`
 }
 
 type rawTrack struct {

@@ -20,7 +20,7 @@ var (
 		"balancer.key": "# new one first\nZmVkY2JhOTg3NjU0MzIxMA==\n\nYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWE=\n",
 	}
 	// neededByOthers cannot be left out of the reference as it stands there.
-	neededByOthers = map[string]bool{"cookie": true, "http": true, "pool": true, "certificates": true, "client_ca_file": true, "file": true, "path_prefix": true, "path_regex": true, "redirect": true, "body": true}
+	neededByOthers = map[string]bool{"cookie": true, "http": true, "tls": true, "pool": true, "certificates": true, "client_ca_file": true, "file": true, "path_prefix": true, "path_regex": true, "redirect": true, "body": true}
 	compare        = cmp.Options{cmpopts.IgnoreUnexported(Config{}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
 )
 
@@ -81,7 +81,7 @@ func (r reference) documentedKeys() []documented {
 			comment = append(comment, strings.TrimSpace(strings.TrimPrefix(text, "#")))
 			continue
 		case strings.HasPrefix(text, "["):
-			header = strings.NewReplacer("pool.web", "pool.NAME", "pool.cache", "pool.NAME", "node.lb1", "node.NAME", "track.uplink", "track.NAME", "process.shop", "process.NAME", "process.forwarder", "process.NAME").Replace(text)
+			header = strings.NewReplacer("pool.web", "pool.NAME", "pool.cache", "pool.NAME", "pool.rpc", "pool.NAME", "pool.redis", "pool.NAME", "node.lb1", "node.NAME", "track.uplink", "track.NAME", "process.shop", "process.NAME", "process.forwarder", "process.NAME").Replace(text)
 		case keyLine.MatchString(text):
 			name := keyLine.FindStringSubmatch(text)[1]
 			if !seen[header+name] {

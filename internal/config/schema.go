@@ -19,8 +19,7 @@ func schema(root reflect.Type) []schemaKey {
 
 func schemaOf(t reflect.Type, header, path string) []schemaKey {
 	var keys []schemaKey
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		name := f.Tag.Get("toml")
 		if name == "" {
 			continue

@@ -25,9 +25,9 @@ func settingsOf(raw *rawConfig) []setting {
 }
 
 func settingsIn(v reflect.Value, path string, inLive bool) (all []setting) {
-	for i := range v.NumField() {
-		tag := v.Type().Field(i).Tag
-		name, f := tag.Get("toml"), v.Field(i)
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		tag := field.Tag
+		name, f := tag.Get("toml"), v.FieldByIndex(field.Index)
 		if name == "" {
 			continue
 		}

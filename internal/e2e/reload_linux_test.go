@@ -33,7 +33,7 @@ idle_timeout = "%ds"
 [pool.web]
 policy = %q
 server_timeout = "%ds"
-check = { http = "/", interval = "%dms" }
+check = { http = "/whoami", interval = "%dms", jitter = 20, host = "check.example", headers = ["X-Forwarded-For: check"], status = "200-299,304", expect = '"host":"check.example"', expect_regex = '"forwarded_for":"[a-z]+"' }
 [pool.static]
 backends = ["192.168.42.2%d:3000"]
 [node.lb1]
@@ -130,6 +130,23 @@ func TestReloadsUnderLoadCostNoRequestAndWhatCannotBeIsRefusedByName(t *testing.
 	s.until("both have the same configuration", func() (bool, string) {
 		out, err := s.tandem("lb2", "status")
 		return err == nil && !strings.Contains(out, "is not the one of"), fmt.Sprint(out, err)
+	})
+
+	// What a check finds is said in words.
+	write(t, file, strings.Replace(s.conf, `"host":"check.example"`, "ready", 1))
+	if out, err := s.tandem("lb1", "reload"); err != nil {
+		t.Fatalf("%q, %v", out, err)
+	}
+	const why = `Its check fails: GET /whoami: the body lacks "ready": it is "{\"name\":\"web`
+	s.until("backends, why and the timeline say what the check found", func() (bool, string) {
+		var all string
+		for _, args := range [][]string{{"backends", "--node", "lb1"}, {"why", "web1"}, {"timeline", "--kind", "backend"}} {
+			out, err := s.tandem("lb1", args...)
+			if all += fmt.Sprint(out, err, "\n"); !strings.Contains(out, strings.TrimPrefix(why, "Its check fails: ")) {
+				return false, all
+			}
+		}
+		return strings.Contains(all, why), all
 	})
 }
 

@@ -3,6 +3,8 @@ package ipc
 import (
 	"net/netip"
 	"time"
+
+	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
 // Kind numbers the messages on the wire.
@@ -185,15 +187,14 @@ type PoolPolicy struct {
 
 // Check is how a backend's health is asked for.
 type Check struct {
-	Kind      string        `json:"kind"` // tcp or http
-	Path      string        `json:"path,omitempty"`
-	Host      string        `json:"host,omitempty"`
-	Interval  time.Duration `json:"interval"`
-	Timeout   time.Duration `json:"timeout"`
-	Rise      int           `json:"rise"`
-	Fall      int           `json:"fall"`
-	StatusMin int           `json:"status_min,omitempty"`
-	StatusMax int           `json:"status_max,omitempty"`
+	check.Question
+	TLS      *PoolTLS      `json:"tls,omitempty"` // nil: as the pool
+	Plain    bool          `json:"plain,omitempty"`
+	Interval time.Duration `json:"interval"`
+	Jitter   int           `json:"jitter,omitempty"` // percent of Interval
+	Timeout  time.Duration `json:"timeout"`
+	Rise     int           `json:"rise"`
+	Fall     int           `json:"fall"`
 }
 
 // Link brings one descriptor: an end of a fresh pair between control and a proxy, or a

@@ -135,9 +135,8 @@ func proxyStart(c *config.Config, loops, level int) ipc.ProxyStart {
 			IdleTimeout: p.IdleTimeout, MaxIdle: p.MaxIdle, Retries: p.Retries,
 			SendProxy: p.SendProxy, Protocol: p.Protocol, TLS: poolTLS(p.TLS),
 			Check: ipc.Check{
-				Kind: string(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
-				Interval: p.Check.Interval, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,
-				StatusMin: p.Check.StatusMin, StatusMax: p.Check.StatusMax,
+				Question: p.Check.Question, TLS: poolTLS(p.Check.TLS), Plain: p.Check.Plain,
+				Interval: p.Check.Interval, Jitter: p.Check.Jitter, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,
 			},
 		})
 	}

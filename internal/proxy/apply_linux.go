@@ -18,6 +18,10 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 		if err != nil {
 			return nil, fmt.Errorf("pool %s: %w", p.Name, err)
 		}
+		checkTLS, err := backendTLS(p.Check.TLS)
+		if err != nil {
+			return nil, fmt.Errorf("check of pool %s: %w", p.Name, err)
+		}
 		out = append(out, lbcore.PoolConfig{
 			SendProxy:   p.SendProxy,
 			Protocol:    lbcore.Protocol(p.Protocol),
@@ -32,9 +36,8 @@ func poolConfigs(pools []ipc.PoolPolicy) ([]lbcore.PoolConfig, error) {
 			Retries:  new(p.Retries),
 			MaxIdle:  p.MaxIdle,
 			Check: lbcore.CheckConfig{
-				Kind: lbcore.CheckKind(p.Check.Kind), Path: p.Check.Path, Host: p.Check.Host,
-				StatusMin: p.Check.StatusMin, StatusMax: p.Check.StatusMax,
-				Interval: p.Check.Interval, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,
+				Question: p.Check.Question, TLS: checkTLS, Plain: p.Check.Plain,
+				Interval: p.Check.Interval, Jitter: p.Check.Jitter, Timeout: p.Check.Timeout, Rise: p.Check.Rise, Fall: p.Check.Fall,
 			},
 		})
 	}

@@ -77,7 +77,7 @@ func newHeldBench(t *testing.T, orphan time.Duration) *bench {
 	start := &ipc.ProxyStart{
 		Loops: 1, OrphanTime: orphan,
 		Frontends: []ipc.Frontend{{Name: "http", Pool: "web"}},
-		Pools:     []ipc.PoolPolicy{{Name: "web", Check: ipc.Check{Kind: "tcp", Interval: 50 * time.Millisecond}}},
+		Pools:     []ipc.PoolPolicy{{Name: "web", Check: ipc.Check{Interval: 50 * time.Millisecond}}},
 	}
 	if err := b.keeper.Send(start, memory, socket); err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // benchStart is what newHeldBench starts a proxy with.
 func benchStart(change func(*ipc.ProxyStart)) *ipc.ProxyStart {
-	check := ipc.Check{Kind: "tcp", Interval: 50 * time.Millisecond}
+	check := ipc.Check{Interval: 50 * time.Millisecond}
 	s := &ipc.ProxyStart{
 		Loops: 1, OrphanTime: time.Minute, Frontends: []ipc.Frontend{{Name: "http", Pool: "web"}},
 		Pools: []ipc.PoolPolicy{{Name: "web", Check: check}, {Name: "fresh", Check: check}},
