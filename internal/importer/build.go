@@ -226,7 +226,8 @@ func (b *builder) complete(*config.Error) bool {
 	return true
 }
 
-// quote writes a text as TOML does; control characters are left out.
+// quote writes a text as TOML does; control characters that have no escape of their own are left
+// out.
 func quote(s string) string {
 	var w strings.Builder
 	w.WriteByte('"')
@@ -235,6 +236,12 @@ func quote(s string) string {
 		case r == '"' || r == '\\':
 			w.WriteByte('\\')
 			w.WriteRune(r)
+		case r == '\r':
+			w.WriteString(`\r`)
+		case r == '\n':
+			w.WriteString(`\n`)
+		case r == '\t':
+			w.WriteString(`\t`)
 		case r < ' ' || r == 0x7f || r == utf8.RuneError:
 		default:
 			w.WriteRune(r)

@@ -36,7 +36,7 @@ func fields(s string) (words []string) {
 	for _, r := range s {
 		switch {
 		case escaped:
-			w.WriteRune(r)
+			w.WriteString(unescaped(r))
 			escaped = false
 		case r == '\\' && quote != '\'':
 			escaped, open = true, true
@@ -64,6 +64,22 @@ func fields(s string) (words []string) {
 		words = append(words, w.String())
 	}
 	return words
+}
+
+// unescaped is what a backslash and r stand for: HAProxy keeps the backslash where it knows no
+// meaning, as those of regular expressions.
+func unescaped(r rune) string {
+	switch r {
+	case 'r':
+		return "\r"
+	case 'n':
+		return "\n"
+	case 't':
+		return "\t"
+	case ' ', '\\', '#', '\'', '"', '$':
+		return string(r)
+	}
+	return `\` + string(r)
 }
 
 func (b *builder) sections(s Source) (all []*section) {

@@ -91,6 +91,8 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 		return p.option(d, arg(1))
 	case "http-check":
 		return p.httpCheck(d)
+	case "tcp-check":
+		return p.tcpCheck(d)
 	case "redirect", "http-request", "http-response":
 		if front && !p.tcp && (isRedirect(w) || isHeader(w)) {
 			return Taken, ""
@@ -172,20 +174,12 @@ func (p *proxy) balance(d directive, how string) (string, string) {
 func (p *proxy) option(d directive, what string) (string, string) {
 	switch what {
 	case "httpchk":
+		return p.httpchk(d)
+	case "tcp-check":
 		if p.pool == nil {
 			return Left, "it belongs to a backend"
 		}
-		uri, method := "/", "OPTIONS"
-		if len(d.words) > 3 {
-			method, uri = d.words[2], d.words[3]
-		} else if len(d.words) == 3 {
-			uri = d.words[2]
-		}
-		p.pool.set("check.http", quote(uri), d.place)
-		if method != "GET" {
-			return Changed, "it is asked for by GET"
-		}
-		return Taken, "check.http"
+		return Taken, ""
 	case "forwardfor":
 		if p.tcp {
 			return Left, "it is about HTTP, and this is TCP"
@@ -195,38 +189,6 @@ func (p *proxy) option(d directive, what string) (string, string) {
 		return Taken, "it is so always, or needs no telling"
 	}
 	return Left, "there is no such option"
-}
-
-// httpCheck reads http-check send and expect.
-func (p *proxy) httpCheck(d directive) (string, string) {
-	w := d.words
-	if p.pool == nil || len(w) < 3 {
-		return Left, "not understood"
-	}
-	switch w[1] {
-	case "expect":
-		if w[2] == "status" && len(w) == 4 {
-			p.pool.set("check.status", quote(w[3]), d.place)
-			return Taken, "check.status"
-		}
-	case "send":
-		note := ""
-		for i := 2; i+1 < len(w); i++ {
-			switch {
-			case w[i] == "uri":
-				p.pool.set("check.http", quote(w[i+1]), d.place)
-			case w[i] == "hdr" && i+2 < len(w) && strings.EqualFold(w[i+1], "host"):
-				p.pool.set("check.host", quote(w[i+2]), d.place)
-			case w[i] == "meth" && w[i+1] != "GET":
-				note = "it is asked for by GET"
-			}
-		}
-		if note != "" {
-			return Changed, note
-		}
-		return Taken, "check"
-	}
-	return Left, "a check looks at the status only"
 }
 
 // server reads server NAME ADDRESS:PORT and what follows.
@@ -270,6 +232,13 @@ func (p *proxy) server(d directive) (became, note string) {
 			}
 			i++
 		case "check":
+		case "check-ssl", "check-sni", "port", "ca-file", "verify", "check-send-proxy", "check-alpn", "check-proto":
+			if what := p.serverCheck(w[i], next, d); what != "" {
+				became, note = Changed, strings.TrimPrefix(note+"; "+what, "; ")
+			}
+			if w[i] != "check-ssl" && w[i] != "check-send-proxy" {
+				i++
+			}
 		case "maxconn":
 			words += " maxconn=" + next
 			i++
@@ -278,7 +247,7 @@ func (p *proxy) server(d directive) (became, note string) {
 				p.pool.set("slowstart", quoteSpan(t), d.place)
 			}
 			i++
-		case "cookie", "port", "observe", "error-limit", "on-error":
+		case "cookie", "observe", "error-limit", "on-error":
 			became, note = Changed, w[i]+" is not there"
 			i++
 		default:
