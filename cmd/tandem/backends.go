@@ -23,7 +23,8 @@ func newBackends() *cobra.Command {
 		Short:   "show every backend, and why one gets no requests",
 		GroupID: groupLook,
 		Long: `Show the backends of all pools, or of those that are named: their state as all balancers
-see it, or --node alone, what they carry, and why one gets no requests. Below stand the apps
+see it, or --node alone, what they carry, and why one gets no requests; and what pools have
+refused: retries for which the budget was spent, ejections of outliers. Below stand the apps
 that are in no pool at all: of members that are gone, whose check fails, or that the pool
 does not take. 'tandem why BACKEND' tells more of one.`,
 		Example: `  tandem backends
@@ -81,6 +82,7 @@ type backendList struct {
 	Node     string        `json:"node"` // that answers
 	At       time.Time     `json:"at"`
 	Backends []backendRow  `json:"backends"`
+	Pools    []poolRow     `json:"pools"`
 	Outside  []api.Outside `json:"outside"`
 	pools    []string
 }
@@ -99,9 +101,57 @@ type backendRow struct {
 	Why      string            `json:"why,omitempty"` // it gets no requests, or none from some balancer
 }
 
+// poolRow is what all balancers that are heard of have kept from the backends of a pool, so far.
+type poolRow struct {
+	Pool             string `json:"pool"`
+	RetriesRefused   uint64 `json:"retries_refused"`   // since the retry budget was spent
+	Ejections        uint64 `json:"ejections"`         // of outliers
+	EjectionsRefused uint64 `json:"ejections_refused"` // since too many were ejected already
+}
+
+// String says it for people; "" if there is nothing to say.
+func (r poolRow) String() string {
+	var parts []string
+	for _, c := range []struct {
+		n    uint64
+		what string
+	}{
+		{r.RetriesRefused, "retries refused (the budget was spent)"},
+		{r.Ejections, "outliers ejected"},
+		{r.EjectionsRefused, "ejections refused (too many were out)"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprint(c.n, " ", c.what))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// poolRows adds up what the balancers say of their pools.
+func poolRows(c api.Cluster) []poolRow {
+	out := []poolRow{}
+	for _, v := range c.Nodes {
+		if !v.Heard() {
+			continue
+		}
+		for _, p := range v.Status.Pools {
+			i := slices.IndexFunc(out, func(r poolRow) bool { return r.Pool == p.Name })
+			if i < 0 {
+				i, out = len(out), append(out, poolRow{Pool: p.Name})
+			}
+			out[i].RetriesRefused += p.RetriesRefused
+			out[i].EjectionsRefused += p.EjectionsRefused
+			for _, b := range p.Backends {
+				out[i].Ejections += b.Ejections
+			}
+		}
+	}
+	return out
+}
+
 // backendsOf puts together what all balancers that are heard of say.
 func backendsOf(c api.Cluster) (out backendList) {
-	out = backendList{Node: c.Node, At: c.At, Backends: []backendRow{}, Outside: []api.Outside{}}
+	out = backendList{Node: c.Node, At: c.At, Backends: []backendRow{}, Pools: poolRows(c), Outside: []api.Outside{}}
 	_, pools := topRows(c)
 	for _, p := range pools {
 		out.pools = append(out.pools, p.Name)
@@ -139,6 +189,7 @@ func (l *backendList) keep(pools []string) error {
 		}
 	}
 	l.Backends = slices.DeleteFunc(l.Backends, func(b backendRow) bool { return !slices.Contains(pools, b.Pool) })
+	l.Pools = slices.DeleteFunc(l.Pools, func(p poolRow) bool { return !slices.Contains(pools, p.Pool) })
 	l.Outside = slices.DeleteFunc(l.Outside, func(o api.Outside) bool { return !slices.Contains(pools, o.Pool) })
 	return nil
 }
@@ -150,7 +201,20 @@ func (l *backendList) print(w io.Writer, c api.Cluster) error {
 	for _, b := range l.Backends {
 		t.row(b.Pool, b.Backend, b.Addr, b.State, fmt.Sprint(b.Weight), perSecond(b.Requests), perSecond(b.Errors), fmt.Sprint(b.Current), b.Why)
 	}
-	return errors.Join(t.flush(), printOutside(w, l.Outside))
+	err := t.flush()
+	printRefused(w, l.Pools)
+	return errors.Join(err, printOutside(w, l.Outside))
+}
+
+// printRefused tells of pools that have kept something from their backends.
+func printRefused(w io.Writer, pools []poolRow) {
+	gap := "\n"
+	for _, p := range pools {
+		if what := p.String(); what != "" {
+			fmt.Fprintf(w, "%s%s: %s\n", gap, p.Pool, what)
+			gap = ""
+		}
+	}
 }
 
 // printOutside lists the apps that no pool has; nothing where there are none.
