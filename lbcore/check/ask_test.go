@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ask puts a question within a time that is long enough on a busy machine.
@@ -193,6 +195,27 @@ func TestReasonIsOneCleanLine(t *testing.T) {
 			t.Errorf("%q: %q (%d bytes), want %q", in, got, len(got), want)
 		}
 	}
+}
+
+// Whatever is expected, and whatever comes: what is said of it is one short, clean line.
+func FuzzWhatIsSaidOfAnAnswer(f *testing.F) {
+	f.Add("ready", "", []byte("\x1b[2Jstarting\n"))
+	f.Add("", "^ok$", []byte(strings.Repeat("\xff\x80", 100)))
+	f.Add("ä", "(?i)Ä", []byte(strings.Repeat("ä", 100)))
+	f.Fuzz(func(t *testing.T, expect, pattern string, answer []byte) {
+		a, err := New(Question{Expect: expect, Pattern: pattern, ExpectBytes: 64})
+		if err != nil {
+			return
+		}
+		lacks := a.lacks(answer)
+		if !strings.Contains(string(answer), expect) && lacks == "" {
+			t.Errorf("%q lacks %q, and is good", answer, expect)
+		}
+		said := Reason(unwell("the body %s", lacks))
+		if len(said) > maxReason || !utf8.ValidString(said) || strings.ContainsFunc(said, unicode.IsControl) {
+			t.Errorf("%q", said)
+		}
+	})
 }
 
 func TestAQuestionIsRefused(t *testing.T) {

@@ -47,10 +47,12 @@ func quote(b []byte) string {
 	return strings.TrimSuffix(q, `"`) + `…"`
 }
 
-// cut takes the first bytes of s, at most n, and no half of a character.
+// cut takes the first n bytes of s, or a few less where that would halve a character.
 func cut(s string, n int) string {
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
+	for less := range utf8.UTFMax {
+		if utf8.RuneStart(s[n-less]) {
+			return s[:n-less]
+		}
 	}
-	return s[:n]
+	return s[:n] // it is no text
 }
