@@ -94,6 +94,39 @@ func (s *stuckProxy) hopeless(now time.Time, stuck bool, timeout time.Duration) 
 	return true
 }
 
+// restless says how long a loop may stand still before this node does not serve (E3): longer, for a
+// while, where loops stood still and then went on. Two balancers that both have too little of the
+// processors would else hand the VIP to each other every second or two, and neither would be better
+// (seen under a CPU quota, on a machine with a load of 100: 32 claims in ten minutes).
+type restless struct {
+	doublings int
+	until     time.Time // from when there is one less
+	still     bool      // a loop stands still now
+}
+
+const (
+	maxDoublings = 3
+	calmAfter    = time.Minute
+)
+
+// limit returns timeout, or what it has grown to.
+func (r *restless) limit(now time.Time, timeout time.Duration) time.Duration {
+	for r.doublings > 0 && !now.Before(r.until) {
+		r.doublings--
+		r.until = r.until.Add(calmAfter)
+	}
+	return timeout << r.doublings
+}
+
+// saw takes in whether a loop stands still. One that goes on was slow, not broken.
+func (r *restless) saw(now time.Time, still bool) {
+	if r.still && !still {
+		r.doublings = min(r.doublings+1, maxDoublings)
+		r.until = now.Add(calmAfter)
+	}
+	r.still = still
+}
+
 // stuck returns the loop that has stood still for longer than timeout, and for how long.
 func (p *progress) stuck(now time.Time, timeout time.Duration) (loop int, since time.Duration, is bool) {
 	for i := range p.words {

@@ -38,3 +38,41 @@ func TestE3AfterAPauseOfTheNodeTheProxyHasTimeToMove(t *testing.T) {
 		}
 	}
 }
+
+func TestALoopThatWentOnMayStandStillLongerForAWhile(t *testing.T) {
+	var r restless
+	now := time.Unix(1000, 0)
+	want := func(want time.Duration) {
+		t.Helper()
+		if got := r.limit(now, time.Second); got != want {
+			t.Fatalf("at %v the limit is %v, want %v", now.Unix(), got, want)
+		}
+	}
+	want(time.Second)
+	for _, grown := range []time.Duration{2, 4, 8, 8} {
+		r.saw(now, true)
+		now = now.Add(time.Second)
+		r.saw(now, true)
+		now = now.Add(time.Second)
+		r.saw(now, false)
+		want(grown * time.Second)
+	}
+	now = now.Add(calmAfter - 1)
+	want(8 * time.Second)
+	now = now.Add(1)
+	want(4 * time.Second)
+	now = now.Add(10 * calmAfter)
+	want(time.Second)
+}
+
+func TestALoopThatNeverWentOnIsJudgedAsTheFirst(t *testing.T) {
+	var r restless
+	now := time.Unix(1000, 0)
+	for range 100 {
+		r.saw(now, true)
+		now = now.Add(time.Second)
+	}
+	if got := r.limit(now, time.Second); got != time.Second {
+		t.Errorf("the limit is %v before the loop went on", got)
+	}
+}

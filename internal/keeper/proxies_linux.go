@@ -49,6 +49,7 @@ type proxyDesk struct {
 	saidLeft   time.Time // when the log last told how many there are
 	lastReason string
 	stuck      stuckProxy
+	restless   restless
 }
 
 // proxyEnd is the loop's end of one proxy process; when it dies and is to be started
@@ -213,7 +214,8 @@ func (d *proxyDesk) look(now time.Time) (reason string, changed bool) {
 	case !d.now.ready:
 		reason = "the proxy is starting"
 	default:
-		loop, _, stuck := d.now.progress.stuck(now, d.timeout)
+		loop, _, stuck := d.now.progress.stuck(now, d.restless.limit(now, d.timeout))
+		d.restless.saw(now, stuck)
 		if stuck {
 			reason = "loop " + strconv.Itoa(loop) + " of the proxy stands still"
 		}
