@@ -181,7 +181,7 @@ func entryLine(e api.Entry) string {
 			fmt.Fprintf(b, "; %s", e.Detail)
 		}
 		if p := e.Phases; p != nil {
-			fmt.Fprintf(b, "; detect %v, decide %v, claim %v, announce %v", short(p.Detect), short(p.Decide), short(p.Claim), short(p.Announce))
+			b.WriteString(phases(p))
 		}
 		return b.String()
 	case "order":
@@ -195,6 +195,23 @@ func entryLine(e api.Entry) string {
 		fmt.Fprintf(b, " (%s)", e.Detail)
 	}
 	return b.String()
+}
+
+// phases are those that were measured.
+func phases(p *api.Phases) string {
+	var words []string
+	for _, phase := range []struct {
+		name string
+		took time.Duration
+	}{{"detect", p.Detect}, {"decide", p.Decide}, {"claim", p.Claim}, {"announce", p.Announce}} {
+		if phase.took > 0 {
+			words = append(words, fmt.Sprintf("%s %v", phase.name, short(phase.took)))
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(words, ", ")
 }
 
 func change(e api.Entry) string {

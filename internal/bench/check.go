@@ -22,6 +22,9 @@ func (r Result) broken() (out []string) {
 		if t.MaxOwners > 1 && !h.two {
 			say("%d owners at once, for %.0f ms", t.MaxOwners, t.TwoMS)
 		}
+		for _, what := range t.Unexplained {
+			say("%s", what)
+		}
 		if h.stays && t.After != "" && t.After != t.Before {
 			say("the VIP moved from %s to %s for no reason", t.Before, t.After)
 		}

@@ -23,6 +23,7 @@ func TestABrokenPromiseIsNamed(t *testing.T) {
 		{"two owners, as documented", "partition", with(func(t *Trial) { t.MaxOwners, t.TwoMS = 2, 2000 }), nil},
 		{"a move for no reason", "nft-flush", good, []string{"nft-flush 1 of tandem: the VIP moved from lb1 to lb2 for no reason"}},
 		{"no service", "stop", with(func(t *Trial) { t.Calm, t.After = false, "" }), []string{"stop 1 of tandem: service did not come back within 1m0s"}},
+		{"what nobody explains", "stop", with(func(t *Trial) { t.Unexplained = []string{"lb1 was moved"} }), []string{"stop 1 of tandem: lb1 was moved"}},
 		{"no owner", "stop", with(func(t *Trial) { t.After = "" }), []string{"stop 1 of tandem: there is not exactly one owner at the end"}},
 		{"not cleaned up", "stop", Trial{Error: "left behind"}, []string{"stop 1 of tandem: left behind"}},
 	} {

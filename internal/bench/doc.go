@@ -16,7 +16,8 @@
 // and nothing else; a line per repetition goes to standard error, with the time at which the
 // run will be over, and with --logs what every daemon said goes to files. It runs as root or
 // as an ordinary user. Exit code 0 means that every repetition could be carried out, whatever
-// it measured; with --check also that Tandem kept what it promises at any speed (check.go).
+// it measured; with --check also that Tandem kept what it promises at any speed (check.go),
+// and that it tells each change of state once, by the name of the fault (explain.go).
 // ^C ends it with what it has, and so does the end of --within, between two repetitions.
 //
 // # What is measured

@@ -67,7 +67,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 		f.DurationVar(&o.watch, "watch", 1500*time.Millisecond, "how long it serves calmly, at least, after a fault is undone")
 		f.Uint64Var(&o.seed, "seed", uint64(time.Now().Unix()), "of the times at which faults strike within that second")
 		f.DurationVar(&o.within, "within", 0, "begin no more repetition after this time")
-		f.BoolVar(&o.check, "check", false, "fail if Tandem breaks a promise that holds at any speed: one owner, service comes back")
+		f.BoolVar(&o.check, "check", false, "fail if Tandem breaks a promise that holds at any speed: one owner, service comes back, each change of state is explained once and names the fault")
 		f.StringVar(&faults, "fault", "", "some of "+strings.Join(faultNames(), ",")+" (default all; of peers then only those where they differ)")
 	} else {
 		f.Float64Var(&o.minutes, "minutes", 1, "how long")

@@ -68,6 +68,11 @@ type Trial struct {
 	HeldMS    float64        `json:"held_ms"`      // from the fault to its undoing
 	Calm      bool           `json:"calm"`         // at the end
 	Error     string         `json:"error,omitempty"`
+
+	// With --check, what Tandem tells of it.
+	Changes     []string `json:"changes,omitempty"` // of state, since the fault
+	Story       string   `json:"story,omitempty"`
+	Unexplained []string `json:"unexplained,omitempty"` // what the timelines do not tell, or tell twice
 }
 
 // An Overload is what a busy machine did to a stack, and the form of overload's --json.

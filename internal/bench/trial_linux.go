@@ -102,7 +102,14 @@ func (s *site) suffer(ctx context.Context, o options, name string, phase time.Du
 		return t, moments, err
 	}
 	s.measure(&t, from, undo, end)
-	return t, moments, nil
+	if o.check && !s.stack.peer {
+		lbs := s.lbs
+		if h.lone {
+			lbs = []*node{v.active}
+		}
+		err = s.explain(ctx, &t, name, lbs, moments[0].wall)
+	}
+	return t, moments, err
 }
 
 // lasts is how long a fault is kept up on a stack, at least and at most.
@@ -172,6 +179,7 @@ func (s *site) writeLogs(file string, t Trial, moments []moment) error {
 	for _, m := range moments {
 		fmt.Fprintf(&b, "%s %v %s\n", m.wall.Format("15:04:05.000000"), m.at, m.what)
 	}
+	fmt.Fprintf(&b, "changes:\n%s\nunexplained: %q\n%s\n", strings.Join(t.Changes, "\n"), t.Unexplained, t.Story)
 	for _, l := range s.cache.turns() {
 		fmt.Fprintf(&b, "%v the client's cache: %s\n", l.at, l.host)
 	}

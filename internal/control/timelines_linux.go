@@ -68,14 +68,18 @@ func (p *Process) hear(ctx context.Context, v api.NodeView, q timelineQuestion) 
 	return t, about
 }
 
-// why tells the last change of a VIP or group, or why a backend gets no requests.
+// why tells the last change of a VIP or group, or why a backend gets no requests. Also where it is
+// about one balancer, the others know what led to it.
 func (p *Process) why(ctx context.Context, of, node string) (api.Story, error) {
+	if _, err := p.elsewhere(node); err != nil {
+		return api.Story{}, err
+	}
 	group, isGroup := p.groupOf(of)
 	cluster := make(chan api.Cluster, 1)
 	if !isGroup {
 		go func() { cluster <- p.lookAround(ctx) }()
 	}
-	nodes, parts, err := p.gather(ctx, api.TimelineQuery{Node: node})
+	nodes, parts, err := p.gather(ctx, api.TimelineQuery{})
 	if err != nil {
 		return api.Story{}, err
 	}

@@ -94,6 +94,7 @@ func (k *Keeper) build(version string, level *slog.LevelVar) error {
 		k.closers = append(k.closers, g.close)
 		if k.found != nil {
 			g.inherited = new(inherited)
+			g.trace.life = "the keeper before this one has ended and left its proxy, which serves on"
 		}
 		l.groups = append(l.groups, g)
 		l.serving.beats = append(l.serving.beats, g.claimer.Beat)

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -261,13 +262,15 @@ func (l *loop) news(g *group, ev vip.Event) {
 		}
 	case vip.LinkDown:
 		g.downAt = ev.At
+		g.trace.signal(ev.At, "the interface "+g.ifi.Name+" lost its carrier")
 		g.setGate()
 	case vip.LinkUp:
 		// Whoever could not hear for a while is like one who was paused: it finds out what
 		// happened meanwhile before it speaks for the VIP again (E14).
 		down := time.Since(g.downAt)
 		g.downAt = time.Time{}
-		l.step(g, election.Paused{For: down})
+		g.trace.signal(time.Now(), fmt.Sprintf("the interface %s had no carrier for %v", g.ifi.Name, down.Round(time.Millisecond)))
+		l.carryOut(g, g.machine.Step(time.Now(), election.Paused{For: down}))
 		g.reclaimAt = time.Now()
 		l.reconnected(g)
 		g.tester.anew()

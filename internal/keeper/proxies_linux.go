@@ -63,6 +63,7 @@ type proxyEnd struct {
 	serveBy   time.Time // when it is told to, however many backends it sees by then; zero: no matter
 	want      int       // backends that its last life saw up
 	ready     bool      // it serves
+	died      bool      // its last life has ended
 	listed    bool      // it knows who is in the pools
 	up, total int       // backends
 	clients   ipc.Clients
@@ -75,7 +76,7 @@ func (p *proxyEnd) ended() {
 	if p.up > 0 {
 		p.want = p.up
 	}
-	p.up, p.total, p.serveBy = 0, 0, time.Time{}
+	p.up, p.total, p.serveBy, p.died = 0, 0, time.Time{}, true
 	p.told, p.ready, p.listed, p.adopted, p.clients = false, false, false, nil, ipc.Clients{}
 }
 
@@ -211,6 +212,8 @@ func (d *proxyDesk) count(p *proxyEnd, n ipc.Clients, now time.Time) {
 // look returns why the proxy does not serve, "" when it does, and whether that is news.
 func (d *proxyDesk) look(now time.Time) (reason string, changed bool) {
 	switch {
+	case !d.now.ready && d.now.died:
+		reason = "the proxy has ended, and another one is starting"
 	case !d.now.ready:
 		reason = "the proxy is starting"
 	default:

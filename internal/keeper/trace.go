@@ -31,6 +31,7 @@ type trace struct {
 	announcing time.Time // since when the first announcement is under way: it may be done before the change is told
 	signals    []signal
 	waiting    *ipc.Transition // for its announcement
+	life       string          // how this keeper found the node, where that was not as after a start; of its first changes
 }
 
 type signal struct {
@@ -119,6 +120,9 @@ func (t *trace) changed(c election.Changed, st election.Status, interval time.Du
 		Reason: c.Reason.Why.String(), Peer: c.Reason.Node, Detail: c.Reason.Detail, Epoch: c.Epoch,
 		Evidence: ipc.Evidence{Fitness: int(st.Fitness), PeerFitness: -1, Bare: !t.third},
 	}
+	if why := c.Reason.Why; t.life != "" && (why == election.WhyStarted || why == election.WhyNoActive) {
+		out.Evidence.Signals = append(out.Evidence.Signals, t.life)
+	}
 	for _, s := range t.signals {
 		if now.Sub(s.at) < signalAge {
 			out.Evidence.Signals = append(out.Evidence.Signals, s.what)
@@ -137,9 +141,13 @@ func (t *trace) changed(c election.Changed, st election.Status, interval time.Du
 	}
 	t.silence(c, &out.Evidence, interval, now)
 	if c.To == election.Active && !t.decided.IsZero() && t.claimed.After(t.decided) {
-		out.Phases = t.phases()
+		out.Phases = t.phases(c.Reason.Why)
 	}
-	*t = trace{third: t.third, announcing: t.announcing}
+	life := t.life
+	if c.To == election.Active {
+		life = ""
+	}
+	*t = trace{third: t.third, announcing: t.announcing, life: life}
 	return out
 }
 
@@ -160,9 +168,10 @@ func (t *trace) silence(c election.Changed, e *ipc.Evidence, interval time.Durat
 	}
 }
 
-func (t *trace) phases() *ipc.Phases {
+// phases are those of a claim. Only one that follows a silence begins with the queries about it.
+func (t *trace) phases(why election.Why) *ipc.Phases {
 	p := &ipc.Phases{Claim: t.claimed.Sub(t.decided)}
-	if !t.firstQuery.IsZero() {
+	if !t.firstQuery.IsZero() && (why == election.WhyActiveSilent || why == election.WhyNoActive) {
 		p.Decide = t.decided.Sub(t.firstQuery)
 		if !t.heard.IsZero() {
 			p.Detect = t.firstQuery.Sub(t.heard)

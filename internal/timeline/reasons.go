@@ -4,6 +4,7 @@ package timeline
 type reason struct {
 	because string
 	active  string // in place of it, for whoever became active
+	ended   string // in place of it, where the state channel said that PEER's keeper has ended
 	next    []string
 }
 
@@ -13,6 +14,7 @@ var reasons = map[string]reason{
 	"no-active": {because: "Nobody was active since this node became backup."},
 	"active-silent": {
 		because: "PEER was active and fell silent: its adverts stopped and it answered no query.",
+		ended:   "PEER was active and its keeper ended: its state channel closed, its adverts stopped and it answered no query.",
 		next:    []string{"is PEER up? look at its power, its network, and its log at that time", "'tandem members' shows whether gossip reaches it"},
 	},
 	"yielded": {
@@ -60,7 +62,7 @@ var reasons = map[string]reason{
 	},
 	"handover": {
 		because: "The VIP was handed over, as planned.",
-		active:  "PEER handed the VIP over, as planned.",
+		active:  "PEER handed the VIP over.",
 	},
 	"resumed": {
 		because: "A handover was begun and PEER did not take over, so this node went on.",

@@ -35,6 +35,9 @@ func Why(entries []Entry, group, node string) (s Story, ok bool) {
 	}
 	e := entries[at]
 	s = Story{Headline: headline(e), Why: Because(e), Next: next(e), Took: took(e), Complete: complete(entries, e)}
+	if c, ok := cause(entries, at); ok {
+		s.Why, s.Next = fmt.Sprintf("%s gave it up: %s", c.Node, ofAnother(Because(c))), next(c)
+	}
 	is := 0 // where e stands among the events
 	for i, o := range entries {
 		since := o.Time.Sub(e.Time)
@@ -52,6 +55,37 @@ func Why(entries []Entry, group, node string) (s Story, ok bool) {
 		s.Events = s.Events[from : from+most]
 	}
 	return s, true
+}
+
+// reliefAge is how far apart two halves of a change may be, by clocks that are not quite the same.
+const reliefAge = 30 * time.Second
+
+// cause is the other half of a change that is only an answer: who took over from one that gave up
+// has no more to say than that, and it is that one which knows why. Where an operator asked for it
+// there is no more to it.
+func cause(entries []Entry, at int) (c Entry, ok bool) {
+	e := entries[at]
+	if e.To != "active" || e.Peer == "" || e.Reason != "handover" && e.Reason != "yielded" {
+		return c, false
+	}
+	for _, o := range entries {
+		apart := o.Time.Sub(e.Time).Abs()
+		if o.Kind != KindState || o.Group != e.Group || o.Node != e.Peer || o.From != "active" || apart > reliefAge {
+			continue
+		}
+		if !ok || apart < c.Time.Sub(e.Time).Abs() {
+			c, ok = o, true
+		}
+	}
+	return c, ok && c.Reason != "handover" && c.Reason != "conflict-lost"
+}
+
+// ofAnother has a node's sentence of itself go on one about that node.
+func ofAnother(sentence string) string {
+	for _, self := range []string{"This node", "this node", "This balancer", "this balancer"} {
+		sentence = strings.ReplaceAll(sentence, self, "it")
+	}
+	return sentence
 }
 
 // concerns says whether an entry may have to do with a change of a group: what became of
@@ -119,16 +153,16 @@ func headline(e Entry) string {
 
 // Because is the reason of a change of state, as a sentence.
 func Because(e Entry) string {
-	peer := e.Peer
-	if peer == "" {
-		peer = "the other node"
-	}
+	peer := peerOf(e)
 	text, known := reasons[e.Reason]
 	if !known {
 		return "The reason was " + e.Reason + "."
 	}
-	if e.To == "active" && text.active != "" {
+	switch {
+	case e.To == "active" && text.active != "":
 		text.because = text.active
+	case text.ended != "" && e.signalled("the keeper of "+peer+" has ended"):
+		text.because = text.ended
 	}
 	out := strings.ReplaceAll(text.because, "PEER", peer)
 	if e.Detail != "" {
@@ -137,11 +171,20 @@ func Because(e Entry) string {
 	return out
 }
 
-func next(e Entry) []string {
-	peer := e.Peer
-	if peer == "" {
-		peer = "the other node"
+// signalled says whether a signal with these words was there.
+func (e Entry) signalled(words string) bool {
+	return e.Evidence != nil && slices.ContainsFunc(e.Evidence.Signals, func(s string) bool { return strings.Contains(s, words) })
+}
+
+func peerOf(e Entry) string {
+	if e.Peer == "" {
+		return "the other node"
 	}
+	return e.Peer
+}
+
+func next(e Entry) []string {
+	peer := peerOf(e)
 	var out []string
 	for _, line := range reasons[e.Reason].next {
 		out = append(out, strings.ReplaceAll(line, "PEER", peer))
@@ -182,7 +225,11 @@ func sure(e Entry, around []Entry) []string {
 		return []string{"no evidence was kept with this entry"}
 	}
 	if ev.Silence > 0 {
-		out = append(out, fmt.Sprintf("nothing was heard from %s for %v: %d adverts were missed", e.Peer, round(ev.Silence), ev.Missed))
+		missed := ""
+		if ev.Missed > 0 {
+			missed = fmt.Sprintf(": %d adverts were missed", ev.Missed)
+		}
+		out = append(out, fmt.Sprintf("nothing was heard from %s for %v%s", peerOf(e), round(ev.Silence), missed))
 	}
 	answered := 0
 	for _, n := range ev.Answers {
@@ -191,9 +238,9 @@ func sure(e Entry, around []Entry) []string {
 	switch {
 	case ev.Rounds == 0:
 	case answered == 0:
-		out = append(out, fmt.Sprintf("%d rounds of queries, by every path there was, brought no answer", ev.Rounds))
+		out = append(out, fmt.Sprintf("%s, by every path there was, brought no answer", many(ev.Rounds, "round of queries", "rounds of queries")))
 	default:
-		out = append(out, fmt.Sprintf("%d rounds of queries brought %s", ev.Rounds, paths(ev.Answers)))
+		out = append(out, fmt.Sprintf("%s brought %s", many(ev.Rounds, "round of queries", "rounds of queries"), paths(ev.Answers)))
 	}
 	switch {
 	case ev.Rounds == 0:
@@ -222,10 +269,14 @@ func sure(e Entry, around []Entry) []string {
 func paths(answers map[string]int) string {
 	var words []string
 	for path, n := range answers {
-		words = append(words, fmt.Sprintf("%d answers by %s", n, path))
+		words = append(words, many(n, "answer", "answers")+" by "+path)
 	}
 	slices.Sort(words)
 	return strings.Join(words, ", ")
+}
+
+func many(n int, one, more string) string {
+	return fmt.Sprintf("%d %s", n, either(n == 1, one, more))
 }
 
 func either(is bool, yes, no string) string {

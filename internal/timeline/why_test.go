@@ -77,3 +77,47 @@ func TestEachReasonOfTheElectionHasItsSentence(t *testing.T) {
 		t.Errorf("%d sentences for %d reasons", len(reasons), len(words)-1)
 	}
 }
+
+// What took the VIP from one balancer is what the story of the other one must name.
+func TestWhyNamesWhatMadeTheOtherGiveItUp(t *testing.T) {
+	state := func(node, from, to, why, peer, detail string, at time.Duration, signals ...string) Entry {
+		return Entry{
+			Time: noon.Add(at), Node: node, Kind: KindState, Group: "default", From: from, To: to, Reason: why, Peer: peer, Detail: detail,
+			Evidence: &Evidence{PeerFitness: -1, Signals: signals},
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		entries []Entry
+		want    string
+	}{
+		{"its proxy froze", []Entry{
+			state("lb1", "active", "draining", "not-serving", "lb2", "loop 0 of the proxy stands still", 0),
+			state("lb2", "backup", "active", "handover", "lb1", "", time.Millisecond),
+		}, "lb1 gave it up: it could not serve, and another one could (loop 0 of the proxy stands still)."},
+		{"it was stopped", []Entry{
+			state("lb1", "active", "draining", "shutdown", "lb2", "", 2*time.Millisecond), // its clock is ahead
+			state("lb2", "backup", "active", "handover", "lb1", "", time.Millisecond),
+		}, "lb1 gave it up: it was asked to end."},
+		{"it hears nobody any more", []Entry{
+			state("lb1", "active", "fault", "isolated", "", "", 0),
+			state("lb2", "backup", "active", "yielded", "lb1", "", time.Millisecond),
+		}, "lb1 gave it up: Nobody was heard on the VIP's segment any more: it was cut off."},
+		{"an operator asked for it", []Entry{
+			state("lb1", "active", "draining", "handover", "lb2", "", 0),
+			state("lb2", "backup", "active", "handover", "lb1", "", time.Millisecond),
+		}, "lb1 handed the VIP over."},
+		{"that was another time", []Entry{
+			state("lb1", "active", "draining", "not-serving", "lb2", "", 0),
+			state("lb2", "backup", "active", "handover", "lb1", "", time.Hour),
+		}, "lb1 handed the VIP over."},
+		{"it has told nothing", []Entry{state("lb2", "backup", "active", "yielded", "lb1", "", 0)}, "lb1 asked to be relieved, or came back without the VIP."},
+		{"its keeper ended", []Entry{
+			state("lb2", "backup", "active", "active-silent", "lb1", "", 0, "the state channel says that the keeper of lb1 has ended"),
+		}, "lb1 was active and its keeper ended: its state channel closed, its adverts stopped and it answered no query."},
+	} {
+		if s, ok := Why(c.entries, "", "lb2"); !ok || s.Why != c.want {
+			t.Errorf("%s: %q, want %q", c.name, s.Why, c.want)
+		}
+	}
+}
