@@ -19,7 +19,7 @@ import (
 // timelineInterval is how often timeline --watch asks for what is new.
 const timelineInterval = 500 * time.Millisecond
 
-var timelineKinds = []string{"state", "member", "backend", "order", "process", "reload"}
+var timelineKinds = []string{"state", "member", "backend", "order", "process", "reload", "served"}
 
 func newTimeline() *cobra.Command {
 	var (
@@ -184,6 +184,9 @@ func entryLine(e api.Entry) string {
 			b.WriteString(phases(p))
 		}
 		return b.String()
+	case "served":
+		fmt.Fprintf(b, "%s: the first request was served%s", e.Group, served(e))
+		return b.String()
 	case "order":
 		fmt.Fprintf(b, "%s by %s: %s", e.Subject, e.Who, e.To)
 	case "backend":
@@ -195,6 +198,14 @@ func entryLine(e api.Entry) string {
 		fmt.Fprintf(b, " (%s)", e.Detail)
 	}
 	return b.String()
+}
+
+// served says after how long.
+func served(e api.Entry) string {
+	if e.Phases == nil {
+		return ""
+	}
+	return fmt.Sprintf(" %v after the VIP was on the interface, epoch %d", short(e.Phases.Serve), e.Epoch)
 }
 
 // phases are those that were measured.

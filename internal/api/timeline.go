@@ -16,7 +16,7 @@ type Entry struct {
 	Seq      uint64    `json:"seq"` // counts the entries of one node
 	Time     time.Time `json:"time"`
 	Node     string    `json:"node"`
-	Kind     string    `json:"kind"`              // state, member, backend, order, process or reload
+	Kind     string    `json:"kind"`              // state, member, backend, order, process, reload or served
 	Group    string    `json:"group,omitempty"`   // VIP group; of a backend: its pool
 	Subject  string    `json:"subject,omitempty"` // the member, backend, process or order
 	From     string    `json:"from,omitempty"`
@@ -50,6 +50,7 @@ type Phases struct {
 	Decide   time.Duration `json:"decide,omitempty"`   // first query → claim begun
 	Claim    time.Duration `json:"claim,omitempty"`    // claim begun → done
 	Announce time.Duration `json:"announce,omitempty"` // → the first announcement has been sent
+	Serve    time.Duration `json:"serve,omitempty"`    // claim done → the first request was served; in an entry of kind served
 }
 
 // Timeline is what happened on all balancers, or on one, as another could find it out.

@@ -192,8 +192,19 @@ func transition(t *ipc.Transition) timeline.Entry {
 	ev := timeline.Evidence(t.Evidence)
 	return timeline.Entry{
 		Time: t.At, Kind: timeline.KindState, Group: t.Group, From: t.From, To: t.To, Reason: t.Reason, Peer: t.Peer, Detail: t.Detail,
-		Epoch: t.Epoch, Boot: t.Boot, ID: t.ID, Evidence: &ev, Phases: (*timeline.Phases)(t.Phases),
+		Epoch: t.Epoch, Boot: t.Boot, ID: t.ID, Evidence: &ev, Phases: phases(t.Phases),
 	}
+}
+
+func phases(p *ipc.Phases) *timeline.Phases {
+	if p == nil {
+		return nil
+	}
+	return &timeline.Phases{Detect: p.Detect, Decide: p.Decide, Claim: p.Claim, Announce: p.Announce}
+}
+
+func served(m *ipc.Served) timeline.Entry {
+	return timeline.Entry{Time: m.At, Kind: timeline.KindServed, Group: m.Group, To: "served", Epoch: m.Epoch, Phases: &timeline.Phases{Serve: m.After}}
 }
 
 func entries(in []timeline.Entry) []api.Entry {

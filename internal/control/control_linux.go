@@ -163,6 +163,8 @@ func (p *Process) fromKeeper(m ipc.Message, files []*os.File) {
 		p.happens(func() { p.noteReload(m) })
 	case *ipc.Transition:
 		p.happens(func() { p.transition(m) })
+	case *ipc.Served:
+		p.happens(func() { p.note(served(m)) })
 	case *ipc.KeeperState:
 		p.mu.Lock()
 		p.pic.keeper, p.pic.keeperAt = m, time.Now()

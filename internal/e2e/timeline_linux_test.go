@@ -87,6 +87,8 @@ func TestTheTimelineExplainsAPowerLoss(t *testing.T) {
 	if e.Evidence.Missed < 3 {
 		t.Errorf("%d adverts were missed, want those of an active-down interval", e.Evidence.Missed)
 	}
+	s.untilServedBy("web1", "web2")
+	s.untilSays(backup, "the first request that "+backup+" has served is told", "until the first request was served", "why", vip.String())
 	out, err := s.tandem(backup, "why", vip.String())
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,19 @@ type Clients struct {
 	Draining bool  `json:"draining"`  // its answers carry Connection: close
 }
 
+// AwaitFirst asks a proxy for its first answer from now on, since this node has just got a VIP. It is
+// never sent to a proxy of another build.
+type AwaitFirst struct {
+	Group string `json:"group"`
+	Epoch uint64 `json:"epoch"`
+}
+
+// FirstServed says when that was. Where nobody asks for anything for long, it is not said.
+type FirstServed struct {
+	AwaitFirst
+	After time.Duration `json:"after"`
+}
+
 // Orphan is the first message of a proxy whose keeper is gone to the one that came to the
 // meeting socket: who it is, and how it was started. With it come all descriptors that it
 // was started with, in the order of [ProxyStart], and then the meeting socket.
@@ -98,6 +111,10 @@ func newLifeMessage(k Kind) Message {
 		return new(Recheck)
 	case kindAccessLog:
 		return new(AccessLog)
+	case kindAwaitFirst:
+		return new(AwaitFirst)
+	case kindFirstServed:
+		return new(FirstServed)
 	}
 	return newReloadMessage(k)
 }
@@ -111,4 +128,6 @@ func (*Orphan) kind() Kind       { return kindOrphan }
 func (*ReplaceProxy) kind() Kind { return kindReplaceProxy }
 func (*HandOver) kind() Kind     { return kindHandOver }
 func (*Maintain) kind() Kind     { return kindMaintain }
+func (*AwaitFirst) kind() Kind   { return kindAwaitFirst }
+func (*FirstServed) kind() Kind  { return kindFirstServed }
 func (*Outcome) kind() Kind      { return kindOutcome }

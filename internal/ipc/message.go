@@ -25,6 +25,7 @@ const (
 	kindMaintain
 	kindOutcome
 	kindTransition
+	kindServed
 	kindReload
 	kindPrepare
 	kindPrepared
@@ -57,6 +58,8 @@ const (
 	kindOrphan
 	kindRecheck
 	kindAccessLog
+	kindAwaitFirst
+	kindFirstServed
 )
 
 // Message is one of the types of this file, of life.go and of reload.go.
@@ -96,6 +99,8 @@ func newMessage(k Kind) Message {
 		return new(Outcome)
 	case kindTransition:
 		return new(Transition)
+	case kindServed:
+		return new(Served)
 	}
 	if m := newRunnerMessage(k); m != nil {
 		return m

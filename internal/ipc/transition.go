@@ -43,4 +43,13 @@ type Phases struct {
 	Announce time.Duration `json:"announce,omitempty"` // → the first announcement has been sent
 }
 
+// Served tells control when the first request was served after a claim of this node.
+type Served struct {
+	At    time.Time     `json:"at"`
+	Group string        `json:"group"`
+	Epoch uint64        `json:"epoch"` // of the claim
+	After time.Duration `json:"after"` // the claim was done
+}
+
+func (*Served) kind() Kind     { return kindServed }
 func (*Transition) kind() Kind { return kindTransition }

@@ -333,6 +333,7 @@ func (l *loop) carryOut(g *group, actions []election.Action) {
 			g.clients.holds.Store(a.To == election.Active || a.To == election.Draining)
 			if a.To == election.Active {
 				l.tookOver(g, a.Reason)
+				l.proxy.awaitFirst(g.name, a.Epoch)
 			}
 			g.ended = a.To == election.Init
 			now := time.Now()

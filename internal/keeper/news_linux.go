@@ -98,6 +98,8 @@ func (l *loop) proxyMessage(p *proxyEnd, m ipc.Message) {
 		p.up, p.total, p.listed = m.Up, m.Total, m.Listed
 	case *ipc.Clients:
 		l.proxy.count(p, *m, now)
+	case *ipc.FirstServed:
+		l.control.send(&ipc.Served{At: now, Group: m.Group, Epoch: m.Epoch, After: m.After})
 	case *ipc.Prepared:
 		l.prepared(proxyName, m)
 	case *ipc.Warm:

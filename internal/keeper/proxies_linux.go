@@ -160,6 +160,13 @@ func (d *proxyDesk) becomeReady(p *proxyEnd, now time.Time) {
 // send tells the one that serves.
 func (d *proxyDesk) send(m ipc.Message) { d.now.send(m) }
 
+// awaitFirst asks the one that serves for the first request that it serves from now on.
+func (d *proxyDesk) awaitFirst(group string, epoch uint64) {
+	if p := d.now; p.ready && (p.adopted == nil || p.adopted.Build == ipc.Build()) {
+		p.send(&ipc.AwaitFirst{Group: group, Epoch: epoch})
+	}
+}
+
 // drain makes the connections of all proxies end with their next answers from then on;
 // also of one that is started meanwhile. The number that is left is in left.
 func (d *proxyDesk) drain(now time.Time, after time.Duration) {

@@ -57,6 +57,8 @@ func (p *Process) obey(ctx context.Context, g *errgroup.Group) error {
 				}
 			case *ipc.Recheck:
 				p.core.Recheck()
+			case *ipc.AwaitFirst:
+				g.Go(func() error { return p.awaitFirst(ctx, *m) })
 			case *ipc.Drain:
 				p.drainAfter(m.After)
 			case *ipc.Resume:

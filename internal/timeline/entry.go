@@ -25,10 +25,11 @@ const (
 	KindOrder   = "order"   // an operator asked for something
 	KindProcess = "process" // a process of this balancer began to serve, was replaced or ended
 	KindReload  = "reload"  // the configuration was loaded again, or that was refused
+	KindServed  = "served"  // the first request was served after a claim, whose epoch it has
 )
 
 // Kinds are all of them.
-var Kinds = []string{KindState, KindMember, KindBackend, KindOrder, KindProcess, KindReload}
+var Kinds = []string{KindState, KindMember, KindBackend, KindOrder, KindProcess, KindReload, KindServed}
 
 // Entry is one thing that happened. What does not belong to its kind is empty.
 type Entry struct {
@@ -73,9 +74,10 @@ type Phases struct {
 	Decide   time.Duration `json:"decide,omitempty"`   // first query → claim begun
 	Claim    time.Duration `json:"claim,omitempty"`    // claim begun → the VIP is on the interface
 	Announce time.Duration `json:"announce,omitempty"` // → the first announcement has been sent
+	Serve    time.Duration `json:"serve,omitempty"`    // the VIP is on the interface → the first request was served; an entry of its own
 }
 
-// Total is the sum of the phases.
+// Total is the sum of the phases until the announcement.
 func (p *Phases) Total() time.Duration { return p.Detect + p.Decide + p.Claim + p.Announce }
 
 // Errors of a line that is no entry.

@@ -34,7 +34,7 @@ func Why(entries []Entry, group, node string) (s Story, ok bool) {
 		return Story{}, false
 	}
 	e := entries[at]
-	s = Story{Headline: headline(e), Why: Because(e), Next: next(e), Took: took(e), Complete: complete(entries, e)}
+	s = Story{Headline: headline(e), Why: Because(e), Next: next(e), Took: took(e, firstServed(entries, e)), Complete: complete(entries, e)}
 	if c, ok := cause(entries, at); ok {
 		s.Why, s.Next = fmt.Sprintf("%s gave it up: %s", c.Node, ofAnother(Because(c))), next(c)
 	}
@@ -92,7 +92,7 @@ func ofAnother(sentence string) string {
 // backends and agents has, where a node sees fewer of them than another.
 func concerns(o, e Entry) bool {
 	switch o.Kind {
-	case KindState:
+	case KindState, KindServed:
 		return o.Group == e.Group
 	case KindBackend:
 		return e.Reason == "fitter"
@@ -195,9 +195,19 @@ func next(e Entry) []string {
 	return out
 }
 
-func took(e Entry) []string {
+// firstServed is how long after a claim the first request was served; 0: that is not known.
+func firstServed(entries []Entry, e Entry) time.Duration {
+	for _, o := range entries {
+		if o.Kind == KindServed && o.Node == e.Node && o.Group == e.Group && o.Epoch == e.Epoch && o.Phases != nil && o.Time.Sub(e.Time).Abs() < before {
+			return o.Phases.Serve
+		}
+	}
+	return 0
+}
+
+func took(e Entry, served time.Duration) []string {
 	p := e.Phases
-	if p == nil {
+	if p == nil || e.To != "active" {
 		return nil
 	}
 	var out []string
@@ -214,7 +224,11 @@ func took(e Entry) []string {
 			out = append(out, fmt.Sprintf("%v %s", round(phase.d), phase.what))
 		}
 	}
-	return append(out, fmt.Sprintf("%v in all, by this node's own clock", round(p.Total())))
+	out = append(out, fmt.Sprintf("%v in all, by this node's own clock", round(p.Total())))
+	if served > 0 {
+		out = append(out, fmt.Sprintf("%v from when the VIP was on the interface until the first request was served", round(served)))
+	}
+	return out
 }
 
 // sure says what the evidence proves, and what not.
@@ -227,7 +241,7 @@ func sure(e Entry, around []Entry) []string {
 	if ev.Silence > 0 {
 		missed := ""
 		if ev.Missed > 0 {
-			missed = fmt.Sprintf(": %d adverts were missed", ev.Missed)
+			missed = ": " + many(ev.Missed, "advert was", "adverts were") + " missed"
 		}
 		out = append(out, fmt.Sprintf("nothing was heard from %s for %v%s", peerOf(e), round(ev.Silence), missed))
 	}

@@ -13,7 +13,10 @@ func TestWhyTellsAPowerLossFromItsEvidence(t *testing.T) {
 	took := entryAt(0)
 	took.Seq, took.Evidence.Answers = 2, nil
 	failed := Entry{Seq: 3, Time: noon.Add(1200 * time.Millisecond), Node: "lb2", Kind: KindMember, Name: "lb1", To: "failed"}
-	s, ok := Why([]Entry{old, took, failed}, "default", "")
+	served := Entry{Seq: 4, Time: noon.Add(12 * time.Millisecond), Node: "lb2", Kind: KindServed, Group: "default", Epoch: took.Epoch, Phases: &Phases{Serve: 11 * time.Millisecond}}
+	other := served
+	other.Epoch, other.Phases = took.Epoch-1, &Phases{Serve: time.Second}
+	s, ok := Why([]Entry{old, other, took, served, failed}, "default", "")
 	if !ok {
 		t.Fatal("nothing is told")
 	}
@@ -22,14 +25,14 @@ func TestWhyTellsAPowerLossFromItsEvidence(t *testing.T) {
 		"lb2 became active for group default at 2026-11-22 12:00:00.000 UTC (epoch 7)",
 		"lb1 was active and fell silent", "nothing was heard from lb1 for 92ms: 4 adverts were missed",
 		"6 rounds of queries, by every path there was, brought no answer", "its own reception worked",
-		"gossip reported lb1 as failed 1.2s later", "21ms until the first missed advert", "91ms in all", "is lb1 up?",
+		"gossip reported lb1 as failed 1.2s later", "21ms until the first missed advert", "91ms in all", "11ms from when the VIP was on the interface until the first request was served", "is lb1 up?",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q is not told:\n%s", want, all)
 		}
 	}
-	if len(s.Events) != 2 || !s.Complete {
-		t.Errorf("%d events, complete %v; want the takeover and what gossip said", len(s.Events), s.Complete)
+	if len(s.Events) != 4 || !s.Complete {
+		t.Errorf("%d events, complete %v; want the takeover, what was served, and what gossip said", len(s.Events), s.Complete)
 	}
 }
 

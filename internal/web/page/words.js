@@ -65,6 +65,7 @@ export function tone(state) { return tones[state] ?? ""; }
 export function what(e) {
   switch (e.kind) {
     case "state": return [`${e.group}: ${e.from} → ${e.to}`, [reason(e), took(e.phases)].filter(Boolean).join(" · ")];
+    case "served": return [`${e.group}: first request served`, e.phases ? `${duration(e.phases.serve)} after the VIP was on the interface` : ""];
     case "member": return [`${e.subject} ${e.to}`, e.detail];
     case "backend": return [`${e.subject} of ${e.group}: ${e.from ? e.from + " → " : ""}${e.to || "gone"}`, e.detail];
     case "order": return [`${e.subject}: ${e.to}`, [e.who, e.detail].filter(Boolean).join(" · ")];
