@@ -50,12 +50,12 @@ var others = map[string]string{
 	"frontend.rule.redirect": `"/other"`, "frontend.rule.status": "307",
 	"set_request_headers": `["X-Other: b"]`, "add_request_headers": `["X-Other: b"]`, "remove_request_headers": `["X-Other"]`,
 	"set_response_headers": `["X-Other: b"]`, "add_response_headers": `["X-Other: b"]`, "remove_response_headers": `["X-Other"]`,
-	"error_pages": `["502=sorry.html"]`,
+	"error_pages": `["502=sorry.html"]`, "source_rate": `"7/m burst 9"`, "h2c": "",
 	"hook.events": `["active"]`, "serf_tags": "", "template.check": `["/bin/test", "{file}"]`, "reload": `["/bin/other"]`,
 }
 
 var (
-	keyLine = regexp.MustCompile(`^([a-z_]+) = (.*)$`)
+	keyLine = regexp.MustCompile(`^([a-z0-9_]+) = (.*)$`)
 	number  = regexp.MustCompile(`^[0-9]+$`)
 	span    = regexp.MustCompile(`^"[0-9]`)
 )
