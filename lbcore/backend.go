@@ -21,6 +21,8 @@ type Backend struct {
 	sticky    atomic.Pointer[stickyTokens] // as of the last view; nil: none
 	out       atomic.Pointer[ejected]      // nil: it is not
 	ejections atomic.Uint64                // so far
+	checks    atomic.Uint64                // made so far
+	badChecks atomic.Uint64                // of them
 	badRun    atomic.Int32                 // answers of 5xx in a row, on all loops
 	errorsRun atomic.Int32                 // and errors
 	outlier   chan string                  // tells the checker why to eject it; one place
@@ -144,6 +146,7 @@ func (b *Backend) snapshot() BackendSnapshot {
 		Since: st.since, Reason: st.reason, CheckedAt: st.checked, CheckTook: st.took,
 	}
 	s.Ejections = b.ejections.Load()
+	s.Checks, s.BadChecks = b.checks.Load(), b.badChecks.Load()
 	if e := b.out.Load(); e != nil {
 		s.EjectedUntil = e.until
 		if st.up {

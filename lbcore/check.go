@@ -68,6 +68,10 @@ func (b *Backend) keepChecking(ctx context.Context) {
 				timer.Reset(0)
 				continue
 			}
+			b.checks.Add(1)
+			if err != nil {
+				b.badChecks.Add(1)
+			}
 			b.learn(&h, err, time.Since(start))
 			timer.Reset(p.next(&cfg, view.many, time.Since(start)))
 		}

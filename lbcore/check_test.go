@@ -63,7 +63,7 @@ func TestChecksKeepTheirInterval(t *testing.T) {
 			t.Errorf("after 2 bad checks: state %s, %d checks", b.State(), s.calls.Load())
 		}
 		time.Sleep(time.Second)
-		if snap := b.snapshot(); snap.State != StateDown || snap.Reason != "ill" {
+		if snap := b.snapshot(); snap.State != StateDown || snap.Reason != "ill" || snap.Checks != 4 || snap.BadChecks != 3 {
 			t.Errorf("after 3 bad checks: %+v", snap)
 		}
 		s.err.Store(nil)

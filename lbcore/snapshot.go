@@ -57,6 +57,8 @@ type BackendSnapshot struct {
 	Reason string
 	// CheckedAt is when the last check ended; zero before the first.
 	CheckedAt time.Time
+	// Checks counts those made, BadChecks those of them that failed.
+	Checks, BadChecks uint64
 	// CheckTook is how long it took.
 	CheckTook time.Duration
 	// LastError is how the last request that failed here did, "" if none has;

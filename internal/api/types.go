@@ -267,6 +267,8 @@ type Backend struct {
 	BytesOut  uint64            `json:"bytes_out"`
 	CheckedAt time.Time         `json:"checked_at,omitzero"` // when the last check ended
 	CheckTook time.Duration     `json:"check_took,omitempty"`
+	Checks    uint64            `json:"checks,omitempty"`     // made so far
+	BadChecks uint64            `json:"bad_checks,omitempty"` // of them
 	LastError string            `json:"last_error,omitempty"` // of a request; another backend may have answered it
 	LastAt    time.Time         `json:"last_error_at,omitzero"`
 	Latency   Histogram         `json:"-"`

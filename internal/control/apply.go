@@ -108,7 +108,7 @@ func addProxy(s *api.Status, p *ipc.ProxyState, live lives) {
 				ID: b.ID, Addr: b.Addr, State: b.State, Since: b.Since, Reason: b.Reason, Weight: b.Weight, Share: b.Share, Backup: b.Backup, MaxConn: b.MaxConn, EjectedUntil: b.EjectedUntil, Ejections: b.Ejections, Current: b.Current,
 				Requests: b.Requests, Errors: b.Errors, Status: b.Status, ErrorsBy: b.ErrorsBy,
 				Conns: b.Conns, Connects: b.Connects, Reused: b.Reused, BytesIn: b.BytesIn, BytesOut: b.BytesOut,
-				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, LastError: b.LastError, LastAt: b.LastAt,
+				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, Checks: b.Checks, BadChecks: b.BadChecks, LastError: b.LastError, LastAt: b.LastAt,
 				Latency: api.Histogram(b.Latency), Live: live[liveKey{pool.Name, b.ID, ""}],
 			})
 		}

@@ -145,6 +145,14 @@ var poolFamilies = []family{
 		eachBackend(func(b api.Backend) float64 { return float64(b.BytesOut) }),
 	},
 	{
+		"tandem_backend_checks_total", counter, "Checks of a backend.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.Checks) }),
+	},
+	{
+		"tandem_backend_bad_checks_total", counter, "Checks of a backend that failed, those included that did not take it down.", labels("pool", "backend"),
+		eachBackend(func(b api.Backend) float64 { return float64(b.BadChecks) }),
+	},
+	{
 		"tandem_backend_check_duration_seconds", gauge, "How long a backend's last check took.", labels("pool", "backend"),
 		eachBackend(func(b api.Backend) float64 { return b.CheckTook.Seconds() }),
 	},

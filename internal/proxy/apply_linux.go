@@ -151,7 +151,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 				Errors:   e.Connect + e.Died + e.Response + e.Timeout,
 				ErrorsBy: map[string]uint64{"connect": e.Connect, "died": e.Died, "response": e.Response, "timeout": e.Timeout},
 				Conns:    c.Conns, Connects: c.Connects, Reused: c.Reused, BytesIn: c.BytesIn, BytesOut: c.BytesOut,
-				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, LastError: b.LastError, LastAt: b.LastErrorAt,
+				CheckedAt: b.CheckedAt, CheckTook: b.CheckTook, Checks: b.Checks, BadChecks: b.BadChecks, LastError: b.LastError, LastAt: b.LastErrorAt,
 				Latency: histogram(&c.Latency),
 			})
 		}
