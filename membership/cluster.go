@@ -60,6 +60,7 @@ type Cluster struct {
 	dispute   chan struct{}          // there may be a contest; capacity 1
 	tried     chan struct{}          // closed by triedOnce
 	reseed    chan []seed            // from SetSeeds to Run; capacity 1
+	silence   chan struct{}          // a balancer does not answer; capacity 1
 	triedOnce func()
 	ran       atomic.Bool
 
@@ -98,7 +99,8 @@ func Open(cfg Config) (*Cluster, error) {
 		cfg: cfg, log: cfg.Log, seeds: seeds, wire: newWireName(cfg.Name, time.Now()),
 		inbox: make(chan Message, maxMessages), messages: make(chan Message), events: make(chan Event),
 		wakeup: make(chan struct{}, 1), dispute: make(chan struct{}, 1), tried: make(chan struct{}), reseed: make(chan []seed, 1),
-		done: make(chan struct{}), left: make(chan struct{}), queue: newEventQueue(),
+		silence: make(chan struct{}, 1),
+		done:    make(chan struct{}), left: make(chan struct{}), queue: newEventQueue(),
 		questions: newQuestions(), carrier: newCarrier(), orders: newOrders(), attempts: newAttempts(),
 		userInbox: make(chan UserEvent, maxUserEvents), userEvents: make(chan UserEvent),
 	}
@@ -171,6 +173,9 @@ func (c *Cluster) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { newRejoiner(c, c.seeds, c.remembered()).run(joining) })
 	wg.Go(func() { c.judgeContests(joining) })
+	if c.cfg.Meta.Role == RoleAgent {
+		wg.Go(func() { c.watch(joining) })
+	}
 	wg.Go(func() { c.deliverEvents(ctx) })
 	wg.Go(func() { deliver(ctx, c.inbox, c.messages) })
 	wg.Go(func() { deliver(ctx, c.userInbox, c.userEvents) })
@@ -296,10 +301,25 @@ func (c *Cluster) logEvent(ev Event) {
 	}
 }
 
+// suspected notes that the run wire has not answered this node. The rejoin loop goes to a balancer's place at once.
 func (c *Cluster) suspected(wire string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	r := c.table.runs[wire]
+	if r == nil || r.suspect {
+		return
+	}
 	c.table.suspect(wire, true, time.Now())
+	if r.said.meta.Role == RoleBalancer {
+		wake(c.silence)
+	}
+}
+
+// answered notes that the run wire has answered this node.
+func (c *Cluster) answered(wire string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.table.suspect(wire, false, time.Now())
 }
 
 // count adds one to a counter of c.stats.

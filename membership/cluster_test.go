@@ -70,8 +70,9 @@ func (w *world) start(name string, host int, seeds []string, change func(*member
 	return w.startAt(name, fmt.Sprintf("10.0.0.%d", host), seeds, change)
 }
 
-// nobodyListens is for worlds so large that their logs would be too long to keep.
-var nobodyListens = slog.New(slog.DiscardHandler)
+// nobodyListens is for worlds so large that their logs would be too long to keep, nobodyCares for those of which the
+// events would be too many as well.
+var nobodyListens, nobodyCares = slog.New(slog.DiscardHandler), slog.New(slog.DiscardHandler)
 
 // startAt runs a member at an address. change may be nil.
 func (w *world) startAt(name, addr string, seeds []string, change func(*membership.Config)) *node {
@@ -100,6 +101,9 @@ func (w *world) startAt(name, addr string, seeds []string, change func(*membersh
 	}()
 	go func() {
 		for ev := range c.Events() {
+			if cfg.Log == nobodyCares {
+				continue
+			}
 			n.mu.Lock()
 			n.events = append(n.events, ev)
 			n.mu.Unlock()

@@ -173,18 +173,12 @@ const (
 	// Agents may be hundreds, on few processors, and join at once. What each of them repeats costs all of them together
 	// the square of their number, and one that is starved for longer than a probe waits is suspected: two more messages
 	// to all, which starve others. Their own news reaches balancers directly, so they can do with less: three times
-	// log10(members) each, in ticks of 200 ms, a probe every 400 ms that may take 200 ms, or 400 ms by other paths, and
-	// in a crowd a pause after it. That is not enough on two cores that are busy otherwise: 120 agents had not come
-	// together there after 60 s, as before. With a probe every second that may take 500 ms they had after 10 s, with a
-	// seventh of the processor time; but then apps find balancers that were restarted later than within a second.
+	// log10(members) each, in ticks of 200 ms, and a probe every second that may take half of it, or all by other paths.
+	// Whether the balancers live they ask themselves, sooner than that (see watch).
 	agentRetransmitMult = 3
 	agentGossipInterval = 200 * time.Millisecond
-	agentProbeInterval  = 400 * time.Millisecond
-
-	// After a probe that was answered an agent pauses for crowdRest per member, restMax at most: more than the rest of
-	// the probe interval where there are more than 40.
-	crowdRest = 10 * time.Millisecond
-	restMax   = time.Second
+	agentProbeInterval  = time.Second
+	agentProbeTimeout   = agentProbeInterval / 2
 
 	// Every 10 s each member compares the whole state with one other: what was lost is found within tens of seconds.
 	pushPullInterval = 10 * time.Second
@@ -206,7 +200,7 @@ func profile(wire string, role Role, keys *memberlist.Keyring) *memberlist.Confi
 	conf.GossipInterval = gossipInterval
 	if role == RoleAgent {
 		conf.ProbeInterval = agentProbeInterval
-		conf.ProbeTimeout = agentProbeInterval / 2
+		conf.ProbeTimeout = agentProbeTimeout
 		conf.GossipInterval = agentGossipInterval
 		conf.RetransmitMult = agentRetransmitMult
 	}

@@ -119,22 +119,9 @@ func (d delegate) NotifyMsg(b []byte) {
 // AckPayload adds nothing to acks.
 func (d delegate) AckPayload() []byte { return nil }
 
-// NotifyPingComplete clears suspicion: a probe was answered. It is called by the goroutine that probes, and nobody else
-// waits for that one: the next probe does (see crowdRest).
+// NotifyPingComplete clears suspicion: a probe was answered.
 func (d delegate) NotifyPingComplete(n *memberlist.Node, _ time.Duration, _ []byte) {
-	d.c.mu.Lock()
-	d.c.table.suspect(n.Name, false, time.Now())
-	count := len(d.c.table.runs)
-	d.c.mu.Unlock()
-	if d.c.cfg.Meta.Role != RoleAgent {
-		return
-	}
-	rest := time.NewTimer(min(time.Duration(count)*crowdRest, restMax))
-	defer rest.Stop()
-	select {
-	case <-rest.C:
-	case <-d.c.done:
-	}
+	d.c.answered(n.Name)
 }
 
 // GetBroadcasts, LocalState and MergeRemoteState are memberlist's other ways to carry data; we need none of them.

@@ -7,6 +7,8 @@
 //   - [Cluster.Events] are ordered and none is lost; see there how they are bounded.
 //   - A change of meta reaches every balancer directly over TCP, and everybody by gossip as the second path. Each member
 //     also meets each balancer once over TCP, so that a balancer's list never hangs on a few UDP packets.
+//   - An agent asks the balancers that it knows a few times a second whether they live (less often in a crowd), and goes
+//     back to the seeds when none answers; its other probes are rare, so that hundreds of agents cost each other little.
 //   - A member that is re-created under its old name, at its old or at a new address, is the same member and no
 //     conflict. Two live members of one name are a conflict, reported by an Event and an error in the log of both.
 //   - Members carry datagrams for each other, to balancers' advert addresses alone and within bounds, for a node whose own
@@ -31,7 +33,7 @@
 // Open binds the sockets and starts memberlist, whose goroutines belong to memberlist and end with Close. All
 // goroutines of this package belong to Run, which returns only when they have ended, except those of a Send, SetMeta,
 // Join or Leave whose context ended before memberlist, which knows none, was done: each is over within 3 s, and Close
-// waits for them. Without Run a Cluster can be joined by others, but it joins nobody, delivers nothing and carries
+// waits for them; and a ping under way, which is over within half a second. Without Run a Cluster can be joined by others, but it joins nobody, delivers nothing and carries
 // nothing.
 //
 // # Whom to believe

@@ -68,7 +68,7 @@ func (c *Cluster) joinSeed(ctx context.Context, s seed, connected *atomic.Bool) 
 	}
 	errs := []error{}
 	reached := false
-	known := c.places()
+	known := c.places(addrs...)
 	for _, addr := range addrs {
 		if c.isSelf(addr) {
 			continue

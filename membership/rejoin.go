@@ -60,6 +60,7 @@ type rejoiner struct {
 	results    chan tryResult
 	running    int       // attempts under way
 	attached   bool      // another balancer is there
+	heard      bool      // and has answered this node's last probe
 	alone      bool      // it was said that no seed answers
 	complained time.Time // when it was last logged that keys differ
 }
@@ -78,6 +79,7 @@ func (r *rejoiner) run(ctx context.Context) {
 		case res := <-r.results:
 			r.finish(res)
 		case r.seeds = <-r.c.reseed:
+		case <-r.c.silence:
 		case <-wait.C:
 		case <-ctx.Done():
 		}
@@ -91,7 +93,7 @@ func (r *rejoiner) run(ctx context.Context) {
 // start begins what is due and returns how long to wait for the next that will be.
 func (r *rejoiner) start(ctx context.Context) time.Duration {
 	now := time.Now()
-	known := r.c.places()
+	known := r.c.places(r.asked()...)
 	elsewhere := r.elsewhere(known)
 	r.forget(known, elsewhere)
 	r.noteAttached(known)
@@ -138,6 +140,15 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 		r.noteAlone()
 	}
 	return next.Sub(now)
+}
+
+// asked returns the places of which the loop has to know whether somebody is there.
+func (r *rejoiner) asked() []netip.AddrPort {
+	all := slices.Clone(r.remembered)
+	for _, s := range r.seeds {
+		all = append(all, s.addr)
+	}
+	return all
 }
 
 // elsewhere returns the places to try beside the seeds.
@@ -213,17 +224,19 @@ func (r *rejoiner) forget(known places, elsewhere []netip.AddrPort) {
 }
 
 // noteAttached notes whether another balancer is there, and says so when that has changed. Those who were to be tried
-// slowly are in a hurry when there is none any more.
+// slowly are in a hurry when there is none any more, or none that answers: one may be behind the VIP that nobody knows.
 func (r *rejoiner) noteAttached(known places) {
-	was := r.attached
-	r.attached = known.balancers > 0
+	was, heard := r.attached, r.heard
+	r.attached, r.heard = known.balancers > 0, known.sure > 0
+	if was && !r.attached || heard && !r.heard {
+		maps.DeleteFunc(r.tries, func(_ string, t *try) bool { return t.running == 0 })
+	}
 	switch {
 	case r.attached == was:
 	case r.attached:
-		r.c.log.Info("in touch with the cluster", "members", len(known.present))
+		r.c.log.Info("in touch with the cluster", "members", known.members)
 	default:
-		r.c.log.Warn("no balancer is there any more, but this node if it is one; trying on", "members", len(known.present))
-		maps.DeleteFunc(r.tries, func(_ string, t *try) bool { return t.running == 0 })
+		r.c.log.Warn("no balancer is there any more, but this node if it is one; trying on", "members", known.members)
 	}
 }
 

@@ -1,6 +1,7 @@
 package membership_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,6 +36,35 @@ func TestAppsAreBackSoonAfterBothBalancersWereRestarted(t *testing.T) {
 		})
 	}
 	t.Logf("the longest of 20 took %v", worst)
+}
+
+// An agent's own watch is what finds out: memberlist, which probes one member a second from there, would need several.
+// What is lost on the way to some of a few packets is no silence.
+func TestAnAgentNoticesSoonThatNoBalancerAnswers(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		lb1, lb2 := w.start("lb1", 11, bothSeeds, nil), w.start("lb2", 12, bothSeeds, nil)
+		nodes := []*node{lb1, lb2}
+		for i := range 20 {
+			nodes = append(nodes, w.start(fmt.Sprintf("s%d", i), 21+i, bothSeeds, nil))
+		}
+		s1 := nodes[2]
+		w.within(5*time.Second, "all are there", func() bool { return s1.present() == 22 })
+		w.net.Lose(0.1)
+		alone := func() bool {
+			return s1.member("lb1").State != membership.StateAlive && s1.member("lb2").State != membership.StateAlive
+		}
+		for range 100 { // ten seconds
+			time.Sleep(100 * time.Millisecond)
+			if alone() {
+				t.Fatal("one packet in ten is lost, and both balancers are silent")
+			}
+		}
+		w.net.Lose(0)
+		lb1.crash()
+		lb2.crash()
+		took := w.within(3*time.Second, "both are silent", alone)
+		t.Logf("silent after %v", took)
+	})
 }
 
 // With a snapshot, balancers need not wait for the apps' attempts: they ask those whom they knew.

@@ -45,7 +45,8 @@ func (c *Cluster) Stats() Stats {
 
 // places are the addresses that the rejoin loop has to know of.
 type places struct {
-	present         map[netip.AddrPort]bool // somebody is there, this node included
+	members         int                     // that are there, this node included
+	present         map[netip.AddrPort]bool // somebody is there, of those that were asked for and those that failed
 	balancers       int                     // balancers that are there, without this node
 	sure            int                     // those of them that have answered this node's last probe
 	silent          []netip.AddrPort        // the others
@@ -59,16 +60,28 @@ func (p places) settled(addr netip.AddrPort) bool {
 	return p.present[addr] && !slices.Contains(p.silent, addr)
 }
 
-func (c *Cluster) places() places {
+// places looks at everybody; whether somebody is at an address, it says of those in of alone.
+func (c *Cluster) places(of ...netip.AddrPort) places {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.table.expire(time.Now())
 	p := places{present: make(map[netip.AddrPort]bool)}
+	for _, addr := range of {
+		p.present[addr] = false
+	}
+	for _, e := range c.table.entries {
+		if e.shown.State == StateFailed {
+			p.present[netip.AddrPortFrom(e.shown.Addr, e.shown.Port)] = false
+		}
+	}
 	for _, r := range c.table.runs {
 		if !r.present() {
 			continue
 		}
-		p.present[r.addr] = true
+		p.members++
+		if _, asked := p.present[r.addr]; asked {
+			p.present[r.addr] = true
+		}
 		if r.said.meta.Role != RoleBalancer || r.wire == c.wire {
 			continue
 		}
