@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -11,7 +12,8 @@ import (
 	"github.com/tandem-lb/tandem/lbcore/check"
 )
 
-// While an app is unwell it is checked every eagerInterval for eagerTime: mostly it is only starting.
+// While an app is unwell it is checked every eagerInterval for eagerTime: mostly it is only starting. One that is silent
+// has no time for more checks, or this host has none.
 const (
 	eagerInterval = 50 * time.Millisecond
 	eagerTime     = 30 * time.Second
@@ -62,7 +64,7 @@ func (c *checker) loop(ctx context.Context, out chan<- checkResult) {
 			run, wellUntil = res.run, time.Now()
 		}
 		wait := c.every
-		if res.err != nil && time.Since(wellUntil) < eagerTime {
+		if res.err != nil && !errors.Is(res.err, context.DeadlineExceeded) && time.Since(wellUntil) < eagerTime {
 			wait = min(wait, eagerInterval)
 		}
 		c.pause(ctx, wait)
