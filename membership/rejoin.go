@@ -18,10 +18,12 @@ const (
 	slowFactor            = 10 // pauses grow to that many RejoinIntervals where there is no hurry
 	reachedFactor         = 30 // a place that answered is asked again after that many: it may be a VIP
 	firstRound            = 3 * time.Second
-	maxTrying             = 16 // attempts under way at once
-	maxTryingOne          = 4  // of these at one place
-	hurryFactor           = 4  // while nobody can be served, attempts begin that often in a RejoinInterval
-	busyFactor            = 4  // where somebody took the connection but had no time for more, pauses grow to that many
+	maxTrying             = 16                   // attempts under way at once
+	maxTryingOne          = 4                    // of these at one place
+	hurryFactor           = 4                    // while nobody can be served, attempts begin that often in a RejoinInterval
+	meetShare             = 4 * time.Millisecond // per member: in a crowd, balancers are met at a random moment within that
+	fewMembers            = 16                   // are no crowd
+	busyFactor            = 4                    // where somebody took the connection but had no time for more, pauses grow to that many
 	keyComplaint          = time.Minute
 )
 
@@ -102,7 +104,7 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 	due := func(s seed) {
 		t := r.tries[s.text]
 		if t == nil {
-			t = &try{next: now, pause: r.c.cfg.RejoinInterval / 8}
+			t = &try{next: now.Add(r.patience(s, known)), pause: r.c.cfg.RejoinInterval / 8}
 			r.tries[s.text] = t
 		}
 		hurry := known.sure == 0 && r.urgent(s, known) && !(t.running > 0 && t.latest.Load())
@@ -140,6 +142,16 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 		r.noteAlone()
 	}
 	return next.Sub(now)
+}
+
+// patience is how long a place waits for its first attempt. A crowd that joins at once through one balancer knows the
+// other ones at once: to each of these everybody has to tell, and be told, all there is to know.
+func (r *rejoiner) patience(s seed, known places) time.Duration {
+	crowd := known.members - fewMembers
+	if crowd <= 0 || !slices.Contains(known.unmet, s.addr) {
+		return 0
+	}
+	return rand.N(time.Duration(crowd) * meetShare)
 }
 
 // asked returns the places of which the loop has to know whether somebody is there.
