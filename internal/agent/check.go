@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -54,7 +53,9 @@ func (c *checker) loop(ctx context.Context, out chan<- checkResult) {
 	wellUntil := time.Now()
 	for ctx.Err() == nil {
 		res := checkResult{app: c.app, run: c.run.Load()}
+		asked := time.Now()
 		res.err = c.probe.ask(ctx)
+		took := time.Since(asked)
 		select {
 		case out <- res:
 		case <-ctx.Done():
@@ -63,12 +64,16 @@ func (c *checker) loop(ctx context.Context, out chan<- checkResult) {
 		if res.err == nil || res.run != run {
 			run, wellUntil = res.run, time.Now()
 		}
-		wait := c.every
-		if res.err != nil && !errors.Is(res.err, context.DeadlineExceeded) && time.Since(wellUntil) < eagerTime {
-			wait = min(wait, eagerInterval)
-		}
-		c.pause(ctx, wait)
+		c.pause(ctx, c.next(res.err, took, time.Since(wellUntil)))
 	}
+}
+
+// next is how long to wait after a check that took so long, of an app that has been unwell for so long.
+func (c *checker) next(err error, took, unwell time.Duration) time.Duration {
+	if err == nil || took >= c.probe.timeout || unwell >= eagerTime {
+		return c.every
+	}
+	return min(c.every, eagerInterval)
 }
 
 // pause waits for d, unless the app begins or ends, or ctx does.

@@ -41,7 +41,8 @@ func (a *Asker) Ask(ctx context.Context, addr netip.AddrPort, cfg *tls.Config) e
 
 // dial connects, and shakes hands.
 func (a *Asker) dial(ctx context.Context, addr netip.AddrPort, cfg *tls.Config) (net.Conn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr.String())
+	dialer := net.Dialer{KeepAlive: -1} // which would cost four calls, for a connection that is not kept
+	c, err := dialer.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, fmt.Errorf("no connection%s: %w", a.elsewhere(), because(ctx, err))
 	}
