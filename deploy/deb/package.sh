@@ -90,13 +90,19 @@ generated() {
 	"$work/tandem" completion fish > "$share/fish/vendor_completions.d/tandem.fish"
 }
 
+# In KiB, as dpkg-gencontrol counts: what du says of a folder is its file system's matter.
+installed_size() {
+	find "$tree" -path "$tree/DEBIAN" -prune -o -printf '%y %s\n' |
+		awk '{ kib += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print kib }'
+}
+
 control() {
 	cat <<- END
 		Package: tandem
 		Version: $(debian_version)
 		Architecture: $1
 		Maintainer: Tandem maintainers <maintainers@users.noreply.github.com>
-		Installed-Size: $(du -k -s --apparent-size "$tree" | cut -f1)
+		Installed-Size: $(installed_size)
 		Recommends: ca-certificates
 		Section: net
 		Priority: optional
