@@ -63,12 +63,15 @@ func (m *machine) state() string {
 	return strings.TrimSpace(out)
 }
 
-func (m *machine) untilActive() {
+func (m *machine) untilActive() { m.t.Helper(); m.untilIs("active") }
+
+func (m *machine) untilIs(state string) {
 	m.t.Helper()
-	m.until("it is active", func() (bool, string) { now := m.state(); return now == "active", now })
+	m.until("it is "+state, func() (bool, string) { now := m.state(); return now == state, now })
 }
 
 func TestThePackageStartsNothingByItself(t *testing.T) {
+	t.Parallel()
 	m := debMachine(t)
 	m.want("systemctl is-enabled tandem tandem-agent", "disabled\ndisabled")
 	m.want("systemctl is-active tandem tandem-agent", "inactive\ninactive")
@@ -97,6 +100,7 @@ func TestThePackageStartsNothingByItself(t *testing.T) {
 }
 
 func TestAPackagedBalancerIsUpgradedAndRemoved(t *testing.T) {
+	t.Parallel()
 	m := debMachine(t)
 	m.write("/etc/tandem/tandem.toml", debConfig, 0o644)
 	m.run("systemctl enable --now tandem")
@@ -159,6 +163,7 @@ var exposure = regexp.MustCompile(`exposure level for (\S+): ([0-9.]+)`)
 
 // The score that the documents say is what systemd says.
 func TestTheUnitsAreAsHardenedAsTheDocumentsSay(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, "lb1")
 	for _, unit := range []string{"tandem", "tandem-agent"} {
 		m.put("../../deploy/systemd/"+unit+".service", "/root/"+unit+".service", 0o644)
@@ -177,6 +182,7 @@ func TestTheUnitsAreAsHardenedAsTheDocumentsSay(t *testing.T) {
 }
 
 func TestLintianHasNothingToSay(t *testing.T) {
+	t.Parallel()
 	deb := theRelease(t).deb
 	need(t, "lintian", "lintian")
 	if out, err := command("", nil, "lintian", "--allow-root", "--fail-on", "error,warning,info", deb); err != nil || strings.TrimSpace(out) != "" {

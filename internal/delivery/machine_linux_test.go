@@ -7,83 +7,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/tandem-lb/tandem/internal/testneed"
 )
-
-// bare are the packages of a bare system beyond Debian's minimum: what every machine that
-// Debian's installer or a Vagrant box makes has, too.
-const bare = "systemd,systemd-sysv,dbus,iproute2,iputils-ping,procps,ca-certificates,curl,nftables"
-
-// bareVar names a file that keeps the bare system from one run to the next, for who changes
-// these tests: TANDEM_TEST_BARE=/tmp/bare.tar go test ./internal/delivery.
-const bareVar = "TANDEM_TEST_BARE"
-
-var bareOnce struct {
-	sync.Once
-	dir string
-}
-
-// bareSystem makes the root file system that all machines begin with, once, in memory: what
-// dpkg writes with fsync would take minutes on a disk.
-func bareSystem(t *testing.T) string {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		testneed.Missing(t, "root, to boot systems")
-	}
-	need(t, "debootstrap", "debootstrap")
-	need(t, "systemd-nspawn", "systemd-container")
-	bareOnce.Do(func() {
-		began := time.Now()
-		dir, err := os.MkdirTemp("", "tandem-bare-") // TestMain removes it
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := unix.Mount("tandem", dir, "tmpfs", 0, "size=4g,mode=755"); err != nil {
-			t.Fatal(err)
-		}
-		root := filepath.Join(dir, "bare")
-		if err := os.Mkdir(root, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		kept := os.Getenv(bareVar)
-		if _, err := os.Stat(kept); kept != "" && err == nil {
-			run(t, root, nil, "tar", "--numeric-owner", "-xpf", kept)
-		} else {
-			run(t, "", nil, "debootstrap", "--variant=minbase", "--include="+bare, "bookworm", root)
-			run(t, "", nil, "chroot", root, "apt-get", "clean")
-			if kept != "" {
-				run(t, root, nil, "tar", "--numeric-owner", "-cf", kept, ".")
-			}
-		}
-		bareOnce.dir = dir
-		t.Logf("the bare system took %v", time.Since(began).Round(time.Second))
-	})
-	if bareOnce.dir == "" {
-		t.Fatal("there is no bare system; see the first test that wanted it")
-	}
-	return bareOnce.dir
-}
-
-// removeBare ends the bare system after all tests.
-func removeBare() {
-	if bareOnce.dir != "" {
-		unix.Unmount(bareOnce.dir, unix.MNT_DETACH)
-		os.Remove(bareOnce.dir)
-	}
-}
 
 // A machine is a bare system that runs, with a disk of its own.
 type machine struct {
 	t      *testing.T
 	name   string
-	dir    string // upper, work, and root: the disk
+	root   string // where its disk is seen from here
 	groups []string
 	nspawn *exec.Cmd
 	leader int // its process 1, seen from here
@@ -93,29 +26,25 @@ type machine struct {
 // newMachine makes a machine's disk, and does not boot it.
 func newMachine(t *testing.T, name string) *machine {
 	t.Helper()
-	m := &machine{t: t, name: name, dir: filepath.Join(bareSystem(t), fmt.Sprintf("%s-%s", strings.ReplaceAll(t.Name(), "/", "-"), name))}
-	for _, d := range []string{"upper", "work", "root"} {
-		if err := os.MkdirAll(filepath.Join(m.dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	overlay := fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", filepath.Join(bareOnce.dir, "bare"), filepath.Join(m.dir, "upper"), filepath.Join(m.dir, "work"))
-	if err := unix.Mount("overlay", m.path(""), "overlay", 0, overlay); err != nil {
-		t.Fatal(err)
-	}
+	return machineOf(bareSystem(t), t, name)
+}
+
+// newFurnished makes one that has what other documents begin with.
+func newFurnished(t *testing.T, name string) *machine {
+	t.Helper()
+	return machineOf(furnishedSystem(t), t, name)
+}
+
+func machineOf(layers []string, t *testing.T, name string) *machine {
+	t.Helper()
+	m := &machine{t: t, name: name, root: overlay(t, name, layers)}
 	m.write("/etc/hostname", name+"\n", 0o644) // debootstrap has copied that of this machine
-	t.Cleanup(func() {
-		m.powerOff()
-		if err := unix.Unmount(m.path(""), unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-		os.RemoveAll(m.dir)
-	})
+	t.Cleanup(m.powerOff)
 	return m
 }
 
 // path is where a file of the machine is seen from here.
-func (m *machine) path(name string) string { return filepath.Join(m.dir, "root", name) }
+func (m *machine) path(name string) string { return filepath.Join(m.root, name) }
 
 // put copies a file of this machine onto that one.
 func (m *machine) put(from, to string, mode os.FileMode) {
@@ -129,6 +58,9 @@ func (m *machine) put(from, to string, mode os.FileMode) {
 
 func (m *machine) write(to, text string, mode os.FileMode) {
 	m.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(m.path(to)), 0o755); err != nil {
+		m.t.Fatal(err)
+	}
 	if err := os.WriteFile(m.path(to), []byte(text), mode); err != nil {
 		m.t.Fatal(err)
 	}
@@ -145,7 +77,7 @@ func (m *machine) boot() {
 // that it is in.
 func (m *machine) powerOn() {
 	m.t.Helper()
-	m.groups = makeGroups(m.t, m.name)
+	m.groups = makeGroups(m.t, filepath.Base(filepath.Dir(m.root)))
 	var err error
 	if m.log, err = os.OpenFile(m.path("console"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		m.t.Fatal(err)
@@ -162,12 +94,7 @@ func (m *machine) powerOn() {
 func (m *machine) untilBooted() {
 	m.t.Helper()
 	m.until("it has booted", func() (bool, string) {
-		pid := m.nspawn.Process.Pid
-		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
-		if err != nil {
-			return false, err.Error()
-		}
-		for child := range strings.FieldsSeq(string(children)) {
+		for child := range strings.FieldsSeq(childrenOf(m.nspawn.Process.Pid)) {
 			if name, _ := os.ReadFile("/proc/" + child + "/comm"); strings.TrimSpace(string(name)) == "systemd" {
 				m.leader, _ = strconv.Atoi(child)
 			}
@@ -178,6 +105,12 @@ func (m *machine) untilBooted() {
 		out, _ := m.try("systemctl is-system-running")
 		return strings.TrimSpace(out) == "running", out
 	})
+}
+
+// childrenOf are the numbers of a process's children; none when it has ended.
+func childrenOf(pid int) string {
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
+	return string(children)
 }
 
 func (m *machine) pid() string { return strconv.Itoa(m.leader) }

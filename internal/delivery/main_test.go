@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,8 +15,14 @@ func testMain(m *testing.M) int {
 	if code, ended := inside(); ended {
 		return code
 	}
+	flag.Parse()
+	// They wait for machines and not for a processor.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	defer func() {
 		removeDist()
+		removeSource()
 		removeBare()
 	}()
 	return m.Run()

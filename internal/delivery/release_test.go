@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -40,16 +39,42 @@ func run(t *testing.T, dir string, env []string, name string, args ...string) st
 	return out
 }
 
-// release makes a repository of this tree's files, as they are, in a new folder, and releases
-// it for this machine's architecture.
-func release(t *testing.T, folder string) (dist string) {
+var source struct {
+	sync.Once
+	dir string
+}
+
+var removeSource = func() {}
+
+// theSource is a repository of this tree's files, as they are, made once for all tests.
+func theSource(t *testing.T) (dir string) {
 	t.Helper()
-	need(t, "dpkg-deb", "dpkg")
 	need(t, "git", "git")
-	if runtime.GOOS != "linux" {
-		testneed.Missing(t, "Linux, whose date, install and touch the script uses")
+	source.Do(func() {
+		dir, err := os.MkdirTemp("", "tandem-source-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		removeSource = func() { os.RemoveAll(dir) } // by TestMain
+		copyTree(t, dir)
+		who := []string{
+			"GIT_AUTHOR_DATE=" + commitDate, "GIT_COMMITTER_DATE=" + commitDate, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b",
+		}
+		run(t, dir, who, "git", "init", "-q")
+		run(t, dir, who, "git", "add", "-A")
+		run(t, dir, who, "git", "commit", "-q", "-m", "all")
+		run(t, dir, who, "git", "tag", tag)
+		source.dir = dir
+	})
+	if source.dir == "" {
+		t.Fatal("there is no repository; see the first test that wanted it")
 	}
-	src := filepath.Join(t.TempDir(), folder)
+	return source.dir
+}
+
+func copyTree(t *testing.T, to string) {
+	t.Helper()
 	for name := range strings.SplitSeq(strings.TrimRight(run(t, "../..", nil, "git", "ls-files", "-z", "-co", "--exclude-standard"), "\x00"), "\x00") {
 		info, err := os.Stat(filepath.Join("../..", name))
 		if os.IsNotExist(err) { // removed, and not yet committed
@@ -59,24 +84,23 @@ func release(t *testing.T, folder string) (dist string) {
 		if err != nil || err2 != nil {
 			t.Fatal(err, err2)
 		}
-		if err := os.MkdirAll(filepath.Join(src, filepath.Dir(name)), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(to, filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(src, name), data, info.Mode()); err != nil {
+		if err := os.WriteFile(filepath.Join(to, name), data, info.Mode()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	who := []string{
-		"GIT_AUTHOR_DATE=" + commitDate, "GIT_COMMITTER_DATE=" + commitDate, "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
-		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@b", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@b",
+}
+
+// release releases them for this machine's architecture.
+func release(t *testing.T, dist string) {
+	t.Helper()
+	need(t, "dpkg-deb", "dpkg")
+	if runtime.GOOS != "linux" {
+		testneed.Missing(t, "Linux, whose date, install and touch the script uses")
 	}
-	run(t, src, who, "git", "init", "-q")
-	run(t, src, who, "git", "add", "-A")
-	run(t, src, who, "git", "commit", "-q", "-m", "all")
-	run(t, src, who, "git", "tag", tag)
-	dist = filepath.Join(src, "dist")
-	run(t, src, []string{"TZ=Asia/Tokyo", "LANG=C.UTF-8"}, "deploy/release.sh", dist, runtime.GOARCH)
-	return dist
+	run(t, theSource(t), []string{"TZ=Asia/Tokyo", "LANG=C.UTF-8"}, "deploy/release.sh", dist, runtime.GOARCH)
 }
 
 // files of the tests' release.
@@ -106,9 +130,7 @@ func theRelease(t *testing.T) files {
 			removeDist = func() { os.RemoveAll(dir) } // by TestMain
 		}
 		if _, err := os.Stat(filepath.Join(dir, "SHA256SUMS")); err != nil {
-			if err := os.CopyFS(dir, os.DirFS(release(t, "first"))); err != nil {
-				t.Fatal(err)
-			}
+			release(t, dir)
 		}
 		version := strings.TrimPrefix(tag, "v")
 		released.files = files{dir, filepath.Join(dir, "tandem_"+version+"_linux_"+runtime.GOARCH), filepath.Join(dir, "tandem_"+version+"_"+runtime.GOARCH+".deb")}
@@ -117,34 +139,6 @@ func theRelease(t *testing.T) files {
 		t.Fatal("the release was not made; see the first test that wanted it")
 	}
 	return released.files
-}
-
-func TestAReleaseIsTheSameFromWhateverFolder(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds twice")
-	}
-	first := theRelease(t)
-	second := release(t, "in a second place")
-	entries, err := os.ReadDir(second)
-	if err != nil || len(entries) != 3 {
-		t.Fatalf("%v, %v; want a binary, a package, and SHA256SUMS", entries, err)
-	}
-	for _, e := range entries {
-		a, err := os.ReadFile(filepath.Join(first.dir, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := os.ReadFile(filepath.Join(second, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(a, b) {
-			t.Errorf("%s differs between two builds; diffoscope would say where", e.Name())
-		}
-		if bytes.Contains(b, []byte("in a second place")) || bytes.Contains(a, []byte(os.TempDir()+"/Test")) {
-			t.Errorf("%s holds the path of the folder that it was built in", e.Name())
-		}
-	}
 }
 
 func TestTheSumsAreThoseOfTheFiles(t *testing.T) {

@@ -54,6 +54,7 @@ func (p planned) provision(tree string, m *machine) {
 }
 
 func TestTheVagrantfileMakesASiteThatServes(t *testing.T) {
+	t.Parallel()
 	need(t, "ruby", "ruby")
 	tree := vagrantTree(t)
 	var plan []planned
@@ -100,10 +101,7 @@ func TestTheVagrantfileMakesASiteThatServes(t *testing.T) {
 	machines[other].untilActive() // it says so a moment after it is
 	machines[owner].boot()
 	wire.plug(machines[owner], map[string]string{"lb1": "192.168.42.11", "lb2": "192.168.42.12"}[owner])
-	machines[owner].until("it is backup", func() (bool, string) {
-		now := machines[owner].state()
-		return now == "backup", now
-	})
+	machines[owner].untilIs("backup")
 
 	// Provisioning may be run again.
 	for _, p := range plan {
@@ -160,6 +158,7 @@ func demonstrate(t *testing.T, tree string, machines map[string]*machine) {
 const stepsVar = "TANDEM_TEST_STEPS"
 
 func TestVagrantAcceptsTheVagrantfile(t *testing.T) {
+	t.Parallel()
 	need(t, "vagrant", "vagrant")
 	tree := vagrantTree(t)
 	env := []string{"VAGRANT_HOME=" + t.TempDir(), "VAGRANT_CHECKPOINT_DISABLE=1", "VAGRANT_NO_COLOR=1"}

@@ -1,0 +1,191 @@
+package delivery
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandem-lb/tandem/internal/guide"
+)
+
+// What a pair has that deploy/docs/migrate.md is for. lb1 has priority 101.
+const (
+	oldHAProxy = `global
+	maxconn 4000
+defaults
+	mode http
+	timeout connect 5s
+	timeout client 50s
+	timeout server 50s
+frontend site
+	bind *:80
+	default_backend web
+backend web
+	balance roundrobin
+	option httpchk GET /healthz
+	server web1 192.168.42.21:3000 check
+	server web2 192.168.42.22:3000 check
+	server web3 192.168.42.23:3000 check
+`
+	oldKeepalived = `global_defs {
+	script_user root
+	enable_script_security
+}
+vrrp_script haproxy {
+	script "/usr/bin/killall -0 haproxy"
+	interval 1
+}
+vrrp_instance site {
+	state %s
+	interface eth1
+	virtual_router_id 42
+	priority %d
+	advert_int 1
+	virtual_ipaddress {
+		192.168.42.42/24
+	}
+	track_script {
+		haproxy
+	}
+}
+`
+)
+
+// A migration is that pair, of systems that Debian's keepalived and HAProxy run on as services,
+// a host with the apps, and a client there.
+type migration struct {
+	t     *testing.T
+	hosts map[string]*machine
+	apps  *machine
+	steps []guide.Block // the guide's, in its order
+	done  map[int]bool  // by their index
+}
+
+// onHost names the host that the sentence before a block says it is for.
+var onHost = regexp.MustCompile(`On (lb1|lb2|either):$`)
+
+func newMigration(t *testing.T) *migration {
+	t.Helper()
+	g := &migration{t: t, hosts: map[string]*machine{}, done: map[int]bool{}}
+	doc, err := guide.Read("../../deploy/docs/migrate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range doc.Blocks {
+		if onHost.MatchString(b.Intro) {
+			g.steps = append(g.steps, b)
+		}
+	}
+	deb := theRelease(t).deb
+	wire := newSegment(t)
+	g.apps = newMachine(t, "apps")
+	g.apps.put(theRelease(t).binary, "/usr/bin/tandem", 0o755)
+	g.apps.powerOn()
+	for i, name := range []string{"lb1", "lb2"} {
+		m := newFurnished(t, name)
+		m.put(deb, "/root/tandem.deb", 0o644)
+		m.write("/etc/hosts", "127.0.0.1 localhost\n192.168.42.11 lb1\n192.168.42.12 lb2\n", 0o644)
+		m.write("/etc/haproxy/haproxy.cfg", oldHAProxy, 0o644)
+		m.write("/etc/keepalived/keepalived.conf", fmt.Sprintf(oldKeepalived, []string{"MASTER", "BACKUP"}[i], 101-i), 0o644)
+		m.powerOn()
+		g.hosts[name] = m
+	}
+	g.apps.untilBooted()
+	wire.plug(g.apps, "192.168.42.21")
+	g.apps.run("ip addr add 192.168.42.22/24 dev eth1 && ip addr add 192.168.42.23/24 dev eth1 && systemd-run -q tandem webapp --listen :3000")
+	for name, address := range map[string]string{"lb1": "192.168.42.11", "lb2": "192.168.42.12"} {
+		m := g.hosts[name]
+		m.untilBooted()
+		wire.plug(m, address)
+		m.run("dpkg -i /root/tandem.deb && systemctl enable --now haproxy keepalived")
+	}
+	g.apps.untilServed()
+	g.apps.run(`systemd-run -q bash -c 'while :; do curl -s -o /dev/null -m 2 -w "%{http_code}\n" http://192.168.42.42/; sleep 0.02; done > /tmp/answers'`)
+	return g
+}
+
+// TestTheMigrationGuideIsWordForWord does what the guide says, there and back. internal/e2e does
+// it, too, as an ordinary user and with an exact client, and counts the VIP's owners.
+func TestTheMigrationGuideIsWordForWord(t *testing.T) {
+	t.Parallel()
+	g := newMigration(t)
+	lb1, lb2 := g.hosts["lb1"], g.hosts["lb2"]
+	began := time.Now()
+	g.loses("preparing", 0, func() {
+		g.follow("1. Prepare both hosts", 0, 2)
+		g.follow("2. The backup becomes Tandem", 0, 3)
+		lb2.untilIs("fault")
+		g.follow("The way back", 0, 1) // from here, once, and forward again
+		g.follow("2. The backup becomes Tandem", 1, 3)
+		lb2.untilIs("fault")
+	})
+	g.loses("the move", -1, func() {
+		g.follow("3. The VIP moves", 0, 1)
+		lb2.untilActive()
+		g.follow("3. The VIP moves", 1, 2)
+	})
+	g.loses("the other host", 0, func() {
+		g.follow("4. The other host becomes Tandem", 0, 1)
+		lb1.untilIs("backup")
+		lb1.until("it can hand over without loss", func() (bool, string) {
+			out, err := lb1.try("tandem status")
+			return err == nil && strings.Contains(out, "handover to lb2: lossless"), out
+		})
+		g.follow("4. The other host becomes Tandem", 1, 2)
+		lb1.untilActive()
+	})
+	there := time.Since(began)
+	g.follow("The way back", 1, 4)
+	g.apps.untilServed()
+	t.Logf("there %v, and back %v", there.Round(time.Second), (time.Since(began) - there).Round(time.Second))
+	for i, b := range g.steps {
+		if !g.done[i] {
+			t.Errorf("%s was not run", b.At(0))
+		}
+	}
+}
+
+// follow runs the blocks that stand under a heading, from the one number to before the other.
+func (g *migration) follow(heading string, from, to int) {
+	g.t.Helper()
+	n := 0
+	for i, b := range g.steps {
+		if b.Under != heading {
+			continue
+		}
+		if n >= from && n < to {
+			host := onHost.FindStringSubmatch(b.Intro)[1]
+			if host == "either" {
+				host = "lb1"
+			}
+			g.hosts[host].typed(strings.TrimSpace(b.Text()))
+			g.done[i] = true
+		}
+		n++
+	}
+	if n < to {
+		g.t.Fatalf("%d blocks under %q, want %d", n, heading, to)
+	}
+}
+
+// loses says what became of the client's requests while f ran; at most so many may fail, if any
+// bound is given.
+func (g *migration) loses(what string, most int, f func()) {
+	g.t.Helper()
+	lines := func() []string { return strings.Fields(g.apps.run("cat /tmp/answers")) }
+	before := len(lines())
+	f()
+	all := lines()[before:]
+	failed := 0
+	for _, code := range all {
+		if code != "200" {
+			failed++
+		}
+	}
+	g.t.Logf("%s: %d of %d requests failed", what, failed, len(all))
+	if most >= 0 && failed > most || len(all) == 0 {
+		g.t.Errorf("%s: %d of %d requests failed, want %d at most", what, failed, len(all), most)
+	}
+}
