@@ -169,6 +169,9 @@ func runningBalancer(ctx context.Context, socket string) (*doctor.Running, error
 		if m.Role == "balancer" && m.State == "alive" && m.Name != s.Node {
 			r.Balancers = append(r.Balancers, m.Name)
 		}
+		if m.Role == "balancer" && m.State == "failed" {
+			r.Gone = append(r.Gone, m.Name)
+		}
 	}
 	for _, g := range s.Groups {
 		one := doctorGroup(g, s.AdvertInterval)
@@ -254,6 +257,7 @@ func printFindings(w io.Writer, found []doctor.Finding, running bool) error {
 			fmt.Fprintf(w, "         fix: %s\n", f.Fix)
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%d errors, %d warnings, %d notes, %d good\n", counts[doctor.Error], counts[doctor.Warning], counts[doctor.Note], counts[doctor.Good])
+	many := func(n int, what string) string { return fmt.Sprintf("%d %s%s", n, what, either(n == 1, "", "s")) }
+	_, err := fmt.Fprintf(w, "\n%s, %s, %s, %d good\n", many(counts[doctor.Error], "error"), many(counts[doctor.Warning], "warning"), many(counts[doctor.Note], "note"), counts[doctor.Good])
 	return err
 }

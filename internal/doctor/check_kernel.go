@@ -49,6 +49,9 @@ func losslessness(f Facts) (all []Finding) {
 		}
 		for _, peer := range slices.Sorted(maps.Keys(g.SelfTests)) {
 			why := g.SelfTests[peer]
+			if !slices.Contains(g.Heard, peer) {
+				continue // what was tried before it fell silent says nothing now
+			}
 			if why == "" {
 				all = append(all, Finding{ID: "handover", Level: Good, What: fmt.Sprintf("group %s can be handed over to %s without loss", g.Name, peer)})
 				continue

@@ -134,6 +134,12 @@ func hearing(f Facts) (all []Finding) {
 	if f.Running == nil {
 		return nil
 	}
+	for _, b := range f.Running.Gone {
+		all = append(all, Finding{
+			ID: "balancer-gone", Level: Error, What: "the balancer " + b + " is not there: gossip has lost it",
+			Why: "without another balancer nobody takes over", Fix: "look at its power, its network and its log; 'tandem why' tells what was seen of it",
+		})
+	}
 	for _, g := range f.Running.Groups {
 		for _, b := range f.Running.Balancers {
 			if !slices.Contains(g.Heard, b) {

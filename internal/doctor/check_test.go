@@ -86,6 +86,9 @@ var faults = []struct {
 	}, "UDP 7947"},
 	{"not-heard", Error, served, func(f *Facts) { f.Running.Groups[0].DeafTo = []string{"lb2"} }, "lb2"},
 	{"peer-unheard", Error, served, func(f *Facts) { f.Running.Groups[0].Heard = nil }, "lb2"},
+	{"balancer-gone", Error, served, func(f *Facts) {
+		f.Running.Balancers, f.Running.Gone, f.Running.Groups[0].Heard = nil, []string{"lb2"}, nil
+	}, "lb2"},
 	{"fault", Error, served, func(f *Facts) { f.Running.Groups[0].State, f.Running.Groups[0].Reason = "fault", "conflict" }, "conflict"},
 	{"unauthenticated", Warning, served, func(f *Facts) { f.Running.Authenticated = false }, "balancer_key_file"},
 	{"unencrypted", Note, served, func(f *Facts) { f.Running.Encrypted = false }, "gossip_key_file"},

@@ -96,7 +96,8 @@ type PeerPath struct {
 type Running struct {
 	Node          string
 	Groups        []Group
-	Balancers     []string          // other balancers that gossip knows
+	Balancers     []string          // other balancers that gossip finds alive
+	Gone          []string          // and those that it has lost
 	Refused       map[string]uint64 // adverts, by reason
 	Authenticated bool
 	Encrypted     bool

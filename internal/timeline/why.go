@@ -50,6 +50,11 @@ func Why(entries []Entry, group, node string) (s Story, ok bool) {
 		s.Events = append(s.Events, o)
 	}
 	s.Sure = sure(e, s.Events)
+	if e.Reason == "handover" && slices.ContainsFunc(s.Events, func(o Entry) bool {
+		return o.Kind == KindMember && o.Node == e.Node && o.Name == e.Peer && e.Peer != "" && o.To == "left"
+	}) {
+		s.Why += " Then it left the cluster: it was asked to end."
+	}
 	if over := len(s.Events) - most; over > 0 {
 		from := min(max(0, is-most+4), over)
 		s.Events = s.Events[from : from+most]

@@ -110,6 +110,10 @@ func TestWhyNamesWhatMadeTheOtherGiveItUp(t *testing.T) {
 			state("lb1", "active", "draining", "handover", "lb2", "", 0),
 			state("lb2", "backup", "active", "handover", "lb1", "", time.Millisecond),
 		}, "lb1 handed the VIP over."},
+		{"it was stopped, and its part is gone with it", []Entry{
+			state("lb2", "backup", "active", "handover", "lb1", "", 0),
+			{Time: noon.Add(2 * time.Second), Node: "lb2", Kind: KindMember, Name: "lb1", To: "left"},
+		}, "lb1 handed the VIP over. Then it left the cluster: it was asked to end."},
 		{"that was another time", []Entry{
 			state("lb1", "active", "draining", "not-serving", "lb2", "", 0),
 			state("lb2", "backup", "active", "handover", "lb1", "", time.Hour),
