@@ -289,7 +289,7 @@ func TestTheSourceIsThatOfTheProxyHeader(t *testing.T) {
 	}
 }
 
-// A source may have so many connections, those that became tunnels being some of them.
+// A source may have so many connections.
 func TestEachSourceHasSoManyConnections(t *testing.T) {
 	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), limited(lbcore.SourceLimits{MaxConn: 2}))
 	first, second := l.dial(), l.dial()
@@ -317,6 +317,28 @@ func TestEachSourceHasSoManyConnections(t *testing.T) {
 	})
 }
 
+// A WebSocket is a connection as long as it is there.
+func TestATunnelIsOneOfASourcesConnections(t *testing.T) {
+	l := newBed(t, one(rawBackend(t, "s1", func(_ int, c *rawConn) {
+		_, _ = c.request()
+		c.say(switched)
+		_, _ = io.Copy(io.Discard, c.r)
+	})), longChecks, limited(lbcore.SourceLimits{MaxConn: 1}))
+	first := l.dial()
+	first.say(upgrade)
+	switchesTo(t, first, "websocket")
+	c := l.dial()
+	c.say(upgrade)
+	if said := c.ended(t); !strings.HasPrefix(said, "HTTP/1.1 429 ") {
+		t.Errorf("beside a tunnel: %q", said)
+	}
+	first.Close()
+	eventually(t, "the tunnel's end", func() bool { return l.counters().Current == 0 })
+	c = l.dial()
+	c.say(upgrade)
+	switchesTo(t, c, "websocket")
+}
+
 func TestTCPConnectionsOfASourceAreLimited(t *testing.T) {
 	for name, s := range map[string]lbcore.SourceLimits{"rate": {Rate: atOnce(2)}, "maxconn": {MaxConn: 2}} {
 		t.Run(name, func(t *testing.T) {
@@ -342,47 +364,5 @@ func TestTCPConnectionsOfASourceAreLimited(t *testing.T) {
 				t.Errorf("the log says %s", line)
 			}
 		})
-	}
-}
-
-// What is more than the frontend takes waits in the kernel's queue, and is served as soon as there is room.
-func TestConnectionsBeyondMaxConnWait(t *testing.T) {
-	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), func(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolConfig) { f.MaxConn = 2 })
-	var clients []*rawConn
-	for range 12 {
-		c := l.dial()
-		c.say(get)
-		clients = append(clients, c)
-	}
-	// Loops that accept at the same moment may take one more each.
-	answered := make(chan *rawConn)
-	for _, c := range clients {
-		go func() {
-			if status, err := readAnswer(c); err != nil || status != 200 {
-				t.Errorf("status %d, %v", status, err)
-			}
-			answered <- c
-		}()
-	}
-	for range clients {
-		c := <-answered
-		if n := l.counters().Current; n > 3 {
-			t.Errorf("%d connections are open", n)
-		}
-		c.Close()
-	}
-	if n := l.counters(); n.Errors.Full == 0 || n.Accepted != 12 {
-		t.Errorf("it was full %d times; %d accepted", n.Errors.Full, n.Accepted)
-	}
-	// More room by a reload lets in who waits.
-	full := []*rawConn{l.dial(), l.dial(), l.dial(), l.dial()}
-	for _, c := range full {
-		c.say(get)
-	}
-	eventually(t, "full", func() bool { return l.counters().Current >= 2 })
-	l.fe.MaxConn = 0
-	must(t, l.SetFrontends([]lbcore.FrontendConfig{l.fe}))
-	for _, c := range full {
-		c.answer(t, "GET")
 	}
 }

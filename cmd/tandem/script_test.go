@@ -187,7 +187,7 @@ func example() api.Status {
 			{Name: "proxy", PID: 102, Since: now.Add(-5 * time.Second), Restarts: 2, Ready: true, UID: 61948, OwnUser: true, CapEff: "0000000000000000", NoNewPriv: true, RSSBytes: 20 << 20, Doing: "serving", Clients: 7},
 			{Name: "proxy", PID: 101, Since: now.Add(-time.Minute), Ready: true, UID: 61948, OwnUser: true, CapEff: "0000000000000000", NoNewPriv: true, RSSBytes: 20 << 20, Doing: "draining", Clients: 3},
 		},
-		Frontends: []api.Frontend{{Name: ":80", Requests: 1234, Current: 5, Status: map[string]uint64{"2xx": 1230, "5xx": 4}}},
+		Frontends: []api.Frontend{{Name: ":80", Requests: 1234, Current: 5, Status: map[string]uint64{"2xx": 1230, "5xx": 4}, Errors: map[string]uint64{"source_rate": 7, "maxconn": 2, "aborted": 1}}},
 		Pools: []api.Pool{{Name: "web", Policy: "roundrobin", RetriesRefused: 12, EjectionsRefused: 1, Backends: []api.Backend{
 			{ID: "web1", Addr: netip.MustParseAddrPort("192.168.42.21:3000"), State: "up", Since: now.Add(-49 * time.Hour), Weight: 100, Requests: 700, Ejections: 2},
 			{ID: "web2", Addr: netip.MustParseAddrPort("192.168.42.22:3000"), State: "down", Since: now.Add(-2 * time.Second), Reason: "connection refused", Why: "Its check fails: connection refused.", Weight: 50, Errors: 3, ByHand: &api.ByHand{Weight: 50, Who: "uid 0 (process 300)", Node: "lb2", At: now.Add(-time.Hour)}},
