@@ -28,6 +28,7 @@ func runLB(cfg *config.Config, load func() (*config.Config, error)) error {
 	if err := keeper.ShedRights(); err != nil {
 		return err
 	}
+	callMyself("tandem")
 	hangups := make(chan os.Signal, 1) // BEFORE anything is there that it could end
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
@@ -60,6 +61,10 @@ func runLB(cfg *config.Config, load func() (*config.Config, error)) error {
 	return k.Run(ctx, force)
 }
 
+// callMyself sets the name that ps and top show of this process: of what is started from
+// /proc/self/exe it is "exe" else. No more than 15 bytes are shown. That it fails changes nothing else.
+func callMyself(name string) { _ = os.WriteFile("/proc/self/comm", []byte(name), 0) }
+
 // releaseAll clears this host; no balancer may be running on it.
 func releaseAll(ctx context.Context, socket string, vips []netip.Addr) ([]string, error) {
 	return keeper.ReleaseAll(ctx, socket, vips...)
@@ -78,6 +83,7 @@ func childCommands() []*cobra.Command {
 				if st, err := f.Stat(); err != nil || st.Mode()&os.ModeSocket == 0 {
 					return usage("'tandem %s' is started by 'tandem lb' and does nothing by itself", name)
 				}
+				callMyself("tandem-" + name)
 				level := new(slog.LevelVar)
 				if err := run(f, level, newLog(name, level)); err != nil {
 					return fmt.Errorf("%s: %w", name, err)

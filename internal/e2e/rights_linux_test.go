@@ -16,6 +16,9 @@ func TestControlAndProxyHoldNoRights(t *testing.T) {
 	uids := map[string]string{}
 	for _, name := range []string{"control", "proxy"} {
 		pid := s.process("lb1", name)
+		if got := procStatus(t, fmt.Sprintf("/proc/%d/status", pid))["Name"]; got != "tandem-"+name {
+			t.Errorf("ps calls the %s process %q", name, got)
+		}
 		for _, tid := range s.threads(pid) {
 			st := procStatus(t, fmt.Sprintf("/proc/%d/task/%s/status", pid, tid))
 			for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
@@ -34,6 +37,9 @@ func TestControlAndProxyHoldNoRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	keeper := procStatus(t, fmt.Sprintf("/proc/%d/status", s.process("lb1", "keeper")))
+	if keeper["Name"] != "tandem" {
+		t.Errorf("ps calls the keeper %q", keeper["Name"])
+	}
 	// KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE, NET_ADMIN, NET_RAW, SYS_NICE.
 	if got, want := keeper["CapEff"], "00000000008035e0"; got != want {
 		t.Errorf("the keeper has the capabilities %s, want the eight it needs, %s", got, want)
