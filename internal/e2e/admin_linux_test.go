@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -66,6 +67,11 @@ func TestTheStatusPageGivesOrdersForWhoHasTheToken(t *testing.T) {
 	b.until(s, "#timeline li", "status page, from 192.168.42.100")
 	s.untilServedBy("web2")
 	s.untilSays("lb2", "lb2 drains it as well", "drains by hand: set by status page, from 192.168.42.100 on lb1", "why", "web1")
+
+	// An app that leaves is in no pool, which the page says, and why.
+	s.signal("web2", syscall.SIGTERM)
+	b.until(s, "#outside td", "web2-3000")
+	b.until(s, "#outside td", "gossip says left")
 
 	for _, log := range []string{s.logs["lb1"].tail(), s.logs["lb2"].tail(), b.reads("body")} {
 		if strings.Contains(log, strings.TrimSpace(string(token))) {
