@@ -7,7 +7,8 @@
 //   - Run to completion. Each [Config].Loops is one locked OS thread with its
 //     own epoll, listeners, client and backend sockets, buffers, timers and
 //     counters. Loops share nothing that is written per request, take no
-//     contended lock and allocate nothing per request in steady state.
+//     contended lock and allocate nothing per request in steady state, but where
+//     limits by source are on: these hold for all loops together.
 //
 //   - A stuck loop keeps no new client: within about a tenth of a second the
 //     others accept from its listeners too. Those that it has wait for its end.
@@ -26,6 +27,9 @@
 //
 //   - What a client says of itself in Forwarded or X-Forwarded-* is removed, unless it is
 //     a proxy that [FrontendConfig].Trusted names.
+//
+//   - What a source may do is bounded where [SourceLimits] or a rule says so, in tables
+//     of fixed size that forget whoever has asked least: see internal/limit.
 //
 //   - A request is sent again only when no backend can have acted upon it, or
 //     when it may be repeated (RFC 9110, 9.2.2): see retry.go.
