@@ -2,6 +2,7 @@ package lbcore
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,10 +25,16 @@ func TestAWeightGrowsEvenly(t *testing.T) {
 func TestWhoComesUpStartsSlowlyAndSoAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{}
-		p, b := checkedBackend(t, s, CheckConfig{})
+		p := testProxy(t)
 		if err := p.SetPools([]PoolConfig{{Name: "web", Check: CheckConfig{Checker: s}, SlowStart: 10 * time.Second}}); err != nil {
 			t.Fatal(err)
 		}
+		p.checks.begin()
+		t.Cleanup(p.checks.stop)
+		if err := p.Pool("web").Set([]BackendConfig{{ID: "s1", Addr: netip.MustParseAddrPort("127.0.0.1:1")}}); err != nil {
+			t.Fatal(err)
+		}
+		b := p.Pool("web").backends[0]
 		share := func(want int) {
 			t.Helper()
 			if got := b.snapshot().Share; got < want-2 || got > want+2 {
@@ -36,7 +43,7 @@ func TestWhoComesUpStartsSlowlyAndSoAgain(t *testing.T) {
 		}
 		synctest.Wait()
 		share(1)
-		time.Sleep(5 * time.Second)
+		time.Sleep(5*time.Second + 50*time.Millisecond) // from now on never at the instant of a check
 		share(50)
 		if err := p.Pool("web").Set([]BackendConfig{{ID: "s1", Addr: b.Addr(), Weight: 200}}); err != nil {
 			t.Fatal(err)
