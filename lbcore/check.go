@@ -50,7 +50,7 @@ func (b *Backend) keepChecking(ctx context.Context) {
 			ejecting = nil
 			b.takeBack()
 		case err := <-b.suspect:
-			b.learn(&h, fmt.Errorf("a request found no connection: %w", err), 0)
+			b.learn(&h, fmt.Errorf("a request's connection failed: %w", err), 0)
 			timer.Reset(recheckGap)
 		case <-b.again:
 			h.excuse()
