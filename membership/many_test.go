@@ -41,11 +41,10 @@ func TestAThousandMembersJoinAtOnce(t *testing.T) {
 		}
 		w.within(5*time.Second, "both balancers know all", known(lbs, count+2))
 		joined := time.Since(begun)
-		everyone := time.Duration(0)
 		if !*long { // a million of pairs would take the better part of an hour
 			// Agents hear of each other by gossip alone, at their leisure: all that matters to an app is which balancers there are.
 			w.within(2*time.Minute, "everybody knows everybody", known(agents, count+2))
-			everyone = time.Since(begun)
+			t.Logf("everybody knows everybody after %v", time.Since(begun))
 		}
 		time.Sleep(max(rest, 5*time.Second-time.Since(begun)))
 		for _, n := range lbs {
@@ -61,8 +60,7 @@ func TestAThousandMembersJoinAtOnce(t *testing.T) {
 		}
 		w.within(5*time.Second, "both balancers know who has left", known(lbs, count+2-leaving))
 		left := time.Since(begun)
-		t.Logf(`measured in fake time: {"members":%d,"joined_s":%.2f,"everyone_s":%.2f,"left_s":%.2f}`,
-			count+2, joined.Seconds(), everyone.Seconds(), left.Seconds())
+		t.Logf(`measured in fake time: {"members":%d,"joined_s":%.2f,"left_s":%.2f}`, count+2, joined.Seconds(), left.Seconds())
 	})
 }
 

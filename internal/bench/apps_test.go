@@ -58,10 +58,12 @@ func TestTheReportOfAppsIsATable(t *testing.T) {
 
 func TestTheReportOfMembershipComparesPools(t *testing.T) {
 	r := CrowdReport{Crowds: []Crowd{{Agents: 9, Phases: []Phase{{Name: "join", Members: 12, TookS: 1.25, Usage: map[string]Usage{"control": {0.5, 30}}}}}}}
-	for _, us := range []float64{10, 12, 20, 30} {
-		r.Pools = append(r.Pools, PoolCost{Backends: poolSizes[len(r.Pools)%2], PerUS: us})
+	for _, us := range []float64{10, 12, 11, 20, 30, 28} {
+		p := poolCases[len(r.Pools)%len(poolCases)]
+		p.PerUS = us
+		r.Pools = append(r.Pools, p)
 	}
-	if a, b := r.ratio(r.Pools[1]), r.ratio(r.Pools[3]); a != "1.20" || b != "1.50" {
+	if a, b := r.ratio(r.Pools[1]), r.ratio(r.Pools[4]); a != "1.20" || b != "1.50" {
 		t.Errorf("ratios %s and %s", a, b)
 	}
 	var b strings.Builder

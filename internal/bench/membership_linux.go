@@ -48,8 +48,8 @@ func crowds(ctx context.Context, o membershipOptions, out, errOut io.Writer) err
 			r.Crowds = append(r.Crowds, c)
 		}
 		if o.has("pool") && ctx.Err() == nil {
-			for _, n := range poolSizes {
-				p := poolCost(ctx, n)
+			for _, p := range poolCases {
+				p = poolCost(ctx, p)
 				fmt.Fprintf(errOut, "%+v\n", p)
 				r.Pools = append(r.Pools, p)
 			}

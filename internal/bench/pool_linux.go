@@ -35,10 +35,10 @@ func crowdChild(args []string) bool {
 // poolFor is how long each of the two measurements of a pool takes.
 const poolFor = 5 * time.Second
 
-// poolCost measures a pool of n backends, all of which are one process behind as many
+// poolCost measures a pool as p says, whose backends all are one process behind as many
 // addresses.
-func poolCost(ctx context.Context, n int) (p PoolCost) {
-	p.Backends = n
+func poolCost(ctx context.Context, p PoolCost) PoolCost {
+	n, every := p.Backends, p.Every
 	fail := func(err error) PoolCost { p.Error = " " + err.Error(); return p }
 	cpus, err := twoCPUs()
 	if err != nil {
@@ -53,8 +53,8 @@ func poolCost(ctx context.Context, n int) (p PoolCost) {
 	if err != nil {
 		return fail(err)
 	}
-	file := filepath.Join(os.Getenv(workVar), fmt.Sprintf("pool-%d.toml", n))
-	if err := os.WriteFile(file, []byte(poolConf(n)), 0o644); err != nil {
+	file := filepath.Join(os.Getenv(workVar), fmt.Sprintf("pool-%d-%s.toml", n, every))
+	if err := os.WriteFile(file, []byte(poolConf(n, every)), 0o644); err != nil {
 		return fail(err)
 	}
 	said := new(tail)
@@ -86,13 +86,14 @@ func poolCost(ctx context.Context, n int) (p PoolCost) {
 	if err := json.Unmarshal([]byte(result.String()), &p); err != nil {
 		return fail(err)
 	}
+	p.Every = every
 	return p
 }
 
-// poolConf is a balancer's configuration with n backends, which are checked as often as the default says.
-func poolConf(n int) string {
+// poolConf is a balancer's configuration with n backends.
+func poolConf(n int, every string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[[vip]]\naddress = %q\n[[frontend]]\nlisten = \":%d\"\npool = \"web\"\n[pool.web]\ncheck = { http = \"/\" }\nbackends = [\n", proxyVIP, proxyPort)
+	fmt.Fprintf(&b, "[[vip]]\naddress = %q\n[[frontend]]\nlisten = \":%d\"\npool = \"web\"\n[pool.web]\ncheck = { http = \"/\", interval = %q }\nbackends = [\n", proxyVIP, proxyPort, every)
 	for i := range n {
 		fmt.Fprintf(&b, "\"127.%d.%d.%d:%d\",\n", 1+i>>16, i>>8&255, i&255, backendPort)
 	}
