@@ -105,7 +105,9 @@ func (c *Cluster) joinAddr(ctx context.Context, addr netip.AddrPort, connected *
 	defer c.attempts.end(name)
 	_, err := c.ml.Join([]string{name + "/" + addr.String()})
 	if err == nil {
-		c.met(addr)
+		if !c.met(addr) {
+			c.findBehind(ctx, addr)
+		}
 		return nil
 	}
 	if isKeyError(err.Error()) {

@@ -64,6 +64,25 @@ func TestAThousandMembersJoinAtOnce(t *testing.T) {
 	})
 }
 
+// Whoever joins through the VIP has met the balancer behind it, and does not tell it everything once more.
+func TestTheBalancerBehindTheVIPIsMetOnce(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		quiet := func(cfg *membership.Config) { cfg.Log = nobodyCares }
+		lb1, lb2 := w.startAt("lb1", "10.0.0.11", nil, quiet), w.startAt("lb2", "10.0.0.12", []string{"10.0.0.11"}, quiet)
+		w.net.MoveVIP("10.0.0.42", "10.0.0.11")
+		w.agree(2*time.Second, "lb1:alive lb2:alive", lb1, lb2)
+		before := w.net.Streams("10.0.0.11")
+		const crowd = 40
+		for i := range crowd {
+			w.startAt(fmt.Sprintf("s%d", i), fmt.Sprintf("10.0.1.%d", 1+i), vipSeed, quiet)
+		}
+		w.within(2*time.Second, "both know all", func() bool { return lb1.present() == crowd+2 && lb2.present() == crowd+2 })
+		if n := w.net.Streams("10.0.0.11") - before; n > crowd*3/2 {
+			t.Errorf("%d apps have opened %d streams to the balancer behind the VIP", crowd, n)
+		}
+	})
+}
+
 // present is how many members this one holds for present, itself included.
 func (n *node) present() int {
 	count := 0

@@ -1,6 +1,8 @@
 package membership
 
 import (
+	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -109,13 +111,36 @@ func (c *Cluster) places(of ...netip.AddrPort) places {
 	return p
 }
 
-// met notes that whoever is at addr has told this node all, and been told all by it.
-func (c *Cluster) met(addr netip.AddrPort) {
+// met notes that whoever is at addr has told this node all, and been told all by it, and reports whether anybody is
+// known to be there.
+func (c *Cluster) met(addr netip.AddrPort) (known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range c.table.runs {
 		if r.addr == addr && r.present() {
-			r.met = true
+			r.met, known = true, true
 		}
 	}
+	return known
 }
+
+// findBehind asks the balancers at addr, a VIP, where this node has just met one without learning which: only that one
+// answers to its name. Else it would be met again at its own address, which costs both the whole state. It waits for
+// behindTime at most.
+func (c *Cluster) findBehind(ctx context.Context, addr netip.AddrPort) {
+	ctx, found := context.WithTimeout(ctx, behindTime)
+	balancers, _ := c.watched()
+	for _, b := range balancers {
+		go func() { // which ends by itself, as memberlist's own probes do
+			if _, err := c.ml.Ping(b.wire, net.UDPAddrFromAddrPort(addr)); err == nil {
+				c.met(b.addr)
+				found()
+			}
+		}()
+	}
+	<-ctx.Done()
+	found()
+}
+
+// behindTime is as much as an answer from the network may take that an agent is near to.
+const behindTime = 50 * time.Millisecond

@@ -38,19 +38,20 @@ const (
 
 // Network connects hosts. Its methods are safe for concurrent use.
 type Network struct {
-	mu    sync.Mutex // protects the following
-	hosts map[netip.Addr]*Transport
-	ports map[netip.AddrPort]AnswerFunc
-	vips  map[netip.Addr]netip.Addr // where it leads to
-	cut   map[[2]netip.Addr]bool    // from, to
-	loss  float64
-	rand  *rand.Rand
+	mu     sync.Mutex // protects the following
+	hosts  map[netip.Addr]*Transport
+	ports  map[netip.AddrPort]AnswerFunc
+	vips   map[netip.Addr]netip.Addr // where it leads to
+	cut    map[[2]netip.Addr]bool    // from, to
+	opened map[netip.Addr]int        // streams, so far
+	loss   float64
+	rand   *rand.Rand
 }
 
 // New returns a network without hosts. Its losses are drawn from seed.
 func New(seed uint64) *Network {
 	return &Network{
-		hosts: map[netip.Addr]*Transport{}, vips: map[netip.Addr]netip.Addr{}, ports: map[netip.AddrPort]AnswerFunc{}, cut: map[[2]netip.Addr]bool{},
+		hosts: map[netip.Addr]*Transport{}, vips: map[netip.Addr]netip.Addr{}, ports: map[netip.AddrPort]AnswerFunc{}, cut: map[[2]netip.Addr]bool{}, opened: map[netip.Addr]int{},
 		rand: rand.New(rand.NewPCG(seed, seed)),
 	}
 }
@@ -129,6 +130,13 @@ func (n *Network) Lose(share float64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.loss = share
+}
+
+// Streams returns how many streams the host at addr has taken so far.
+func (n *Network) Streams(addr string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.opened[netip.MustParseAddr(addr)]
 }
 
 // route returns the host that what from sends to to reaches, or nil where it vanishes.
@@ -242,6 +250,9 @@ func (t *Transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 	for wait := time.Second; ; wait *= 2 { // SYNs are repeated after 1, 2, 4 s …
 		to, err := t.net.route(t, a.Addr, false)
 		if to != nil {
+			t.net.mu.Lock()
+			t.net.opened[to.addr]++
+			t.net.mu.Unlock()
 			return to.accept()
 		}
 		if err == nil && time.Until(deadline) <= 0 {
