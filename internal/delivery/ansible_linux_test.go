@@ -89,19 +89,27 @@ func TestTheAnsibleRoleMakesKeepsAndUpgradesASite(t *testing.T) {
 	}
 
 	// A configuration that is wrong gets nowhere, and one that is right is reloaded.
-	before := lb1.run("systemctl show -P MainPID tandem; cat /etc/tandem/tandem.toml")
-	if out, changed := g.play("--limit balancers -e '" + `{"tandem_config": "[[vip]]\naddress = \"nonsense\"\n"}'`); changed != nil {
+	pid := "systemctl show -P MainPID tandem"
+	before := map[*machine]string{lb1: lb1.run(pid), lb2: lb2.run(pid)}
+	if out, changed := g.play("--limit lb1 -e '" + `{"tandem_config": "[[vip]]\naddress = \"nonsense\"\n"}'`); changed != nil {
 		t.Errorf("a wrong configuration was taken:\n%s", out)
 	}
-	lb1.want("systemctl show -P MainPID tandem; cat /etc/tandem/tandem.toml", strings.TrimSpace(before))
+	lb1.want("grep -c nonsense /etc/tandem/tandem.toml", "0")
+	g.control.run("sed -i 's|check = { http|policy = \"leastconn\"\\n          &|' /root/tandem/deploy/ansible/hosts.yml")
+	reloaded, changed := g.play("--limit lb1")
+	if changed["lb1"] != "2" { // the file, and the reload
+		t.Errorf("want two changes, not %v:\n%s", changed, reloaded)
+	}
+	policy := `tandem status --json | grep -o '"policy": "[a-z]*"'`
+	lb1.want(policy+"; "+pid, "\"policy\": \"leastconn\"\n"+strings.TrimSpace(before[lb1]))
 
-	// A newer package and another configuration: the backup first, and no request is lost.
+	// A newer package, and on lb2 the other configuration, too: the backup first, and no
+	// request is lost.
 	active, backup := lb1, lb2
 	if lb2.state() == "active" {
 		active, backup = lb2, lb1
 	}
 	g.bring(deb, filepath.Base(deb))
-	g.control.run("sed -i 's/roundrobin/leastconn/; s|check = { http|policy = \"leastconn\"\\n          check = { http|' /root/tandem/deploy/ansible/hosts.yml")
 	g.control.run(`systemd-run -q bash -c 'while :; do curl -s -o /dev/null -m 2 -w "%{http_code}\n" http://192.168.42.42/; sleep 0.02; done > /tmp/answers'`)
 	upgraded, changed := g.play("--limit balancers")
 	if changed == nil {
@@ -109,8 +117,8 @@ func TestTheAnsibleRoleMakesKeepsAndUpgradesASite(t *testing.T) {
 	}
 	g.control.want("sort -u /tmp/answers", "200")
 	for _, m := range []*machine{lb1, lb2} {
-		m.want("dpkg-query -W -f '${Version}' tandem; tandem status --json | grep -o '\"policy\": \"[a-z]*\"'", strings.TrimPrefix(tag, "v")+"\"policy\": \"leastconn\"")
-		if now := m.run("systemctl show -P MainPID tandem"); strings.HasPrefix(before, now) {
+		m.want("dpkg-query -W -f '${Version}\n' tandem; "+policy, strings.TrimPrefix(tag, "v")+"\n\"policy\": \"leastconn\"")
+		if m.run(pid) == before[m] {
 			t.Errorf("%s was not restarted", m.name)
 		}
 	}
