@@ -142,6 +142,7 @@ func theRelease(t *testing.T) files {
 }
 
 func TestTheSumsAreThoseOfTheFiles(t *testing.T) {
+	t.Parallel()
 	r := theRelease(t)
 	data, err := os.ReadFile(filepath.Join(r.dir, "SHA256SUMS"))
 	if err != nil {
@@ -165,6 +166,7 @@ func TestTheSumsAreThoseOfTheFiles(t *testing.T) {
 }
 
 func TestAReleasedBinarySaysWhatItIs(t *testing.T) {
+	t.Parallel()
 	r := theRelease(t)
 	var v struct {
 		Version, Commit, Go, Platform string
@@ -185,6 +187,7 @@ func TestAReleasedBinarySaysWhatItIs(t *testing.T) {
 }
 
 func TestTheScriptsAreClean(t *testing.T) {
+	t.Parallel()
 	need(t, "shellcheck", "shellcheck")
 	var scripts []string
 	for _, pattern := range []string{"deploy/*.sh", "deploy/*/*.sh", "deploy/deb/p*inst", "deploy/deb/p*rm"} {
