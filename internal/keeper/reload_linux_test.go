@@ -51,6 +51,7 @@ var others = map[string]string{
 	"set_request_headers": `["X-Other: b"]`, "add_request_headers": `["X-Other: b"]`, "remove_request_headers": `["X-Other"]`,
 	"set_response_headers": `["X-Other: b"]`, "add_response_headers": `["X-Other: b"]`, "remove_response_headers": `["X-Other"]`,
 	"error_pages": `["502=sorry.html"]`, "source_rate": `"7/m burst 9"`, "h2c": "",
+	"pool.web.check.grpc": "", "pool.rpc.check.grpc": "", "pool.redis.check.tls": "", "pool.web.check.method": `"POST"`, "headers": `["X-Other: b"]`,
 	"hook.events": `["active"]`, "serf_tags": "", "template.check": `["/bin/test", "{file}"]`, "reload": `["/bin/other"]`,
 }
 
