@@ -221,7 +221,9 @@ func (l *bed) askFrom(addr string, cfg *tls.Config) (said string, err error) {
 		}
 		conn = secured
 	}
-	_, _ = io.WriteString(conn, "GET / HTTP/1.0\r\nHost: x\r\n\r\n")
+	if _, err := io.WriteString(conn, "GET / HTTP/1.0\r\nHost: x\r\n\r\n"); err != nil {
+		return "", err // a reset is told once
+	}
 	b, err := io.ReadAll(conn)
 	return string(b), err
 }
@@ -350,7 +352,9 @@ func TestTCPConnectionsOfASourceAreLimited(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				c.say("hello\n")
+				if _, err := io.WriteString(c, "hello\n"); err != nil {
+					return err // a reset is told once
+				}
 				_, err = c.r.ReadString('\n')
 				return err
 			}
