@@ -22,61 +22,54 @@ func rate(count int, per time.Duration, burst int) Rate {
 	return NewRate(&route.Rate{Count: count, Per: per, Burst: burst})
 }
 
-// model is a token bucket as one would write it down.
-type model struct {
-	tokens float64
-	at     time.Duration
-}
+// model is a token bucket as one would write it down: what is there to take is a time, every for
+// each.
+type model struct{ there, every, room, at time.Duration }
 
-func (m *model) take(now time.Duration, count int, per time.Duration, burst int) bool {
-	m.tokens = min(float64(burst), m.tokens+float64(now-m.at)*float64(count)/float64(per))
+func (m *model) take(now time.Duration) bool {
+	m.there = min(m.room, m.there+now-m.at)
 	m.at = now
-	if m.tokens < 1 {
+	if m.there < m.every {
 		return false
 	}
-	m.tokens--
+	m.there -= m.every
 	return true
 }
 
 // FuzzNeverMoreThanTheRateAndTheBurst checks all there is to a token bucket, whatever the times at
-// which it is asked: never more than burst and what came back, and never less than a bucket with
-// real numbers gives, but for what is rounded; and after wait there is one.
+// which it is asked: never more than the burst and what came back, the same as the model gives,
+// whose rate is less by what a nanosecond is of one's time, and one after the wait that was told.
 func FuzzNeverMoreThanTheRateAndTheBurst(f *testing.F) {
 	f.Add(uint64(1), uint32(100), uint32(1000), uint32(10))
 	f.Add(uint64(2), uint32(5), uint32(60_000), uint32(5))
 	f.Add(uint64(3), uint32(1_000_000), uint32(1000), uint32(1))
 	f.Add(uint64(4), uint32(1), uint32(3_600_000), uint32(1_000_000))
+	f.Add(uint64(116), uint32(999_981), uint32(1016), uint32(3))
 	f.Fuzz(func(t *testing.T, seed uint64, n, ms, b uint32) {
 		count, burst := int(n%route.MaxRate)+1, int(b%route.MaxRate)+1
 		per := max(route.MinPer, min(route.MaxPer, time.Duration(ms)*time.Millisecond))
+		every := (per + time.Duration(count) - 1) / time.Duration(count)
+		m := model{there: every * time.Duration(burst), every: every, room: every * time.Duration(burst)}
 		random, table, r := rand.New(rand.NewPCG(seed, 0)), NewBuckets(MinSources), rate(count, per, burst)
-		k, now, got, want, m := four(int(seed)), time.Duration(0), 0, 0, model{tokens: float64(burst)}
+		k, now, got := four(int(seed)), time.Duration(0), 0
 		for range 2000 {
-			now += time.Duration(random.Int64N(int64(per)/int64(count)*2 + 1))
+			now += time.Duration(random.Int64N(2*int64(every) + 1))
 			wait := table.Take(k, r, now)
+			if m.take(now) != (wait == 0) {
+				t.Fatalf("at %v it has to wait for %v, and in the model not so", now, wait)
+			}
+			if wait > 0 && random.IntN(20) == 0 {
+				now += wait
+				if wait = table.Take(k, r, now); wait != 0 || !m.take(now) {
+					t.Fatalf("%v: after the wait it is refused for %v", now, wait)
+				}
+			}
 			if wait == 0 {
 				got++
-			}
-			if m.take(now, count, per, burst) {
-				want++
 			}
 			if most := float64(burst) + float64(now)*float64(count)/float64(per); float64(got) > most {
 				t.Fatalf("%d in %v: more than %v", got, now, most)
 			}
-			if random.IntN(20) == 0 && wait > 0 {
-				now += wait
-				if m.take(now, count, per, burst) {
-					want++
-				}
-				if again := table.Take(k, r, now); again != 0 {
-					t.Fatalf("%v after the wait of %v it is refused for %v", now, wait, again)
-				}
-				got++
-			}
-		}
-		// Rounding up costs less than a nanosecond for each.
-		if slack := 2 + float64(now)*float64(count)/float64(per)*1e-3; float64(want-got) > slack {
-			t.Fatalf("%d in %v, where a bucket gives %d", got, now, want)
 		}
 	})
 }
