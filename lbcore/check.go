@@ -28,6 +28,7 @@ func (b *Backend) keepChecking(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var growing, ejecting <-chan time.Time
+	var due checkTurns // nil: no check is
 	var e ejections
 	p := newPace(rand.Uint64())
 	for {
@@ -58,8 +59,13 @@ func (b *Backend) keepChecking(ctx context.Context) {
 			ejecting = nil
 			timer.Reset(0)
 		case <-timer.C:
+			due = b.pool.proxy.turns
+		case due <- struct{}{}:
 			start := time.Now()
-			err, done := b.checkNow(ctx, view)
+			var err error
+			done := false
+			due.during(func() { err, done = b.checkNow(ctx, view) })
+			due = nil
 			switch {
 			case ctx.Err() != nil:
 				return

@@ -21,6 +21,7 @@ type Proxy struct {
 	checks  checks
 	changes chan struct{}
 	sink    *logSink
+	turns   checkTurns
 
 	draining atomic.Bool // read by loops before each answer
 
@@ -65,6 +66,7 @@ func newProxy(cfg Config) *Proxy {
 		changes:   make(chan struct{}, 1),
 		pools:     make(map[string]*Pool),
 		frontends: make(map[string]*frontend),
+		turns:     newCheckTurns(),
 	}
 	p.sink = newLogSink(cfg.Loops, func(err error) { cfg.Log.Error("the access log cannot be written; lines are lost", "err", err) })
 	p.checks.root, p.checks.end = context.WithCancel(context.Background())
