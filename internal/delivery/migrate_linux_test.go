@@ -102,7 +102,7 @@ func newMigration(t *testing.T) *migration {
 		m.run("dpkg -i /root/tandem.deb && systemctl enable --now haproxy keepalived")
 	}
 	g.apps.untilServed()
-	g.apps.run(`systemd-run -q bash -c 'while :; do curl -s -o /dev/null -m 2 -w "%{http_code}\n" http://192.168.42.42/; sleep 0.02; done > /tmp/answers'`)
+	g.apps.run(`: > /tmp/answers; systemd-run -q bash -c 'while :; do curl -s -o /dev/null -m 2 -w "%{http_code}\n" http://192.168.42.42/; sleep 0.02; done > /tmp/answers'`)
 	return g
 }
 

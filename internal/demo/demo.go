@@ -172,12 +172,10 @@ func (r *runner) untilServed(ctx context.Context) error {
 // inject does one fault and appends what it cost to the report.
 func (r *runner) inject(ctx context.Context, name string) error {
 	s := r.site
-	// A busy machine may have kept the owner's last answer back.
-	known := []expectation{{"one host to be active", func() bool { return s.active() != "" }}}
-	if _, err := s.wait(ctx, known, 0, settleMax, r.tick); err != nil {
+	active, err := r.untilOneIsActive(ctx)
+	if err != nil {
 		return err
 	}
-	active := s.active()
 	step, err := steppers[name](s, active, r.lost)
 	if err != nil {
 		return err
@@ -205,12 +203,25 @@ func (r *runner) inject(ctx context.Context, name string) error {
 	if _, err := s.wait(ctx, nil, rest, rest, r.tick); err != nil {
 		return err
 	}
+	if _, err := r.untilOneIsActive(ctx); err != nil {
+		return err
+	}
 	w.until = s.log.Now()
 	r.windows = append(r.windows, w)
 	if w.waited != "" {
 		r.progress("%s", r.view.paint(red, "waited in vain for "+w.waited))
 	}
 	return nil
+}
+
+// untilOneIsActive waits a little for it, since a busy machine may have kept the owner's last answer back; "" if in vain.
+func (r *runner) untilOneIsActive(ctx context.Context) (string, error) {
+	s := r.site
+	known := []expectation{{"one host to be active", func() bool { return s.active() != "" }}}
+	if _, err := s.wait(ctx, known, 0, settleMax, r.tick); err != nil {
+		return "", err
+	}
+	return s.active(), nil
 }
 
 // tick prints a live line once a second.

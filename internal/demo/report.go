@@ -49,7 +49,20 @@ var Faults = []string{PowerLoss, PowerBack, AppStop, AppStart, CleanShutdown}
 const (
 	requestsMin = 200
 	outageMax   = 1000 // ms
+	// A backup gives an active whose adverts were late a second more, and on a busy machine what both
+	// then do takes long, too.
+	outageBusyMax = 3000 // ms
 )
+
+// busy tells whether the machine could not keep up with the client: of sent requests more than
+// 5 % were behind their time.
+func (r Report) busy() (behind, sent int, is bool) {
+	for _, f := range r.Faults {
+		sent += f.Requests
+		behind += f.tally.Late + f.tally.Skipped
+	}
+	return behind, sent, behind*20 > sent
+}
 
 // costsNothing tells whether no request may fail on account of a fault. The
 // connections that stand when the active loses power die with it. A shutdown hands
@@ -63,6 +76,10 @@ func costsNothing(fault string) bool {
 func (r Report) Verdict() []string {
 	var bad []string
 	say := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
+	allowed := int64(outageMax)
+	if _, _, busy := r.busy(); busy {
+		allowed = outageBusyMax
+	}
 	if len(r.Faults) != len(Faults) {
 		say("%d of %d faults were injected", len(r.Faults), len(Faults))
 	}
@@ -79,8 +96,8 @@ func (r Report) Verdict() []string {
 		if !isBalancer(f.ActiveAfter) {
 			say("%s: not exactly one balancer was active at the end", f.Name)
 		}
-		if f.OutageMS > outageMax {
-			say("%s: an outage of %d ms, %d are allowed", f.Name, f.OutageMS, outageMax)
+		if f.OutageMS > allowed {
+			say("%s: an outage of %d ms, %d are allowed", f.Name, f.OutageMS, allowed)
 		}
 		if f.Failed > 0 && costsNothing(f.Name) {
 			say("%s: %d requests failed, none may", f.Name, f.Failed)

@@ -38,6 +38,8 @@ func TestVerdictNamesEachConditionThatIsBroken(t *testing.T) {
 		{"a second of outage is allowed", func(r *Report) { r.Faults[0].OutageMS = 1000 }, ""},
 		{"200 requests are enough", func(r *Report) { r.Faults[3].Requests = 200 }, ""},
 		{"a longer outage", func(r *Report) { r.Faults[0].OutageMS = 1001 }, "power-loss: an outage of 1001 ms"},
+		{"three seconds on a busy machine are allowed", func(r *Report) { r.Faults[0].OutageMS = 3000; r.Faults[1].tally.Skipped = 200 }, ""},
+		{"a longer outage on a busy machine", func(r *Report) { r.Faults[0].OutageMS = 3001; r.Faults[1].tally.Skipped = 200 }, "power-loss: an outage of 3001 ms, 3000"},
 		{"too few requests", func(r *Report) { r.Faults[3].Requests = 199 }, "app-start: 199 requests"},
 		{"two owners", func(r *Report) { r.Faults[4].MaxOwners = 2 }, "clean-shutdown: the VIP had 2 owners"},
 		{"no owner", func(r *Report) { r.Faults[4].MaxOwners = 0 }, "clean-shutdown: the VIP had 0 owners"},

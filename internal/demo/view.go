@@ -125,12 +125,7 @@ func (v view) table(r Report) {
 
 // busy says so when the machine could not keep up with the client.
 func (v view) busy(r Report) {
-	sent, behind := 0, 0
-	for _, f := range r.Faults {
-		sent += f.Requests
-		behind += f.tally.Late + f.tally.Skipped
-	}
-	if behind*20 > sent { // 5 %
+	if behind, sent, is := r.busy(); is {
 		v.line("")
 		v.line("This machine was busy: %d of %d requests left late or not at all, for want of a processor.", behind, sent)
 		v.line("The times above are as much its own as the site's.")
