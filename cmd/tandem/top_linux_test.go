@@ -36,7 +36,12 @@ type terminal struct {
 // topIn runs 'tandem top' with a balancer that answers, until it hangs if that is not nil.
 func topIn(t *testing.T, interval string, hangs *atomic.Bool) *terminal {
 	t.Helper()
-	socket := filepath.Join(t.TempDir(), "control.sock")
+	dir, err := os.MkdirTemp("", "top") // t.TempDir is named after the test: too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "control.sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
