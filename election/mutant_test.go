@@ -30,7 +30,7 @@ var mutants = []mutant{
 	{"E4: no skew", "timers.go", "time.Duration(rank) * max(", "0 * time.Duration(rank) * max("},
 	{"E4: nobody is asked", "wait.go", "\tm.query(w.p, via)\n", ""},
 	{"E4: any nonce will do", "query.go", "m.asked[i].nonce == nonce && nonce != 0", "nonce != 0"},
-	{"E4: an answer of an earlier life counts", "query.go", " || p.Boot != ev.Boot && q.boot == ev.Boot", ""},
+	{"E4: an answer of an earlier life counts", "query.go", " || p.Boot != ev.Boot && !q.at.After(p.since)", ""},
 	{"E4: an answer from before what is known counts", "query.go", "p.Boot == ev.Boot && ev.Group.Epoch < p.Group.Epoch || ", ""},
 	{"E4: what was overtaken counts", "machine.go", "h.Boot == p.Boot && h.Seq < p.Seq", "false"},
 	{"E4: one path serves and is not asked in time", "wait.go", "\t\t\tbeat = w.p.Interval\n", ""},

@@ -23,7 +23,6 @@ const (
 type asked struct {
 	nonce uint64
 	at    time.Time
-	boot  uint64 // of whom it was for; 0: for all
 }
 
 // query sends one round: to p, or to all when that is nil.
@@ -38,7 +37,7 @@ func (m *Machine) question(p *peer, q Query) {
 	q.Nonce = m.nonce()
 	a := asked{nonce: q.Nonce, at: m.now}
 	if p != nil {
-		q.Node, q.Addr, a.boot = p.Node, p.Addr, p.Boot
+		q.Node, q.Addr = p.Node, p.Addr
 	}
 	m.asked[m.queries%maxAsked] = a
 	m.do(q)
@@ -63,8 +62,8 @@ func (m *Machine) answeredQuery(ev Answered) {
 	}
 	if i, ok := m.findPeer(ev.Node); ok {
 		p := m.peers[i]
-		if p.Boot == ev.Boot && ev.Group.Epoch < p.Group.Epoch || p.Boot != ev.Boot && q.boot == ev.Boot {
-			return // from before what it said last, or from before its restart
+		if p.Boot == ev.Boot && ev.Group.Epoch < p.Group.Epoch || p.Boot != ev.Boot && !q.at.After(p.since) {
+			return // from before what it said last, or from before its restart, which came after the question
 		}
 		if ev.Path == PathWire { // the kernel may first have to find the MAC: no measure of the keeper
 			p.wire.answer(m.cfg.AdvertInterval)

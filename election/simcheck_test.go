@@ -27,6 +27,7 @@ type record struct {
 	shutdowns int                 // a second one waits for nothing
 	actives   [maxNodes]time.Time // peers that said "active" last, and when
 	latest    [maxNodes]bootSeq   // what each of them said last
+	since     [maxNodes]time.Time // when this boot of it was first heard
 	ours      bool                // an active was heard once, or this node claimed
 	probed    bool                // the wire was asked since the last claim
 }
@@ -127,8 +128,11 @@ func (v *invariants) heard(g *simGroup, h Heard, q *asked) {
 	switch last := r.latest[from.id]; {
 	case last.boot == h.Boot && h.Seq < last.seq, q != nil && h.Boot != from.boot:
 		return // overtaken, or of an earlier life
-	case q != nil && q.boot == h.Boot && last.boot != 0 && last.boot != h.Boot:
+	case q != nil && last.boot != 0 && last.boot != h.Boot && !q.at.After(r.since[from.id]):
 		return // a late advert of an earlier life has come since it was asked; only sessions tell which is which (E2)
+	}
+	if h.Boot != r.latest[from.id].boot {
+		r.since[from.id] = g.clock()
 	}
 	r.latest[from.id], r.actives[from.id] = bootSeq{h.Boot, h.Seq}, time.Time{}
 	if active && h.Group.Epoch > g.ho.promised[h.Node] {
