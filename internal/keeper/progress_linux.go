@@ -106,7 +106,7 @@ type restless struct {
 
 const (
 	maxDoublings = 3
-	calmAfter    = time.Minute
+	calmAfter    = 10 * time.Minute
 )
 
 // limit returns timeout, or what it has grown to.
