@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ func newBackends() *cobra.Command {
 	var (
 		look lookFlags
 		node string
+		more again
 	)
 	cmd := &cobra.Command{
 		Use:     "backends [POOL…]",
@@ -29,27 +31,18 @@ that are in no pool at all: of members that are gone, whose check fails, or that
 does not take. 'tandem why BACKEND' tells more of one.`,
 		Example: `  tandem backends
   tandem backends web --node lb2
+  tandem backends --watch
   tandem backends --json | jq '.backends[] | select(.why)'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := api.NewClient(look.socket).Cluster(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if c, err = only(c, node); err != nil {
-				return err
-			}
-			b := backendsOf(c)
-			if err := b.keep(args); err != nil {
-				return err
-			}
-			if look.json {
-				return printJSON(cmd.OutOrStdout(), b)
-			}
-			return b.print(cmd.OutOrStdout(), c)
+			client := api.NewClient(look.socket)
+			return more.run(cmd, look.json, func(ctx context.Context, w io.Writer) error {
+				return showBackends(ctx, w, client, node, args, look.json)
+			})
 		},
 	}
 	look.add(cmd)
 	nodeFlag(cmd, &node)
+	more.add(cmd)
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		return namesFromCluster(cmd, func(s api.Status) (names []string) {
 			for _, p := range s.Pools {
@@ -59,6 +52,24 @@ does not take. 'tandem why BACKEND' tells more of one.`,
 		})
 	}
 	return cmd
+}
+
+func showBackends(ctx context.Context, w io.Writer, client *api.Client, node string, pools []string, asJSON bool) error {
+	c, err := client.Cluster(ctx)
+	if err != nil {
+		return err
+	}
+	if c, err = only(c, node); err != nil {
+		return err
+	}
+	b := backendsOf(c)
+	if err := b.keep(pools); err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(w, b)
+	}
+	return b.print(w, c)
 }
 
 // nodeFlag lets one balancer's view be chosen in place of all.

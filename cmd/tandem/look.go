@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ func newStatus() *cobra.Command {
 		look lookFlags
 		node string
 		all  bool
+		more again
 	)
 	cmd := &cobra.Command{
 		Use:     "status",
@@ -46,45 +48,54 @@ handover would be lossless, the three processes with their rights, frontends, po
 backends. With --json it is everything, with every counter.`,
 		Example: `  tandem status
   tandem status --node lb2
+  tandem status --cluster --watch
   tandem status --json | jq '.groups[] | {name, state, active}'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, w := api.NewClient(look.socket), cmd.OutOrStdout()
-			if look.json && node == "" && !all { // the others need not be waited for
-				s, err := client.Status(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return printJSON(w, s)
-			}
-			c, err := client.Cluster(cmd.Context())
-			if err != nil {
-				return err
-			}
-			v, err := pick(c, node)
-			switch {
-			case all && look.json:
-				return printJSON(w, c)
-			case all:
-				err := printCluster(w, c)
-				printReboots(w, c)
-				return err
-			case err != nil:
-				return err
-			case look.json:
-				return printJSON(w, v.Status)
-			}
-			if err := printCluster(w, c); err != nil {
-				return err
-			}
-			printReboots(w, c)
-			fmt.Fprintln(w)
-			return printStatus(w, *v.Status)
+			client := api.NewClient(look.socket)
+			return more.run(cmd, look.json, func(ctx context.Context, w io.Writer) error {
+				return showStatus(ctx, w, client, node, all, look.json)
+			})
 		},
 	}
 	look.add(cmd)
 	cmd.Flags().StringVar(&node, "node", "", "balancer to show (default the one that answers)")
 	cmd.Flags().BoolVar(&all, "cluster", false, "show the lines of all balancers alone")
+	more.add(cmd)
 	return cmd
+}
+
+// showStatus shows one balancer, the one that answers if node is empty, or the lines of all.
+func showStatus(ctx context.Context, w io.Writer, client *api.Client, node string, all, asJSON bool) error {
+	if asJSON && node == "" && !all { // the others need not be waited for
+		s, err := client.Status(ctx)
+		if err != nil {
+			return err
+		}
+		return printJSON(w, s)
+	}
+	c, err := client.Cluster(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := pick(c, node)
+	switch {
+	case all && asJSON:
+		return printJSON(w, c)
+	case all:
+		err := printCluster(w, c)
+		printReboots(w, c)
+		return err
+	case err != nil:
+		return err
+	case asJSON:
+		return printJSON(w, v.Status)
+	}
+	if err := printCluster(w, c); err != nil {
+		return err
+	}
+	printReboots(w, c)
+	fmt.Fprintln(w)
+	return printStatus(w, *v.Status)
 }
 
 func printJSON(w io.Writer, v any) error {
