@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,11 +27,15 @@ func yourDesk(t *testing.T, name string) *desk {
 }
 
 // What the README says for who has Go and a clone. The demo counts failures and milliseconds, so it is
-// typed before the others begin, which run beside each other.
+// typed before the others begin, which run beside each other. With the tests of other packages beside it
+// the machine may be busy all the same, and the demo says so: then what it says of the site is no matter
+// here. (.ci/run has the demo to itself, too, and there it is.)
 func TestTheReadmesFirstMinuteIsWordForWord(t *testing.T) {
 	d := yourDesk(t, "desk")
 	for _, line := range commands(t, "README.md", "See it in a minute") {
-		d.run("/home/you/in another place", line)
+		if out, err := d.try("/home/you/in another place", line); err != nil && !strings.Contains(fmt.Sprint(out, err), "This machine was busy") {
+			t.Fatal(err)
+		}
 	}
 	t.Logf("%6v  in all", d.took.Round(10*time.Millisecond))
 }
