@@ -39,7 +39,7 @@ var mutants = []mutant{
 	{"E5: an old proof will do", "wait.go", "!m.proof.Before(m.solicited)", "!m.proof.IsZero()"},
 	{"E5: a bare pair needs one, too", "wait.go", "return !m.third ||", "return"},
 	{"E4: a claim given up proves that the active is gone", "backup.go", "\t\t\tm.askFirst()\n", ""},
-	{"E4: after a claim that ends in silence nobody asks the active", "wait.go", " || missed && w.p.claiming()", ""},
+	{"E4: after a claim that ends in silence nobody asks the active", "wait.go", " || missed && !w.p.active()", ""},
 	{"E4: who knows of no active asks nobody", "wait.go", "\t\tm.query(nil, AllPaths)\n", ""},
 	{"E6: nobody complains", "useful.go", "if m.complains(p) {", "if false {"},
 	{"E6: nobody is asked on the segment", "useful.go", "\tm.question(p, q)\n", ""},

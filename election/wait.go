@@ -83,7 +83,7 @@ func (m *Machine) askRound(w wait) {
 		m.solicitAt = m.now.Add(w.interval)
 		m.do(Solicit{})
 	}
-	if w.p == nil || missed && w.p.claiming() { // the adverts of whoever has it, or had it before that claim, may not come
+	if w.p == nil || missed && !w.p.active() { // the adverts of whoever has it, beside that claim or drain, may not come
 		m.query(nil, AllPaths)
 		return
 	}
