@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -59,25 +58,16 @@ type migration struct {
 	t     *testing.T
 	hosts map[string]*machine
 	apps  *machine
-	steps []guide.Block // the guide's, in its order
-	done  map[int]bool  // by their index
+	steps *guide.Steps
 }
-
-// onHost names the host that the sentence before a block says it is for.
-var onHost = regexp.MustCompile(`On (lb1|lb2|either):$`)
 
 func newMigration(t *testing.T) *migration {
 	t.Helper()
-	g := &migration{t: t, hosts: map[string]*machine{}, done: map[int]bool{}}
 	doc, err := guide.Read("../../deploy/docs/migrate.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range doc.Blocks {
-		if onHost.MatchString(b.Intro) {
-			g.steps = append(g.steps, b)
-		}
-	}
+	g := &migration{t: t, hosts: map[string]*machine{}, steps: doc.Steps()}
 	deb := theRelease(t).deb
 	wire := newSegment(t)
 	g.apps = newMachine(t, "apps")
@@ -140,33 +130,17 @@ func TestTheMigrationGuideIsWordForWord(t *testing.T) {
 	g.follow("The way back", 1, 4)
 	g.apps.untilServed()
 	t.Logf("there %v, and back %v", there.Round(time.Second), (time.Since(began) - there).Round(time.Second))
-	for i, b := range g.steps {
-		if !g.done[i] {
-			t.Errorf("%s was not run", b.At(0))
-		}
+	for _, b := range g.steps.Left() {
+		t.Errorf("%s was not run", b.At(0))
 	}
 }
 
-// follow runs the blocks that stand under a heading, from the one number to before the other.
+// follow runs the steps that stand under a heading, from the one number to before the other.
 func (g *migration) follow(heading string, from, to int) {
 	g.t.Helper()
-	n := 0
-	for i, b := range g.steps {
-		if b.Under != heading {
-			continue
-		}
-		if n >= from && n < to {
-			host := onHost.FindStringSubmatch(b.Intro)[1]
-			if host == "either" {
-				host = "lb1"
-			}
-			g.hosts[host].typed(strings.TrimSpace(b.Text()))
-			g.done[i] = true
-		}
-		n++
-	}
-	if n < to {
-		g.t.Fatalf("%d blocks under %q, want %d", n, heading, to)
+	typed := func(host string, b guide.Block) { g.hosts[host].typed(strings.TrimSpace(b.Text())) }
+	if err := g.steps.Follow(heading, from, to, typed); err != nil {
+		g.t.Fatal(err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -104,10 +103,8 @@ func TestTheMigrationGuide(t *testing.T) {
 	if n := s.mostOwners(began); n != 1 {
 		t.Errorf("%d owners of the VIP at once", n)
 	}
-	for i, b := range m.steps {
-		if !m.done[i] {
-			t.Errorf("%s was not run", b.At(0))
-		}
+	for _, b := range m.steps.Left() {
+		t.Errorf("%s was not run", b.At(0))
 	}
 }
 
@@ -115,17 +112,13 @@ func TestTheMigrationGuide(t *testing.T) {
 type migration struct {
 	*site
 	env   []string
-	steps []guide.Block // the guide's, in its order
-	done  map[int]bool  // by their index
+	steps *guide.Steps
 }
-
-// on names the host that the sentence before a block says it is for.
-var on = regexp.MustCompile(`On (lb1|lb2|either):$`)
 
 func newMigration(s *site) *migration {
 	s.t.Helper()
 	root, err := filepath.Abs("../..")
-	m := &migration{site: s, done: map[int]bool{}}
+	m := &migration{site: s}
 	must := func(err error) {
 		s.t.Helper()
 		if err != nil {
@@ -135,11 +128,7 @@ func newMigration(s *site) *migration {
 	must(err)
 	doc, err := guide.Read(filepath.Join(root, "deploy/docs/migrate.md"))
 	must(err)
-	for _, b := range doc.Blocks {
-		if on.MatchString(b.Intro) {
-			m.steps = append(m.steps, b)
-		}
-	}
+	m.steps = doc.Steps()
 	dir := s.t.TempDir()
 	tools := filepath.Join(dir, "bin")
 	m.env = append(os.Environ(), "PATH="+tools+":/usr/sbin:/usr/bin:/sbin:/bin", unitsVar+"="+tools+":/lib/systemd/system")
@@ -204,26 +193,12 @@ func (m *migration) run(host, text string) {
 	}
 }
 
-// follow runs the blocks that stand under a heading, from the one number to before the other.
+// follow runs the steps that stand under a heading, from the one number to before the other.
 func (m *migration) follow(heading string, from, to int) {
 	m.t.Helper()
-	n := 0
-	for i, b := range m.steps {
-		if b.Under != heading {
-			continue
-		}
-		if n >= from && n < to {
-			host := on.FindStringSubmatch(b.Intro)[1]
-			if host == "either" {
-				host = "lb1"
-			}
-			m.run(host, b.Text())
-			m.done[i] = true
-		}
-		n++
-	}
-	if n < to {
-		m.t.Fatalf("%d blocks under %q, want %d", n, heading, to)
+	typed := func(host string, b guide.Block) { m.run(host, b.Text()) }
+	if err := m.steps.Follow(heading, from, to, typed); err != nil {
+		m.t.Fatal(err)
 	}
 }
 
