@@ -68,8 +68,8 @@ type asker interface {
 	Ask(ctx context.Context, name string, question []byte) ([]byte, error)
 }
 
-// logAsker is who asks for a log, and how it proves that.
-type logAsker struct {
+// identity is who asks another member for a log or gives it an order, and how it proves that.
+type identity struct {
 	node string
 	key  ed25519.PrivateKey // nil: it cannot
 }
@@ -87,7 +87,7 @@ var (
 )
 
 // askLog asks an agent for lines of its log. An agent that wants a proof first answers with what is to be signed.
-func askLog(ctx context.Context, members asker, by logAsker, q api.LogQuery) (api.LogPage, error) {
+func askLog(ctx context.Context, members asker, by identity, q api.LogQuery) (api.LogPage, error) {
 	question := logQuestion(q)
 	l, err := askOnce(ctx, members, q.Node, question)
 	if err != nil || len(l.Challenge) == 0 {

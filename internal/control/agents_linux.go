@@ -30,5 +30,5 @@ func (p *Process) answer(from membership.Member, question []byte) ([]byte, error
 // logs asks an agent for its log.
 func (p *Process) logs(ctx context.Context, q api.LogQuery) (api.LogPage, error) {
 	start := p.now.Load()
-	return askLog(ctx, p.cluster, logAsker{start.Node, start.ProofKey}, q)
+	return askLog(ctx, p.cluster, identity{start.Node, start.ProofKey}, q)
 }

@@ -67,7 +67,7 @@ func TestALogIsAskedForAndPassedOn(t *testing.T) {
 		}
 		return talk.Log{Run: q.Run, Next: q.After + 1, Lost: 4, More: true, Lines: []talk.Line{{Seq: q.After + 1, Process: q.Process, Text: fmt.Sprint(q.Last)}}}.Fit()
 	})
-	by := logAsker{node: "lb1"}
+	by := identity{node: "lb1"}
 	got, err := askLog(t.Context(), agent, by, api.LogQuery{Node: "web1", Run: "r", After: 8, Last: 5, Process: "app"})
 	want := api.LogPage{Node: "web1", Run: "r", Next: 9, Lost: 4, More: true, Lines: []api.LogLine{{Seq: 9, Process: "app", Text: "5"}}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -95,11 +95,11 @@ func TestAnAgentThatWantsAProofIsGivenOne(t *testing.T) {
 	})
 	_, wrong, _ := ed25519.GenerateKey(nil)
 	q := api.LogQuery{Node: "web1", After: 3}
-	if got, err := askLog(t.Context(), agent, logAsker{"lb1", private}, q); err != nil || got.Next != 4 {
+	if got, err := askLog(t.Context(), agent, identity{"lb1", private}, q); err != nil || got.Next != 4 {
 		t.Errorf("with the key: %+v, %v", got, err)
 	}
 	for by, want := range map[string]error{"none": errNoProof, "wrong": errBadProof, "another node": errBadProof} {
-		asker := map[string]logAsker{"none": {node: "lb1"}, "wrong": {"lb1", wrong}, "another node": {"lb2", private}}[by]
+		asker := map[string]identity{"none": {node: "lb1"}, "wrong": {"lb1", wrong}, "another node": {"lb2", private}}[by]
 		if _, err := askLog(t.Context(), agent, asker, q); !errors.Is(err, want) {
 			t.Errorf("with the key %s: %v", by, err)
 		}

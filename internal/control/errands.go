@@ -184,7 +184,7 @@ var (
 )
 
 // giveErrand has another balancer do something, and waits for the end of it.
-func giveErrand(ctx context.Context, members asker, by logAsker, node, what, who string) (api.Reload, error) {
+func giveErrand(ctx context.Context, members asker, by identity, node, what, who string) (api.Reload, error) {
 	if by.key == nil {
 		return api.Reload{}, errNoKey
 	}

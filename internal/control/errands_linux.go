@@ -23,7 +23,7 @@ func (p *Process) elsewhere(node string) (bool, error) {
 // send has another balancer carry an order out.
 func (p *Process) send(ctx context.Context, node, what string) (api.Reload, error) {
 	now := p.now.Load()
-	return giveErrand(ctx, p.cluster, logAsker{p.start.Node, now.ProofKey}, node, what, api.Caller(ctx))
+	return giveErrand(ctx, p.cluster, identity{p.start.Node, now.ProofKey}, node, what, api.Caller(ctx))
 }
 
 // runErrand carries out what was ordered on another balancer.

@@ -57,13 +57,13 @@ func (d *doer) Ask(ctx context.Context, name string, question []byte) ([]byte, e
 	return d.answer(d.asker, []byte(q), time.Now())
 }
 
-func keyPair(t *testing.T) (public []byte, by logAsker) {
+func keyPair(t *testing.T) (public []byte, by identity) {
 	t.Helper()
 	pub, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pub, logAsker{"lb1", private}
+	return pub, identity{"lb1", private}
 }
 
 func TestAnOrderForAnotherBalancerIsDoneOnceHoweverOftenItIsPut(t *testing.T) {
@@ -103,7 +103,7 @@ func TestAnOrderIsNotTakenFromWhoHasNotTheBalancerKey(t *testing.T) {
 		public, by := keyPair(t)
 		_, stranger := keyPair(t)
 		d := newDoer(t, public)
-		for name, by := range map[string]logAsker{"no key": {node: "lb1"}, "another key": stranger, "another name": {"lb3", by.key}} {
+		for name, by := range map[string]identity{"no key": {node: "lb1"}, "another key": stranger, "another name": {"lb3", by.key}} {
 			if _, err := giveErrand(t.Context(), d, by, "lb2", doReload, "me"); err == nil || len(d.did) > 0 {
 				t.Errorf("%s: %v, done %q", name, err, d.did)
 			}
