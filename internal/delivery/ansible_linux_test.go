@@ -68,6 +68,7 @@ func (g *managed) play(also string) (out string, changed map[string]string) {
 }
 
 func TestTheAnsibleRoleMakesKeepsAndUpgradesASite(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	g := newManaged(t)
 	lb1, lb2, web1 := g.hosts["lb1"], g.hosts["lb2"], g.hosts["web1"]

@@ -23,7 +23,7 @@ const bare = "systemd,systemd-sysv,dbus,iproute2,iputils-ping,procps,ca-certific
 const furniture = "keepalived haproxy psmisc openssh-server openssh-client python3-apt ansible-core git docker-compose"
 
 // bareVar names a file that keeps the bare systems from one run to the next, for who changes
-// these tests: TANDEM_TEST_BARE=/tmp/bare.tar go test ./internal/delivery.
+// these tests: TANDEM_TEST_SYSTEMS=1 TANDEM_TEST_BARE=/tmp/bare.tar go test ./internal/delivery.
 const bareVar = "TANDEM_TEST_BARE"
 
 // bareSystems are in memory: what dpkg writes with fsync would take minutes on a disk.

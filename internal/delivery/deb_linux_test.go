@@ -71,6 +71,7 @@ func (m *machine) untilIs(state string) {
 }
 
 func TestThePackageStartsNothingByItself(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	m := debMachine(t)
 	m.want("systemctl is-enabled tandem tandem-agent", "disabled\ndisabled")
@@ -100,6 +101,7 @@ func TestThePackageStartsNothingByItself(t *testing.T) {
 }
 
 func TestAPackagedBalancerIsUpgradedAndRemoved(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	m := debMachine(t)
 	m.write("/etc/tandem/tandem.toml", debConfig, 0o644)
@@ -163,6 +165,7 @@ var exposure = regexp.MustCompile(`exposure level for (\S+): ([0-9.]+)`)
 
 // The score that the documents say is what systemd says.
 func TestTheUnitsAreAsHardenedAsTheDocumentsSay(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	m := newMachine(t, "lb1")
 	for _, unit := range []string{"tandem", "tandem-agent"} {
@@ -182,6 +185,7 @@ func TestTheUnitsAreAsHardenedAsTheDocumentsSay(t *testing.T) {
 }
 
 func TestLintianHasNothingToSay(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	deb := theRelease(t).deb
 	need(t, "lintian", "lintian")

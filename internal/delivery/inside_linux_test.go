@@ -18,9 +18,9 @@ const innerVar = "TANDEM_DELIVERY_INSIDE"
 
 // inside starts this program again, as process 1 of namespaces that end with it, and with
 // them whatever the tests have mounted and booted. An ordinary user cannot, and runs those
-// tests that need no bare system.
+// tests that need no bare system, as does who has not asked for one.
 func inside() (code int, ended bool) {
-	if os.Geteuid() != 0 {
+	if os.Geteuid() != 0 || !isAsked() {
 		return 0, false
 	}
 	if os.Getenv(innerVar) != "" {

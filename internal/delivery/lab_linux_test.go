@@ -59,6 +59,7 @@ func keepImages(t *testing.T, names ...string) {
 
 // The lab's page is done as it stands there; then the demo shows what faults cost that site.
 func TestTheDockerLabIsWordForWord(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	d, folder := labDesk(t)
 	keepImages(t, "tandem-app", "tandem")

@@ -9,6 +9,20 @@ import (
 	"testing"
 )
 
+// systemsVar asks for the tests that build a release and boot systems, which take both processors
+// for minutes.
+const systemsVar = "TANDEM_TEST_SYSTEMS"
+
+func isAsked() bool { return os.Getenv(systemsVar) == "1" }
+
+// asked skips a test that nobody has asked for, which is no lack: so whatever TANDEM_TEST_REQUIRE says.
+func asked(t *testing.T) {
+	t.Helper()
+	if !isAsked() {
+		t.Skip("not asked for: it builds a release or boots systems; as root, " + systemsVar + "=1 go test -timeout 25m ./internal/delivery")
+	}
+}
+
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {

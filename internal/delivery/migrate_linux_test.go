@@ -99,6 +99,7 @@ func newMigration(t *testing.T) *migration {
 // TestTheMigrationGuideIsWordForWord does what the guide says, there and back. internal/e2e does
 // it, too, as an ordinary user and with an exact client, and counts the VIP's owners.
 func TestTheMigrationGuideIsWordForWord(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	g := newMigration(t)
 	lb1, lb2 := g.hosts["lb1"], g.hosts["lb2"]

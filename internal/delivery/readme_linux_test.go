@@ -31,6 +31,7 @@ func yourDesk(t *testing.T, name string) *desk {
 // the machine may be busy all the same, and the demo says so: then what it says of the site is no matter
 // here. (.ci/run has the demo to itself, too, and there it is.)
 func TestTheReadmesFirstMinuteIsWordForWord(t *testing.T) {
+	asked(t)
 	d := yourDesk(t, "desk")
 	for _, line := range commands(t, "README.md", "See it in a minute") {
 		if out, err := d.try("/home/you/in another place", line); err != nil && !strings.Contains(fmt.Sprint(out, err), "This machine was busy") {
@@ -43,6 +44,7 @@ func TestTheReadmesFirstMinuteIsWordForWord(t *testing.T) {
 // The README's release is also the second one that has to be the same: made in another folder, by
 // another user, on another root file system.
 func TestTheReadmesReleaseIsTheSame(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	first := theRelease(t)
 	d := yourDesk(t, "bench")
@@ -74,6 +76,7 @@ func TestTheReadmesReleaseIsTheSame(t *testing.T) {
 // What the README says from Install to Operate it is done as it stands there, on bare systems:
 // two balancers and a host with an app.
 func TestTheReadmeIsWordForWord(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	r := theRelease(t)
 	wire := newSegment(t)

@@ -54,6 +54,7 @@ func (p planned) provision(tree string, m *machine) {
 }
 
 func TestTheVagrantfileMakesASiteThatServes(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	need(t, "ruby", "ruby")
 	tree := vagrantTree(t)
@@ -158,6 +159,7 @@ func demonstrate(t *testing.T, tree string, machines map[string]*machine) {
 const stepsVar = "TANDEM_TEST_STEPS"
 
 func TestVagrantAcceptsTheVagrantfile(t *testing.T) {
+	asked(t)
 	t.Parallel()
 	need(t, "vagrant", "vagrant")
 	tree := vagrantTree(t)
