@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // againEvery is how often --watch shows all of it again.
@@ -54,7 +56,7 @@ func (p *page) watch(ctx context.Context, show func(ctx context.Context, w io.Wr
 	defer tick.Stop()
 	for first := true; ; first = false {
 		var b bytes.Buffer
-		err := show(ctx, &b)
+		err := show(ctx, paint.With(&b, paint.To(p.out)))
 		switch {
 		case ctx.Err() != nil:
 			return nil

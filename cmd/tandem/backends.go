@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 func newBackends() *cobra.Command {
@@ -210,7 +211,7 @@ func (l *backendList) print(w io.Writer, c api.Cluster) error {
 	fmt.Fprintln(w)
 	t := newTable(w, "POOL", "BACKEND", "ADDRESS", "STATE", "WEIGHT", "REQ/S", "ERR/S", "NOW", "WHY NO REQUESTS")
 	for _, b := range l.Backends {
-		t.row(b.Pool, b.Backend, b.Addr, b.State, fmt.Sprint(b.Weight), perSecond(b.Requests), perSecond(b.Errors), fmt.Sprint(b.Current), b.Why)
+		t.row(b.Pool, b.Backend, b.Addr, state(t.ink, b.State), fmt.Sprint(b.Weight), perSecond(b.Requests), errorRate(t.ink, b.Errors), fmt.Sprint(b.Current), b.Why)
 	}
 	err := t.flush()
 	printRefused(w, l.Pools)
@@ -222,7 +223,7 @@ func printRefused(w io.Writer, pools []poolRow) {
 	gap := "\n"
 	for _, p := range pools {
 		if what := p.String(); what != "" {
-			fmt.Fprintf(w, "%s%s: %s\n", gap, p.Pool, what)
+			fmt.Fprintf(w, "%s%s: %s\n", gap, paint.To(w).Bold(p.Pool), what)
 			gap = ""
 		}
 	}
@@ -233,7 +234,7 @@ func printOutside(w io.Writer, outside []api.Outside) error {
 	if len(outside) == 0 {
 		return nil
 	}
-	fmt.Fprintln(w, "\nin no pool:")
+	fmt.Fprintln(w, "\n"+paint.To(w).Yellow("in no pool:"))
 	t := newTable(w, "POOL", "APP", "ADDRESS", "WHY")
 	for _, o := range outside {
 		addr := ""

@@ -37,7 +37,6 @@ namespaces, and cleans up after itself.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
-			opt.Color = isTerminal(cmd.OutOrStdout())
 			opt.In = cmd.InOrStdin()
 			ok, err := demo.Run(ctx, opt, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			if err == nil && !ok {

@@ -17,6 +17,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/internal/doctor"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // defaultConfig is where packages and the unit have the configuration.
@@ -246,10 +247,12 @@ func keysDiffer(ctx context.Context, client *api.Client, own string) (names []st
 
 func printFindings(w io.Writer, found []doctor.Finding, running bool) error {
 	fmt.Fprintln(w, either(running, "A balancer runs on this host.", "No balancer runs on this host."))
+	ink := paint.To(w)
+	levels := map[string]alarm{doctor.Error: broken, doctor.Warning: look, doctor.Good: good}
 	counts := map[string]int{}
 	for _, f := range found {
 		counts[f.Level]++
-		fmt.Fprintf(w, "\n%-7s  %s  [%s]\n", f.Level, f.What, f.ID)
+		fmt.Fprintf(w, "\n%s  %s  [%s]\n", alarmed(ink, levels[f.Level], fmt.Sprintf("%-7s", f.Level)), f.What, ink.Dim(f.ID))
 		if f.Why != "" {
 			fmt.Fprintf(w, "         why: %s\n", f.Why)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 func newLB() *cobra.Command {
@@ -113,12 +114,13 @@ func newCheck() *cobra.Command {
 		Long:    "Read a configuration file and report everything that is wrong with it, with line and remedy.",
 		Example: "  tandem check /etc/tandem/tandem.toml\n  tandem check --agent /etc/tandem/agent.toml",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ink := paint.To(cmd.OutOrStdout())
 			if agents {
 				a, err := config.LoadAgent(args[0], config.AgentFlags{})
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %d apps, %d processes\n", args[0], len(a.Apps), len(a.Processes))
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s: %d apps, %d processes\n", args[0], ink.Green("good"), len(a.Apps), len(a.Processes))
 				return err
 			}
 			cfg, err := config.Load(args[0])
@@ -126,10 +128,10 @@ func newCheck() *cobra.Command {
 				return err
 			}
 			for _, w := range cfg.Warnings {
-				fmt.Fprintf(cmd.OutOrStdout(), "warning: %v\n", w)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s %v\n", ink.Yellow("warning:"), w)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is good: %d VIPs, %d frontends, %d pools\n",
-				args[0], len(cfg.VIPs), len(cfg.Frontends), len(cfg.Pools))
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is %s: %d VIPs, %d frontends, %d pools\n",
+				args[0], ink.Green("good"), len(cfg.VIPs), len(cfg.Frontends), len(cfg.Pools))
 			return err
 		},
 	}

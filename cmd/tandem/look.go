@@ -10,12 +10,12 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // lookFlags are shared by the commands that print what a balancer knows.
@@ -105,13 +105,14 @@ func printJSON(w io.Writer, v any) error {
 }
 
 func printStatus(w io.Writer, s api.Status) error {
-	fmt.Fprintf(w, "%s  tandem %s, up %s, adverts every %v %s, gossip %s\n", s.Node, s.Version, ago(s.At, s.Since), s.AdvertInterval,
+	ink := paint.To(w)
+	fmt.Fprintf(w, "%s  tandem %s, up %s, adverts every %v %s, gossip %s\n", ink.Bold(s.Node), s.Version, ago(s.At, s.Since), s.AdvertInterval,
 		either(s.Authenticated, "authenticated", "unauthenticated"), either(s.Encrypted, "encrypted", "unencrypted"))
 	if len(s.Config.Others) > 0 {
-		fmt.Fprintf(w, "configuration %s is not the one of %s; the same file belongs on all balancers, with a reload of each\n", s.Config.Hash, strings.Join(s.Config.Others, ", "))
+		fmt.Fprintf(w, ink.Yellow("configuration %s is not the one of %s; the same file belongs on all balancers, with a reload of each")+"\n", s.Config.Hash, strings.Join(s.Config.Others, ", "))
 	}
 	if !s.Maint.IsZero() {
-		fmt.Fprintf(w, "in maintenance since %s: no candidate for any VIP; 'tandem maint off' ends it\n", ago(s.At, s.Maint))
+		fmt.Fprintf(w, ink.Yellow("in maintenance")+" since %s: no candidate for any VIP; 'tandem maint off' ends it\n", ago(s.At, s.Maint))
 	}
 	for _, g := range s.Groups {
 		printGroup(w, g, s.At)
@@ -119,9 +120,9 @@ func printStatus(w io.Writer, s api.Status) error {
 	for _, t := range s.Tracks {
 		switch t.State {
 		case "down":
-			fmt.Fprintf(w, "track %s: down since %s, which costs %d of the fitness: %s\n", t.Name, ago(s.At, t.Since), t.Weight, t.Reason)
+			fmt.Fprintf(w, "track %s: %s since %s, which costs %d of the fitness: %s\n", t.Name, ink.Red("down"), ago(s.At, t.Since), t.Weight, t.Reason)
 		case "up":
-			fmt.Fprintf(w, "track %s: up since %s\n", t.Name, ago(s.At, t.Since))
+			fmt.Fprintf(w, "track %s: %s since %s\n", t.Name, ink.Green("up"), ago(s.At, t.Since))
 		default:
 			fmt.Fprintf(w, "track %s: not known yet\n", t.Name)
 		}
@@ -137,16 +138,17 @@ func printStatus(w io.Writer, s api.Status) error {
 		if p.Doing != "" && p.Doing != "serving" {
 			name = fmt.Sprintf("%s, %s, %d clients", p.Name, p.Doing, p.Clients)
 		}
-		t.row(name, fmt.Sprint(p.PID), ago(s.At, p.Since), fmt.Sprint(p.Restarts), either(p.Ready, "yes", "no"),
-			uid, capabilities(p.CapEff), either(p.NoNewPriv, "yes", "no"), fmt.Sprintf("%.1f MiB", float64(p.RSSBytes)/(1<<20)))
+		t.row(name, fmt.Sprint(p.PID), ago(s.At, p.Since), fmt.Sprint(p.Restarts), either(p.Ready, "yes", ink.Yellow("no")),
+			uid, capabilities(p.CapEff), either(p.NoNewPriv, "yes", ink.Yellow("no")), fmt.Sprintf("%.1f MiB", float64(p.RSSBytes)/(1<<20)))
 	}
 	if err := t.flush(); err != nil {
 		return err
 	}
 	for _, f := range s.Frontends {
-		fmt.Fprintf(w, "\nfrontend %s: %d requests, %d connections now, 5xx %d, 4xx %d\n", f.Name, f.Requests, f.Current, f.Status["5xx"], f.Status["4xx"])
+		fmt.Fprintf(w, "\nfrontend %s: %d requests, %d connections now, %s, 4xx %d\n", ink.Bold(f.Name), f.Requests, f.Current,
+			counted(ink, f.Status["5xx"], fmt.Sprintf("5xx %d", f.Status["5xx"])), f.Status["4xx"])
 		if r := refusedSources(f.Errors); r != "" {
-			fmt.Fprintf(w, "  refused: %s\n", r)
+			fmt.Fprintf(w, "  %s %s\n", ink.Yellow("refused:"), r)
 		}
 		if t := f.TLS; t != nil {
 			fmt.Fprintf(w, "  TLS: %d handshakes, %d of them resumed; failed:%s\n", t.Handshakes, t.Resumed, reasons(t.Failed))
@@ -175,7 +177,7 @@ func printTemplates(w io.Writer, templates []api.Template, now time.Time) error 
 	fmt.Fprintln(w)
 	t := newTable(w, "TEMPLATE FOR", "WRITTEN", "FAILED", "LAST", "LAST ERROR")
 	for _, f := range templates {
-		t.row(f.Target, fmt.Sprint(f.Changed), fmt.Sprint(f.Failed), ago(now, f.Last), f.LastErr)
+		t.row(f.Target, fmt.Sprint(f.Changed), counted(t.ink, f.Failed, fmt.Sprint(f.Failed)), ago(now, f.Last), f.LastErr)
 	}
 	return t.flush()
 }
@@ -195,19 +197,20 @@ func printHooks(w io.Writer, hooks []api.Hook, now time.Time) error {
 	fmt.Fprintln(w)
 	t := newTable(w, "HOOK", "RUNS", "FAILED", "TIMED OUT", "RUNNING", "WAITING", "DROPPED", "LAST", "LAST ERROR")
 	for _, h := range hooks {
-		t.row(h.Name, fmt.Sprint(h.Runs), fmt.Sprint(h.Failed), fmt.Sprint(h.TimedOut), fmt.Sprint(h.Running), fmt.Sprint(h.Waiting),
-			fmt.Sprint(h.Dropped), ago(now, h.Last), h.LastErr)
+		t.row(h.Name, fmt.Sprint(h.Runs), counted(t.ink, h.Failed, fmt.Sprint(h.Failed)), counted(t.ink, h.TimedOut, fmt.Sprint(h.TimedOut)), fmt.Sprint(h.Running), fmt.Sprint(h.Waiting),
+			counted(t.ink, h.Dropped, fmt.Sprint(h.Dropped)), ago(now, h.Last), h.LastErr)
 	}
 	return t.flush()
 }
 
 func printGroup(w io.Writer, g api.Group, now time.Time) {
+	ink := paint.To(w)
 	active := g.Active
 	if active == "" {
-		active = "nobody"
+		active = ink.Red("nobody")
 	}
 	fmt.Fprintf(w, "vip %s on %s: %s since %s (%s); active is %s, epoch %d, priority %d, fitness %d\n",
-		addrs(g.VIPs), g.Interface, g.State, ago(now, g.Since), g.Reason, active, g.Epoch, g.Priority, g.Fitness)
+		ink.Bold(addrs(g.VIPs)), g.Interface, state(ink, g.State), ago(now, g.Since), g.Reason, active, g.Epoch, g.Priority, g.Fitness)
 	who := g.Answers.IPv4
 	if who == "none" {
 		who = g.Answers.IPv6
@@ -223,29 +226,29 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 	}
 	switch {
 	case g.Lossy != "":
-		fmt.Fprintf(w, "  handover: not lossless: %s\n", g.Lossy)
+		fmt.Fprintf(w, "  handover: %s: %s\n", ink.Yellow("not lossless"), g.Lossy)
 	case g.State == "draining":
 		fmt.Fprintf(w, "  handover: %d connections have not ended yet\n", g.Left)
 	}
 	for _, t := range g.SelfTests {
 		if t.Lossless {
-			fmt.Fprintf(w, "  handover to %s: lossless\n", t.Peer)
+			fmt.Fprintf(w, "  handover to %s: %s\n", t.Peer, ink.Green("lossless"))
 		} else {
-			fmt.Fprintf(w, "  handover to %s: not lossless: %s\n", t.Peer, t.Why)
+			fmt.Fprintf(w, "  handover to %s: %s: %s\n", t.Peer, ink.Yellow("not lossless"), t.Why)
 		}
 	}
 	if t := g.Tickle; t.Told+t.Known > 0 || t.Sent+t.Unsent > 0 {
 		fmt.Fprintf(w, "  clients: peers told of %d, %d known of peers; after crashes %d told to reconnect\n", t.Told, t.Known, t.Sent)
 	}
 	if g.Fenced {
-		fmt.Fprintln(w, "  fenced: this node was paused or hears nobody, and says nothing about the VIP until it knows more")
+		fmt.Fprintln(w, ink.Yellow("  fenced:")+" this node was paused or hears nobody, and says nothing about the VIP until it knows more")
 	}
 	if g.Degraded != "" {
-		fmt.Fprintf(w, "  path degraded: the active's adverts do not come; it answers by %s\n", g.Degraded)
+		fmt.Fprintf(w, "  %s the active's adverts do not come; it answers by %s\n", ink.Yellow("path degraded:"), g.Degraded)
 	}
 	for _, p := range g.Peers {
 		fmt.Fprintf(w, "  peer %s (%s): %s, heard %v ago, priority %d, fitness %d\n",
-			p.Node, p.Addr, p.State, p.HeardAgo.Round(time.Millisecond), p.Priority, p.Fitness)
+			p.Node, p.Addr, state(ink, p.State), p.HeardAgo.Round(time.Millisecond), p.Priority, p.Fitness)
 	}
 }
 
@@ -266,18 +269,18 @@ func refusedSources(errors map[string]uint64) string {
 }
 
 func printPool(w io.Writer, p api.Pool, now time.Time) error {
-	fmt.Fprintf(w, "\npool %s (%s)%s\n", p.Name, p.Policy, exceptional(p))
+	fmt.Fprintf(w, "\npool %s (%s)%s\n", paint.To(w).Bold(p.Name), p.Policy, paint.To(w).Yellow(exceptional(p)))
 	t := newTable(w, "BACKEND", "ADDRESS", "STATE", "SINCE", "WEIGHT", "REQUESTS", "NOW", "ERRORS", "LAST CHECK")
 	for _, b := range p.Backends {
-		t.row(b.ID, b.Addr.String(), b.State+either(b.Backup, ", backup", ""), ago(now, b.Since), weight(b), fmt.Sprint(b.Requests),
-			underWay(b), fmt.Sprint(b.Errors), b.Reason)
+		t.row(b.ID, b.Addr.String(), state(t.ink, b.State)+either(b.Backup, ", backup", ""), ago(now, b.Since), weight(b), fmt.Sprint(b.Requests),
+			underWay(b), counted(t.ink, b.Errors, fmt.Sprint(b.Errors)), b.Reason)
 	}
 	if err := t.flush(); err != nil {
 		return err
 	}
 	for _, b := range p.Backends {
 		if b.ByHand != nil {
-			fmt.Fprintln(w, "  "+byHand(b, now))
+			fmt.Fprintln(w, "  "+paint.To(w).Yellow(byHand(b, now)))
 		}
 	}
 	return nil
@@ -331,24 +334,6 @@ func byHand(b api.Backend, now time.Time) string {
 	}
 	return fmt.Sprintf("%s: %s by hand, set by %s on %s %s ago", b.ID, strings.Join(what, " and "), b.ByHand.Who, b.ByHand.Node, ago(now, b.ByHand.At))
 }
-
-// table is text/tabwriter with a heading. An empty cell is shown as a dash.
-type table struct{ w *tabwriter.Writer }
-
-func newTable(w io.Writer, heading ...string) table {
-	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	t.row(heading...)
-	return t
-}
-
-func (t table) row(cells ...string) {
-	for i := range cells {
-		cells[i] = cmp.Or(cells[i], "-")
-	}
-	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
-}
-
-func (t table) flush() error { return t.w.Flush() }
 
 func either(is bool, yes, no string) string {
 	if is {

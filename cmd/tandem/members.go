@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // watchInterval is how often a balancer is asked for news.
@@ -138,7 +139,7 @@ func (c memberChange) print(w io.Writer, asJSON bool) error {
 		return json.NewEncoder(w).Encode(c)
 	}
 	m := c.Member
-	words := []string{c.At.Format("15:04:05.000"), c.Change, m.Name, m.Role, m.Addr.String()}
+	words := []string{c.At.Format("15:04:05.000"), state(paint.To(w), c.Change), m.Name, m.Role, m.Addr.String()}
 	for _, a := range m.Apps {
 		words = append(words, "pool", a.Pool, "app", appOf(a))
 	}
@@ -156,7 +157,7 @@ func printMembers(w io.Writer, members []api.Member, now time.Time) error {
 		for _, a := range m.Apps {
 			pools, apps = append(pools, a.Pool), append(apps, appOf(a))
 		}
-		t.row(m.Name, m.Role, m.State, m.Addr.String(), strings.Join(pools, ","), strings.Join(apps, ","), ago(now, m.Since), tagsOf(m))
+		t.row(m.Name, m.Role, state(t.ink, m.State), m.Addr.String(), strings.Join(pools, ","), strings.Join(apps, ","), ago(now, m.Since), tagsOf(m))
 	}
 	return t.flush()
 }

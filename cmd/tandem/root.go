@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // Exit codes.
@@ -81,7 +80,7 @@ func execute(args []string, out, errOut io.Writer) int {
 	case errors.Is(err, api.ErrUnreachable):
 		code = exitUnreachable
 	}
-	fmt.Fprintf(errOut, "tandem: %v\n", err)
+	fmt.Fprintf(errOut, "%s %v\n", paint.To(errOut).Red("tandem:"), err)
 	if next := nextStep(err); next != "" && code == exitFailed {
 		fmt.Fprintln(errOut, next)
 	}
@@ -146,10 +145,4 @@ join by gossip and are served at once. Try it on this machine, without root:
 	)
 	root.AddCommand(childCommands()...)
 	return root
-}
-
-// isTerminal says whether to write for a person: colour, progress.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tandem-lb/tandem/internal/api"
 	"github.com/tandem-lb/tandem/internal/config"
+	"github.com/tandem-lb/tandem/internal/paint"
 	"github.com/tandem-lb/tandem/lbcore/route"
 )
 
@@ -294,23 +295,24 @@ func (q *askedFor) ask(f api.Routes) (*routed, error) {
 }
 
 func (a *routed) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s %s, frontend %s\n", a.Method, a.URL, a.Frontend)
+	ink := paint.To(w)
+	fmt.Fprintf(w, "%s, frontend %s\n", ink.Bold(a.Method+" "+a.URL), a.Frontend)
 	for _, s := range a.Steps {
 		if s.Fits {
-			fmt.Fprintf(w, "  %s: fits\n", s.Rule)
+			fmt.Fprintf(w, "  %s: %s\n", s.Rule, ink.Green("fits"))
 		} else {
 			fmt.Fprintf(w, "  %s: %s\n", s.Rule, s.Why)
 		}
 	}
 	switch a.Outcome {
 	case "refused":
-		fmt.Fprintf(w, "refused with %d: %s\n", a.Status, a.Why)
+		fmt.Fprintf(w, "%s with %d: %s\n", ink.Red("refused"), a.Status, a.Why)
 	case "redirect":
-		fmt.Fprintf(w, "redirected to %s (%d)\n", a.Location, a.Status)
+		fmt.Fprintf(w, "redirected to %s (%d)\n", ink.Bold(a.Location), a.Status)
 	case "answer":
-		fmt.Fprintf(w, "answered with %d\n", a.Status)
+		fmt.Fprintf(w, "answered with %s\n", ink.Bold(strconv.Itoa(a.Status)))
 	default:
-		fmt.Fprintf(w, "goes to pool %s as %s\n", a.Pool, a.Sends)
+		fmt.Fprintf(w, "goes to pool %s as %s\n", ink.Bold(a.Pool), a.Sends)
 	}
 	if c := a.Changes; c != nil {
 		printLines(w, "request", "set", c.SetRequest)

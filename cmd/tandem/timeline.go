@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // timelineInterval is how often timeline --watch asks for what is new.
@@ -120,7 +121,7 @@ func showTimeline(ctx context.Context, w io.Writer, c *api.Client, q api.Timelin
 		for _, e := range t.Entries {
 			q.After[e.Node] = max(q.After[e.Node], e.Seq)
 			if !asJSON {
-				fmt.Fprintln(w, entryLine(e))
+				fmt.Fprintln(w, entryLine(paint.To(w), e))
 			} else if err := json.NewEncoder(w).Encode(e); err != nil {
 				return err
 			}
@@ -171,12 +172,12 @@ func clockOf(offset, exact time.Duration) string {
 }
 
 // entryLine is one entry for people.
-func entryLine(e api.Entry) string {
+func entryLine(ink paint.Ink, e api.Entry) string {
 	b := new(strings.Builder)
-	fmt.Fprintf(b, "%s  %s  %-7s  ", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Node, e.Kind)
+	fmt.Fprintf(b, "%s  %s  %-7s  ", ink.Dim(e.Time.Local().Format("2006-01-02 15:04:05.000")), e.Node, e.Kind)
 	switch e.Kind {
 	case "state":
-		fmt.Fprintf(b, "%s: %s → %s (%s), epoch %d", e.Group, e.From, e.To, strings.TrimSpace(e.Reason+" "+e.Peer), e.Epoch)
+		fmt.Fprintf(b, "%s: %s → %s (%s), epoch %d", e.Group, state(ink, e.From), state(ink, e.To), strings.TrimSpace(e.Reason+" "+e.Peer), e.Epoch)
 		if e.Detail != "" {
 			fmt.Fprintf(b, "; %s", e.Detail)
 		}
@@ -188,11 +189,11 @@ func entryLine(e api.Entry) string {
 		fmt.Fprintf(b, "%s: the first request was served%s", e.Group, served(e))
 		return b.String()
 	case "order":
-		fmt.Fprintf(b, "%s by %s: %s", e.Subject, e.Who, e.To)
+		fmt.Fprintf(b, "%s by %s: %s", e.Subject, e.Who, state(ink, e.To))
 	case "backend":
-		fmt.Fprintf(b, "%s in %s: %s", e.Subject, e.Group, change(e))
+		fmt.Fprintf(b, "%s in %s: %s", e.Subject, e.Group, change(ink, e))
 	default:
-		fmt.Fprintf(b, "%s: %s", e.Subject, change(e))
+		fmt.Fprintf(b, "%s: %s", e.Subject, change(ink, e))
 	}
 	if e.Detail != "" {
 		fmt.Fprintf(b, " (%s)", e.Detail)
@@ -225,11 +226,11 @@ func phases(p *api.Phases) string {
 	return "; " + strings.Join(words, ", ")
 }
 
-func change(e api.Entry) string {
+func change(ink paint.Ink, e api.Entry) string {
 	if e.From == "" {
-		return e.To
+		return state(ink, e.To)
 	}
-	return e.From + " → " + e.To
+	return state(ink, e.From) + " → " + state(ink, e.To)
 }
 
 func short(d time.Duration) time.Duration {

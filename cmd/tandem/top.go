@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 func newTop() *cobra.Command {
@@ -159,7 +160,7 @@ func (t *topRun) watch(ctx context.Context, out *os.File) error {
 // show draws what is answered, and again with each key and each new size, until one of them, ctx or the number of
 // times ends it. Nobody waits for an answer: a balancer that gives none leaves the keys working.
 func (t *topRun) show(ctx context.Context, out *os.File, first api.Cluster, keys <-chan string, resized <-chan os.Signal) {
-	var m topModel
+	m := topModel{ink: paint.To(out)}
 	m.answered(first, nil)
 	tick := time.NewTicker(t.interval)
 	defer tick.Stop()

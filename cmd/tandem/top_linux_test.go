@@ -1,125 +1,30 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tandem-lb/tandem/internal/api"
 )
-
-// terminal is a pseudo-terminal with 'tandem top' in it.
-type terminal struct {
-	t             *testing.T
-	master, slave *os.File
-	before        unix.Termios
-	cmd           *exec.Cmd
-	ended         chan error
-
-	mu   sync.Mutex // protects text
-	text bytes.Buffer
-}
 
 // topIn runs 'tandem top' with a balancer that answers, until it hangs if that is not nil.
 func topIn(t *testing.T, interval string, hangs *atomic.Bool) *terminal {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "top") // t.TempDir is named after the test: too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "control.sock")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	t.Cleanup(stop)
 	var asked atomic.Int64
-	go (&api.Server{Status: example, Cluster: func(ctx context.Context) api.Cluster {
+	socket := serving(t, &api.Server{Status: example, Cluster: func(ctx context.Context) api.Cluster {
 		if hangs != nil && hangs.Load() {
 			<-ctx.Done()
 		}
 		c := busy()
 		c.Node = fmt.Sprintf("answer%d", asked.Add(1))
 		return c
-	}}).Serve(ctx, l)
-
-	e := &terminal{t: t, ended: make(chan error, 1)}
-	if e.master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { e.master.Close() })
-	n, err := unix.IoctlGetInt(int(e.master.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(e.master.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err == nil {
-		e.slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { e.slave.Close() })
-	e.resize(100, 30)
-	e.before = e.modes()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.cmd = exec.Command(self, "top", "--socket", socket, "--interval", interval)
-	e.cmd.Args[0] = "tandem"
-	e.cmd.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=")
-	e.cmd.Stdin, e.cmd.Stdout, e.cmd.Stderr = e.slave, e.slave, e.slave
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	if err := e.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() { e.ended <- e.cmd.Wait() }()
-	go e.read()
-	return e
-}
-
-func (e *terminal) read() {
-	b := make([]byte, 4096)
-	for {
-		n, err := e.master.Read(b)
-		e.mu.Lock()
-		e.text.Write(b[:n])
-		e.mu.Unlock()
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (e *terminal) modes() unix.Termios {
-	e.t.Helper()
-	m, err := unix.IoctlGetTermios(int(e.slave.Fd()), unix.TCGETS)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	return *m
-}
-
-func (e *terminal) resize(columns, lines uint16) {
-	e.t.Helper()
-	if err := unix.IoctlSetWinsize(int(e.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: lines}); err != nil {
-		e.t.Fatal(err)
-	}
+	}})
+	return inTerminal(t, []string{"TERM=xterm", "NO_COLOR="}, "top", "--socket", socket, "--interval", interval)
 }
 
 func (e *terminal) press(keys string) {
@@ -177,8 +82,6 @@ func (e *terminal) endsWell() {
 	}
 }
 
-var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
-
 func TestTopInATerminal(t *testing.T) {
 	t.Run("it draws, and again with what is new", func(t *testing.T) {
 		e := topIn(t, "100ms", nil)
@@ -187,8 +90,8 @@ func TestTopInATerminal(t *testing.T) {
 		e.mu.Lock()
 		all := e.text.String()
 		e.mu.Unlock()
-		if !strings.HasPrefix(all, enterScreen) || colour.MatchString(all) {
-			t.Errorf("it begins without a screen of its own, or has colours: %q", all[:min(len(all), 100)])
+		if !strings.HasPrefix(all, enterScreen) || !colour.MatchString(all) {
+			t.Errorf("it begins without a screen of its own, or has no colours: %q", all[:min(len(all), 100)])
 		}
 		e.press("q")
 		e.endsWell()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // topRow is a frontend, pool or backend as all balancers together carry it: their rates are
@@ -21,6 +22,7 @@ type topRow struct {
 	busiest  float64     // requests of the balancer that the latencies are of
 	order    int         // in the configuration
 	children []*topRow   // backends of a pool
+	up       int         // of the children
 	seen     []seenState // of a backend, as the following
 	addr     string
 	weight   int
@@ -79,15 +81,14 @@ func inOrder(all map[string]*topRow) []*topRow {
 	}
 	slices.SortFunc(out, func(a, b *topRow) int { return cmp.Compare(a.order, b.order) })
 	for _, r := range out {
-		up := 0
 		for _, b := range r.children {
 			b.State = b.seenAs()
 			if b.State == "up" {
-				up++
+				r.up++
 			}
 		}
 		if r.children != nil {
-			r.State = fmt.Sprintf("%d of %d up", up, len(r.children))
+			r.State = fmt.Sprintf("%d of %d up", r.up, len(r.children))
 		}
 	}
 	return out
@@ -119,6 +120,19 @@ func (r *topRow) seenAs() string {
 		return r.seen[0].state
 	}
 	return strings.Join(words, ", ")
+}
+
+// painted is the state for a terminal.
+func (r *topRow) painted(ink paint.Ink) string {
+	switch {
+	case r.children == nil:
+		return state(ink, r.State)
+	case r.up == 0:
+		return ink.Red(r.State)
+	case r.up < len(r.children):
+		return ink.Yellow(r.State)
+	}
+	return ink.Green(r.State)
 }
 
 // topOrders are the orders in which backends can stand.
@@ -154,6 +168,14 @@ func perSecond(v float64) string {
 		return fmt.Sprintf("%.1fk", v/1e3)
 	}
 	return fmt.Sprintf("%.1fM", v/1e6)
+}
+
+// errorRate is a rate of what should not be.
+func errorRate(ink paint.Ink, v float64) string {
+	if v == 0 {
+		return perSecond(v)
+	}
+	return ink.Red(perSecond(v))
 }
 
 func bytesPerSecond(v float64) string {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // topModel is what 'tandem top' shows, and in which way.
@@ -18,7 +19,8 @@ type topModel struct {
 	first   int   // line that stands at the top
 	room    int   // lines that stood below the head when it was last drawn
 	quit    bool
-	asked   bool // something was answered once
+	asked   bool      // something was answered once
+	ink     paint.Ink // of the screen
 }
 
 // answered takes in what the balancer said.
@@ -54,13 +56,13 @@ func (m *topModel) pressed(key string) {
 
 // screen is what stands on a terminal of this size: no more lines, and none longer.
 func (m *topModel) screen(width, height int) []string {
-	head := []string{m.title()}
+	head := []string{m.ink.Bold(m.title())}
 	if m.err != nil {
-		head = append(head, "! "+m.err.Error())
+		head = append(head, m.ink.Red("! "+m.err.Error()))
 	}
 	var b bytes.Buffer
 	if m.asked {
-		m.print(&b)
+		m.print(paint.With(&b, m.ink))
 	}
 	body := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
 	m.room = max(0, height-len(head))
@@ -68,9 +70,7 @@ func (m *topModel) screen(width, height int) []string {
 	body = body[m.first:]
 	lines := append(head, body[:min(len(body), m.room)]...)
 	for i, l := range lines {
-		if r := []rune(l); len(r) > width {
-			lines[i] = string(r[:max(0, width-1)]) + "…"
-		}
+		lines[i] = paint.Cut(l, width)
 	}
 	return lines[:min(len(lines), height)]
 }
@@ -92,7 +92,7 @@ func (m *topModel) print(w io.Writer) error {
 	fmt.Fprintln(w)
 	t := newTable(w, "FRONTEND", "REQ/S", "ERR/S", "P50", "P95", "P99", "CONNECTIONS", "IN/S", "OUT/S")
 	for _, f := range frontends {
-		t.row(f.Name, perSecond(f.Live.Requests), perSecond(f.Live.Errors), briefly(f.Live.P50), briefly(f.Live.P95), briefly(f.Live.P99),
+		t.row(f.Name, perSecond(f.Live.Requests), errorRate(t.ink, f.Live.Errors), briefly(f.Live.P50), briefly(f.Live.P95), briefly(f.Live.P99),
 			fmt.Sprint(f.Current), bytesPerSecond(f.Live.BytesIn), bytesPerSecond(f.Live.BytesOut))
 	}
 	if err := t.flush(); err != nil {
@@ -109,6 +109,6 @@ func (m *topModel) print(w io.Writer) error {
 	return t.flush()
 }
 
-func (t table) topRow(name string, r *topRow) {
-	t.row(name, r.State, perSecond(r.Live.Requests), perSecond(r.Live.Errors), briefly(r.Live.P50), briefly(r.Live.P95), briefly(r.Live.P99), fmt.Sprint(r.Current))
+func (t *table) topRow(name string, r *topRow) {
+	t.row(name, r.painted(t.ink), perSecond(r.Live.Requests), errorRate(t.ink, r.Live.Errors), briefly(r.Live.P50), briefly(r.Live.P95), briefly(r.Live.P99), fmt.Sprint(r.Current))
 }

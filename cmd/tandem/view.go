@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // printCluster says who is active and why, and has a line for each balancer and group.
@@ -17,14 +18,14 @@ func printCluster(w io.Writer, c api.Cluster) error {
 	t := newTable(w, "BALANCER", "VIP", "STATE", "SINCE", "EPOCH", "FITNESS", "SAFE TO REBOOT", "SAID")
 	for _, v := range c.Nodes {
 		if v.Status == nil {
-			t.row(v.Node, "", "unknown", "", "", "", v.Reboot.Safe, neverSaid(v))
+			t.row(v.Node, "", state(t.ink, "unknown"), "", "", "", safe(t.ink, v.Reboot), neverSaid(v))
 			continue
 		}
 		for _, g := range v.Status.Groups {
-			t.row(v.Node, addrs(g.VIPs), stateIn(c, v, g), ago(v.Status.At, g.Since), fmt.Sprint(g.Epoch), fmt.Sprint(g.Fitness), v.Reboot.Safe, said(c, v))
+			t.row(v.Node, addrs(g.VIPs), state(t.ink, stateIn(c, v, g)), ago(v.Status.At, g.Since), fmt.Sprint(g.Epoch), fmt.Sprint(g.Fitness), safe(t.ink, v.Reboot), said(c, v))
 		}
 		if len(v.Status.Groups) == 0 {
-			t.row(v.Node, "", "", "", "", "", v.Reboot.Safe, said(c, v))
+			t.row(v.Node, "", "", "", "", "", safe(t.ink, v.Reboot), said(c, v))
 		}
 	}
 	return t.flush()
@@ -41,7 +42,7 @@ func balancers(n int) string {
 func printReboots(w io.Writer, c api.Cluster) {
 	fmt.Fprintln(w)
 	for _, v := range c.Nodes {
-		fmt.Fprintf(w, "reboot %s? %s: %s", v.Node, v.Reboot.Safe, v.Reboot.Why)
+		fmt.Fprintf(w, "reboot %s? %s: %s", v.Node, safe(paint.To(w), v.Reboot), v.Reboot.Why)
 		if v.Reboot.First != "" {
 			fmt.Fprintf(w, " First: %s.", v.Reboot.First)
 		}
@@ -75,7 +76,7 @@ func printActive(w io.Writer, c api.Cluster) {
 				continue
 			}
 			told[g.Name] = true
-			fmt.Fprintf(w, "%s: %s\n", addrs(g.VIPs), strings.Join(activeIn(c, g.Name), "; "))
+			fmt.Fprintf(w, "%s: %s\n", paint.To(w).Bold(addrs(g.VIPs)), strings.Join(activeIn(c, g.Name), "; "))
 		}
 	}
 	if len(told) > 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 func newWhy() *cobra.Command {
@@ -51,23 +52,24 @@ gets no requests, how each balancer sees it, and what happened to it.`,
 }
 
 func printStory(w io.Writer, s api.Story) {
-	fmt.Fprintf(w, "%s.\n%s\n", s.Headline, s.Why)
+	ink := paint.To(w)
+	fmt.Fprintf(w, "%s\n%s\n", ink.Bold(s.Headline+"."), s.Why)
 	section := func(title string, lines []string) {
 		if len(lines) == 0 {
 			return
 		}
-		fmt.Fprintf(w, "\n%s:\n", title)
+		fmt.Fprintf(w, "\n%s\n", ink.Bold(title+":"))
 		for _, l := range lines {
 			fmt.Fprintf(w, "  %s\n", l)
 		}
 	}
 	var events []string
 	for _, e := range s.Events {
-		events = append(events, entryLine(e))
+		events = append(events, entryLine(ink, e))
 	}
 	for _, n := range s.Nodes {
 		if n.Error != "" {
-			events = append(events, fmt.Sprintf("%s does not tell its part: %s", n.Node, n.Error))
+			events = append(events, fmt.Sprintf("%s %s: %s", n.Node, ink.Yellow("does not tell its part"), n.Error))
 		}
 	}
 	section("What happened", events)

@@ -19,7 +19,7 @@ var parts = []part{
 		"cmd/tandem",
 		[]string{
 			"internal/keeper", "internal/control", "internal/proxy", "internal/runner", "internal/agent", "internal/api", "internal/config",
-			"internal/hook", "internal/render", "internal/lab", "internal/demo", "internal/doctor", "internal/importer", "internal/webapp", "lbcore/route",
+			"internal/hook", "internal/render", "internal/lab", "internal/demo", "internal/doctor", "internal/importer", "internal/webapp", "internal/paint", "lbcore/route",
 		},
 		"flags and exit codes only: it starts what internal packages do",
 	},
@@ -47,7 +47,7 @@ var parts = []part{
 	{"internal/agent", []string{"membership", "internal/config", "internal/hook", "internal/talk", "lbcore/check"}, "runs beside an app; of a balancer's code only the questions that both ask an app"},
 	{
 		"internal/demo",
-		[]string{"internal/lab"},
+		[]string{"internal/lab", "internal/paint"},
 		"a client of real processes in the lab: what it prints is observed from outside, never asked of the daemons",
 	},
 	{"internal/handover", []string{"internal/nft"}, "forward tables are nftables batches"},
@@ -60,6 +60,7 @@ var parts = []part{
 	{"internal/config", []string{"lbcore/route", "lbcore/check"}, "file and flags to values; rules are checked by what will follow them"},
 	{"internal/api", []string{"lbcore/route"}, "what is said on the control socket; rules are told as they are"},
 	{"internal/ipc", []string{"lbcore/route", "lbcore/check"}, "what the three processes say to each other; rules and questions are told as they are"},
+	{"internal/paint", nil, "a leaf: which words get colours, and when"},
 	{"internal/nft", nil, "a leaf: bytes for the kernel"},
 	{"internal/webapp", nil, "an app as others write them"},
 	{"internal/web", nil, "the status page: it is handed what it shows"},

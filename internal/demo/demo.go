@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // Options of [Run].
 type Options struct {
-	JSON  bool // print one JSON object to out and nothing else; progress goes to errOut
-	Keep  bool // leave everything running after the faults until ctx ends
-	Color bool // paint the text for a terminal
+	JSON bool // print one JSON object to out and nothing else; progress goes to errOut
+	Keep bool // leave everything running after the faults until ctx ends
 
 	// In gives the commands of Keep, a line each; nil: none.
 	In io.Reader
@@ -44,7 +45,7 @@ func Run(ctx context.Context, opt Options, out, errOut io.Writer) (ok bool, err 
 	if opt.JSON {
 		human = errOut
 	}
-	r := &runner{opt: opt, view: view{w: human, color: opt.Color}}
+	r := &runner{opt: opt, view: view{w: human, ink: paint.To(human)}}
 	r.report = Report{Balancers: len(balancers), Backends: len(apps)}
 	err = r.run(ctx)
 	if ctx.Err() != nil {
@@ -209,7 +210,7 @@ func (r *runner) inject(ctx context.Context, name string) error {
 	w.until = s.log.Now()
 	r.windows = append(r.windows, w)
 	if w.waited != "" {
-		r.progress("%s", r.view.paint(red, "waited in vain for "+w.waited))
+		r.progress("%s", r.view.ink.Red("waited in vain for "+w.waited))
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func (r *runner) keep(ctx context.Context) error {
 				return nil
 			}
 			if err := r.command(ctx, strings.Fields(line)); err != nil {
-				r.view.line("%s", r.view.paint(red, err.Error()))
+				r.view.line("%s", r.view.ink.Red(err.Error()))
 			}
 		case <-poll.C:
 			if now := s.active(); now != told && now != "" {
@@ -70,7 +70,7 @@ func (r *runner) forward() error {
 		return nil
 	}
 	r.view.line("")
-	r.view.line("%s", r.view.paint(bold, "Everything keeps running. To look at:"))
+	r.view.line("%s", r.view.ink.Bold("Everything keeps running. To look at:"))
 	if err := show("the site", s.client, netip.AddrPortFrom(vip, sitePort)); err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (r *runner) forward() error {
 }
 
 func (r *runner) help() {
-	r.view.line("%s", r.view.paint(bold, "To type here:"))
+	r.view.line("%s", r.view.ink.Bold("To type here:"))
 	for _, l := range []string{
 		"lb1 status        runs `tandem status` in host lb1; any host, any command",
 		"off lb1           takes its power, on lb1 gives it back and starts its daemon",
@@ -176,7 +176,7 @@ func (r *runner) runIn(ctx context.Context, m *machine, args []string) error {
 	select {
 	case <-p.Done():
 		if err := p.Wait(); err != nil {
-			r.view.line("%s", r.view.paint(dim, "("+err.Error()+")"))
+			r.view.line("%s", r.view.ink.Dim("("+err.Error()+")"))
 		}
 		return nil
 	case <-ctx.Done():

@@ -126,7 +126,7 @@ ok: the site survived all of it
 	r.OK = false
 	r.Faults[1].tally.Late = 200
 	r.Faults[2].Failed, r.Faults[2].ActiveAfter = 3, ""
-	view{w: &b, color: true}.table(r)
+	view{w: &b, ink: true}.table(r)
 	for _, part := range []string{"\x1b[31m      3\x1b[0m", "lb2 -> ?", "app-stop: 3 requests failed", "app-stop: not exactly one", "200 of 3050 requests left late"} {
 		if !strings.Contains(b.String(), part) {
 			t.Errorf("%q is missing in %s", part, b.String())

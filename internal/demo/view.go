@@ -9,28 +9,13 @@ import (
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/lab/client"
-)
-
-// The few colours (ECMA-48, SGR).
-const (
-	bold  = "1"
-	dim   = "2"
-	red   = "31"
-	green = "32"
-	cyan  = "36"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // view prints for a human. One goroutine uses it.
 type view struct {
-	w     io.Writer
-	color bool
-}
-
-func (v view) paint(code, s string) string {
-	if !v.color || s == "" {
-		return s
-	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
+	w   io.Writer
+	ink paint.Ink
 }
 
 func (v view) line(format string, args ...any) { fmt.Fprintf(v.w, format+"\n", args...) }
@@ -38,27 +23,27 @@ func (v view) line(format string, args ...any) { fmt.Fprintf(v.w, format+"\n", a
 // topology draws the network.
 func (v view) topology() {
 	where := func(r role) string { return r.name + " " + r.addr.Addr().String() }
-	box := func(code, s string) string { return v.paint(code, fmt.Sprintf("%-20s", s)) }
+	box := func(r role) string { return fmt.Sprintf("%-20s", where(r)) }
 	v.line("")
-	v.line("                    %s   a GET on a new connection every 2 ms", v.paint(bold, "client "+clientAddr.Addr().String()))
+	v.line("                    %s   a GET on a new connection every 2 ms", v.ink.Bold("client "+clientAddr.Addr().String()))
 	v.line("                              |")
-	v.line("                    %s   the VIP: one balancer owns it at a time", v.paint(cyan, fmt.Sprintf("%v:%d", vip, sitePort)))
+	v.line("                    %s   the VIP: one balancer owns it at a time", v.ink.Cyan(fmt.Sprintf("%v:%d", vip, sitePort)))
 	v.line("                 .------------+------------.")
-	v.line("         %s      %s", box(green, where(balancers[0])), box(green, where(balancers[1])))
+	v.line("         %s      %s", v.ink.Green(box(balancers[0])), v.ink.Green(box(balancers[1])))
 	v.line("                 '------------+------------'")
 	v.line("       .----------------------+----------------------.")
-	v.line("%s   %s   %s", box(bold, where(apps[0])), box(bold, where(apps[1])), box(bold, where(apps[2])))
+	v.line("%s   %s   %s", v.ink.Bold(box(apps[0])), v.ink.Bold(box(apps[1])), v.ink.Bold(box(apps[2])))
 	v.line("")
 }
 
 // progress prints one thing that was done or came true.
 func (v view) progress(at time.Duration, format string, args ...any) {
-	v.line("%s  %s", v.paint(dim, clock(at)), fmt.Sprintf(format, args...))
+	v.line("%s  %s", v.ink.Dim(clock(at)), fmt.Sprintf(format, args...))
 }
 
 // fault announces one.
 func (v view) fault(at time.Duration, name, does string) {
-	v.line("%s  %s  %s", v.paint(dim, clock(at)), v.paint(bold, fmt.Sprintf("%-14s", name)), does)
+	v.line("%s  %s  %s", v.ink.Dim(clock(at)), v.ink.Bold(fmt.Sprintf("%-14s", name)), does)
 }
 
 // live prints what the client saw in a stretch of that length.
@@ -83,30 +68,30 @@ func (v view) live(at, length time.Duration, reqs []client.Request, active strin
 	rate := int(float64(len(reqs)-skipped)/length.Seconds() + 0.5)
 	fails := fmt.Sprintf("%4d failed", failed)
 	if failed > 0 {
-		fails = v.paint(red, fails)
+		fails = v.ink.Red(fails)
 	}
 	if active == "" {
-		active = v.paint(red, "?  ")
+		active = v.ink.Red("?  ")
 	}
-	v.line("%s  %5d req/s  %s   active %s   apps %s", v.paint(dim, clock(at)), rate, fails, active, strings.Join(names, " "))
+	v.line("%s  %5d req/s  %s   active %s   apps %s", v.ink.Dim(clock(at)), rate, fails, active, strings.Join(names, " "))
 }
 
 // table prints the result.
 func (v view) table(r Report) {
 	v.line("")
-	v.line("%s", v.paint(bold, fmt.Sprintf("%-15s %9s %9s %7s   %-16s %s", "fault", "outage", "requests", "failed", "active", "owners at once   how they failed")))
+	v.line("%s", v.ink.Bold(fmt.Sprintf("%-15s %9s %9s %7s   %-16s %s", "fault", "outage", "requests", "failed", "active", "owners at once   how they failed")))
 	for _, f := range r.Faults {
 		failed := fmt.Sprintf("%7d", f.Failed)
 		if f.Failed > 0 && costsNothing(f.Name) {
-			failed = v.paint(red, failed)
+			failed = v.ink.Red(failed)
 		}
 		outage := fmt.Sprintf("%6d ms", f.OutageMS)
 		if f.OutageMS > outageMax {
-			outage = v.paint(red, outage)
+			outage = v.ink.Red(outage)
 		}
 		owners := fmt.Sprintf("%-14d", f.MaxOwners)
 		if f.MaxOwners != 1 {
-			owners = v.paint(red, owners)
+			owners = v.ink.Red(owners)
 		}
 		row := fmt.Sprintf("%-15s %s %9d %s   %-16s %s   %s", f.Name, outage, f.Requests, failed, move(f), owners, kinds(f.tally))
 		v.line("%s", strings.TrimRight(row, " "))
@@ -114,10 +99,10 @@ func (v view) table(r Report) {
 	v.busy(r)
 	v.line("")
 	if r.OK {
-		v.line("%s", v.paint(green, "ok: the site survived all of it"))
+		v.line("%s", v.ink.Green("ok: the site survived all of it"))
 		return
 	}
-	v.line("%s", v.paint(red, "NOT ok:"))
+	v.line("%s", v.ink.Red("NOT ok:"))
 	for _, s := range r.Verdict() {
 		v.line("  - %s", s)
 	}
