@@ -31,8 +31,9 @@
 // wake-ups. The simulation checks it after every event, with clocks that are wrong by 1 % (simcheck_test.go):
 //
 //   - Two nodes that answer for the VIP and can hear each other do so for at most 2 × (3i + d) + 2w, when no
-//     more than two adverts in a row are lost and Release works. Nodes that cannot hear each other in any way
-//     may both hold it.
+//     more than two adverts in a row are lost and Release works; where only members that relay can tell the one of
+//     the other, for at most 2 × (10i + 2d) + 2w (10i: 100 ms at least). Nodes that cannot hear each other in any
+//     way may both hold it.
 //   - When all nodes work and hear each other, exactly one is active, stays so, and is the one that clients on
 //     the segment send to. A pair that loses its active has another one after p + d + w, or after one round of
 //     questions when the kernel told of it (E7); one that is asked to yield or to end hands over within 2w + d.
@@ -89,7 +90,8 @@
 //     shortens the wait to one round of questions, twice as long as any answer of that node took; where none
 //     is known, and one is asked for each second, nothing is shortened. An active whose answer takes longer
 //     than ever before at the very moment of a false signal is taken over needlessly.
-//   - E8, epochs: each claim takes the highest epoch seen + 1. When two actives meet, the higher (epoch, rank)
+//   - E8, epochs: each claim takes the highest epoch seen + 1. An active asks everybody each 10i (100 ms at least), by
+//     members, too, so that it meets another one whose adverts do not arrive. When two actives meet, the higher (epoch, rank)
 //     stays and announces again, and once more when the other has let go; that one is mute at once, and drains as
 //     after a handover, if the winner can forward to it: the winner announces when it does. When claims meet, the
 //     lower withdraws.
@@ -97,7 +99,8 @@
 //     fitness, or with Preempt by priority, for the hold-down; never for its address alone, which no client feels.
 //     Who has the VIP by a voluntary move (that, or E6) makes none for the hold-down.
 //   - E10, fitness: 0 to 255, compared in quarters.
-//   - E11, cold start: Backup; the active-down interval begins when the seeds have been tried. Before a first
+//   - E11, cold start: Backup; the active-down interval begins when the seeds have been tried, and until then
+//     everybody is asked as by an active (E8). Before a first
 //     claim the wire is asked; a foreign owner means Fault, tried again. An active of ours once heard makes
 //     the question unnecessary: the VIP is then known to belong to this cluster.
 //   - E12, isolation: a node that hears nobody on the segment, where it once did, is in Fault. An active keeps
@@ -109,8 +112,9 @@
 //     lateness yet, and a start is when a machine is busiest: its silence is borne for 1 s, or 4i if that is more.
 //     It is asked no later than any other, and E7 is as quick.
 //   - E14, pauses: an active that stood still is fenced, and asks. It goes on when all who were there before
-//     have answered, or after an active-down interval; a claim under way is void. A node that becomes active
-//     tells a former one twice that it is, with Announce: when it hears it, and when it has let go.
+//     have answered, or after an active-down interval; a claim under way is void, and so is a proof of reception.
+//     A node that becomes active tells a former one twice that it is, with Announce: when it hears it, and when it
+//     has let go.
 //
 // Choices of ours. Release comes before the yield, not with it: a released VIP has one owner at every
 // moment, for the price of some microseconds; but a Release that hangs for an active-down interval yields

@@ -1,6 +1,9 @@
 package election
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // newMeeting returns an active that is linked with b, and can forward.
 func newMeeting(t *testing.T) *Machine {
@@ -43,5 +46,30 @@ func TestE8WhoWinsAConflictForwardsBeforeItAnnounces(t *testing.T) {
 	}
 	if acts = m.Step(m.now, Prepared{Token: m.token}); index[Announce](acts) < 0 {
 		t.Errorf("the table is there: %+v; want an announcement", acts)
+	}
+}
+
+// The adverts of two actives do not reach each other, but members relay: one of them yields, and it stays so.
+func TestE8ActivesMeetThroughMembers(t *testing.T) {
+	for seed := range uint64(20) {
+		w := newWorld(seed, 20*time.Millisecond)
+		w.maxDelay, w.maxTick, w.maxWork = time.Millisecond, time.Millisecond, time.Millisecond
+		for range 2 {
+			w.addNode(Config{NewFor: -1}).start()
+		}
+		w.cutAll()
+		w.wire[0][1], w.wire[1][0] = true, true
+		w.run(w.now.Add(4 * time.Second)) // and no seed may have answered
+		if a, b := w.nodes[0].groups[0], w.nodes[1].groups[0]; !a.owns() || !b.owns() {
+			t.Fatalf("seed %d: %v and %v own the VIP, want both, out of reach of each other", seed, a.owns(), b.owns())
+		}
+		w.relay = true
+		w.run(w.now.Add(w.maxUnmet()))
+		for range 100 {
+			w.run(w.now.Add(10 * time.Millisecond))
+			if a, b := w.nodes[0].groups[0], w.nodes[1].groups[0]; a.owns() == b.owns() || w.err != nil {
+				t.Fatalf("seed %d, after %v: %v and %v own the VIP, want one; %v", seed, w.now.Sub(epochStart), a.owns(), b.owns(), w.err)
+			}
+		}
 	}
 }

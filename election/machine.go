@@ -45,6 +45,7 @@ type Machine struct {
 	round    int             // of the silence under way
 	askedAt  time.Time       // the last round
 	askedAll time.Time       // the last round by all paths
+	metAt    time.Time       // when everybody was last asked who has the VIP (E8)
 
 	third     bool      // a third station was heard of late (E5)
 	solicited time.Time // when this node first asked for a proof that it hears, in this silence
@@ -193,6 +194,7 @@ func (m *Machine) Tick(now time.Time) []Action {
 	case m.state == Fault:
 		m.tickFault()
 	}
+	m.meet()
 	if m.state != Init && m.due(m.nextSend) {
 		m.sendOnTime()
 	}
@@ -235,11 +237,11 @@ func (m *Machine) nextDeadline() time.Time {
 
 func (m *Machine) stateDeadline() time.Time {
 	if m.standsBy() {
-		return earliest(m.nextSend, m.settleBy, m.answerBy, m.nextInBackup())
+		return earliest(m.nextSend, m.settleBy, m.answerBy, m.nextInBackup(), m.meetAt())
 	}
 	switch m.state {
 	case Active:
-		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt(), m.endAt, m.againAt)
+		return earliest(m.nextSend, m.preemptAt(), m.verifyBy, m.verifyAt(), m.endAt, m.againAt, m.meetAt())
 	case Draining:
 		return earliest(m.nextSend, m.answerBy, m.yieldBy)
 	case Fault:

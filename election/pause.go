@@ -5,6 +5,7 @@ import "time"
 // paused: the process stood still. What it knew is worth nothing until somebody says it again (E14).
 func (m *Machine) paused(d time.Duration) {
 	m.slept = false // known better now
+	m.solicited, m.proof = time.Time{}, time.Time{}
 	switch {
 	case m.standsBy():
 		if m.take.phase == takePrepares || m.take.phase == takeReady {

@@ -12,6 +12,7 @@ type invariants struct {
 
 type groupInvariants struct {
 	both     [maxNodes][maxNodes]time.Time // since when two owners could hear each other
+	related  [maxNodes][maxNodes]time.Time // since when a member could have told them of each other
 	reach    [maxNodes][maxNodes]time.Time // since when the first, active, could have answered the second
 	unserved [maxNodes]time.Time           // since when the owner reaches nobody on the segment, but this one everybody
 	useless  *simNode                      // that owner
@@ -41,6 +42,11 @@ func (w *world) maxTwoOwners() time.Duration {
 	return 2*(time.Duration(w.maxLost+1)*w.interval+w.maxDelay) + 2*w.maxWork + 4*w.maxTick
 }
 
+// maxUnmet is Y where only members that relay could tell the two of each other: each asks at its own times.
+func (w *world) maxUnmet() time.Duration {
+	return 2*(meetInterval(w.interval)*102/100+2*w.maxDelay) + 2*w.maxWork + 4*w.maxTick
+}
+
 func (v *invariants) check(w *world) {
 	v.wholeness(w)
 	for k := range w.groups {
@@ -64,23 +70,27 @@ func (v *invariants) twoOwners(w *world, k int) {
 	for i, n := range w.nodes {
 		a := n.groups[k]
 		if !a.held {
-			v.groups[k].both[i] = [maxNodes]time.Time{}
+			v.groups[k].both[i], v.groups[k].related[i] = [maxNodes]time.Time{}, [maxNodes]time.Time{}
 			continue
 		}
 		for j, o := range w.nodes[:i] {
-			b, since := o.groups[k], &v.groups[k].both[i][j]
-			if !a.owns() || !b.owns() || a.stuck || b.stuck || !w.connected(i, j) {
-				*since = time.Time{}
-				continue
-			}
-			if since.IsZero() {
-				*since = w.now
-			}
-			if w.now.Sub(*since) > w.maxTwoOwners() {
-				w.fail("%s and %s both have the VIP and could hear each other since %v, for more than %v",
-					b, a, since.Sub(epochStart), w.maxTwoOwners())
-			}
+			b := o.groups[k]
+			both := a.owns() && b.owns() && !a.stuck && !b.stuck
+			v.lasts(w, a, b, &v.groups[k].both[i][j], both && w.connected(i, j), w.maxTwoOwners())
+			v.lasts(w, a, b, &v.groups[k].related[i][j], both && w.relayed(n, o) && w.relayed(o, n), w.maxUnmet())
 		}
+	}
+}
+
+// lasts keeps since when two owners could hear each other, and fails when that is too long.
+func (v *invariants) lasts(w *world, a, b *simGroup, since *time.Time, could bool, bound time.Duration) {
+	switch {
+	case !could:
+		*since = time.Time{}
+	case since.IsZero():
+		*since = w.now
+	case w.now.Sub(*since) > bound:
+		w.fail("%s and %s both have the VIP and could hear each other since %v, for more than %v", b, a, since.Sub(epochStart), bound)
 	}
 }
 
