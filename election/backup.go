@@ -14,6 +14,14 @@ func (m *Machine) settle() {
 	m.floor = m.now.Add(activeDown(m.cfg.AdvertInterval))
 }
 
+// settleOnceHeard does so when the seeds have been tried and all have been heard who are known to be there.
+func (m *Machine) settleOnceHeard() {
+	unheard := func(node string) bool { _, ok := m.findPeer(node); return !ok }
+	if m.tried && !m.settled && !slices.ContainsFunc(m.known, unheard) {
+		m.settle()
+	}
+}
+
 func (m *Machine) heardInBackup(p *peer, was peer) {
 	switch {
 	case p.holds():

@@ -99,8 +99,9 @@
 //     fitness, or with Preempt by priority, for the hold-down; never for its address alone, which no client feels.
 //     Who has the VIP by a voluntary move (that, or E6) makes none for the hold-down.
 //   - E10, fitness: 0 to 255, compared in quarters.
-//   - E11, cold start: Backup; the active-down interval begins when the seeds have been tried, and until then
-//     everybody is asked as by an active (E8). Before a first
+//   - E11, cold start: Backup; the active-down interval begins when the seeds have been tried and each balancer
+//     has been heard that members know of, or after SettleTimeout. Until then everybody is asked as by an active
+//     (E8). Before a first
 //     claim the wire is asked; a foreign owner means Fault, tried again. An active of ours once heard makes
 //     the question unnecessary: the VIP is then known to belong to this cluster.
 //   - E12, isolation: a node that hears nobody on the segment, where it once did, is in Fault. An active keeps

@@ -55,8 +55,10 @@ type Gone struct {
 type Paused struct{ For time.Duration }
 
 // SeedsTried says that each seed has been tried once, whatever came of it: a cold start need wait no longer
-// than the active-down interval from now on.
-type SeedsTried struct{}
+// than the active-down interval from now on. But who stands in Known (the other balancers that members take to be
+// present) and was not heard yet is waited for, until SettleTimeout: its adverts may not reach this node, and its
+// answers may take a moment by members.
+type SeedsTried struct{ Known []string }
 
 // Probed answers Probe. Owner is the MAC of the host that answered for the VIP, "" when none did;
 // answers from known balancers do not count as owners. Err means that the wire could not be asked.

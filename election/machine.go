@@ -59,6 +59,8 @@ type Machine struct {
 	fenced     bool   // the shell has been told to write nothing about the VIP
 	kept       bool   // Fault, Backup: the VIP is here, fenced, from before an isolation
 
+	tried    bool      // the seeds have been
+	known    []string  // who is waited for before silence counts
 	settled  bool      // Backup: the active-down interval has begun
 	settleBy time.Time // Backup: it begins then at the latest
 	floor    time.Time // Backup: no claim before, whoever holds the VIP
@@ -119,7 +121,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 	case Heard:
 		m.hear(ev, 0)
 	case SeedsTried:
-		m.settle()
+		m.known, m.tried = ev.Known, true
+		m.settleOnceHeard()
 	case Probed:
 		m.probed(ev)
 	case Claimed:
@@ -302,6 +305,7 @@ func (m *Machine) hear(h Heard, via Path) *peer {
 	m.heardOfMove(p)
 	switch {
 	case m.standsBy():
+		m.settleOnceHeard()
 		m.heardInBackup(p, was)
 		m.heardStandingBy(p)
 	case m.state == Active:

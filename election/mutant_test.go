@@ -77,6 +77,7 @@ var mutants = []mutant{
 	{"E8: the winner does not announce when the loser has let go", "active.go", "m.announce() // it has let go", "// it has let go"},
 	{"E8: an active asks nobody who else is", "meet.go", "case m.state == Active && m.verifyBy.IsZero(), m.state", "case m.state"},
 	{"E11: who starts asks nobody", "meet.go", ", m.state == Backup && !m.settled:", ":"},
+	{"E11: who is known and not heard is not waited for", "backup.go", " && !slices.ContainsFunc(m.known, unheard)", " && unheard != nil"},
 	{"E9: the address comes first", "rank.go", "a.compareMerit(b),\n\t\ta.addr.Unmap().Compare(b.addr.Unmap()),", "a.addr.Unmap().Compare(b.addr.Unmap()),\n\t\ta.compareMerit(b),"},
 	{"E9: a better one takes over at once", "active.go", "return m.betterSince.Add(m.cfg.HoldDown)", "return m.betterSince"},
 	{"E9: an address is worth a move", "active.go", "m.cfg.Preempt && p.rank().compareMerit(m.rank()) > 0", "m.cfg.Preempt && p.rank().compare(m.rank()) > 0"},

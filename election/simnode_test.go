@@ -72,8 +72,19 @@ func (n *simNode) start() {
 	}
 	n.look()
 	if n.w.chance(0.7) { // else the seeds never answer, and SettleTimeout must do
-		n.later(n.w.upTo(5*n.w.interval), func() { n.step(SeedsTried{}) })
+		n.later(n.w.upTo(5*n.w.interval), func() { n.step(SeedsTried{Known: n.w.present(n)}) })
 	}
+}
+
+// present are the other nodes that members take to be there: none where there are no members.
+func (w *world) present(n *simNode) []string {
+	var names []string
+	for _, o := range w.nodes {
+		if o != n && o.up && w.relay && !w.away[n.id] && !w.away[o.id] {
+			names = append(names, o.name)
+		}
+	}
+	return names
 }
 
 // powerLoss ends everything at once.

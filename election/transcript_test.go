@@ -29,7 +29,7 @@ import (
 //	run FOR                time passes; Tick at each Deadline
 //	sleep FOR              time passes without a Tick, then Tick
 //	nap FOR                time passes without a Tick
-//	seeds | probed [owner= err=] | claimed [err=] | released [err=] | fitness N | serving yes|no
+//	seeds [known=b+c] | probed [owner= err=] | claimed [err=] | released [err=] | fitness N | serving yes|no
 //	conflict MAC | gone NODE (PeerGone) | ended NODE [boot=] (Gone) | shutdown
 //	answered NODE STATE … [path= nonce=] | received | stations yes|no | isolated yes|no | paused FOR
 //	hearing [gateway] [stations=] | complained NODE [seq= for= boot= gateway stations=]
@@ -152,7 +152,7 @@ func (tr *transcript) event(t *testing.T, d *datadriven.TestData) Event {
 	case "hear":
 		return heardOf(t, d)
 	case "seeds":
-		return SeedsTried{}
+		return SeedsTried{Known: strings.FieldsFunc(arg(t, d, "known", ""), func(r rune) bool { return r == '+' })}
 	case "probed":
 		return Probed{Token: token, Owner: arg(t, d, "owner", ""), Err: err}
 	case "claimed":

@@ -135,6 +135,14 @@ func (l *loop) cluster(m *ipc.Cluster) {
 	l.forgetGone(now)
 	if m.SeedsTried && !l.seedsTried {
 		l.seedsTried = true
-		l.stepAll(election.SeedsTried{})
+		l.stepAll(election.SeedsTried{Known: nodes(m.Balancers)})
 	}
+}
+
+func nodes(balancers []ipc.Balancer) []string {
+	var names []string
+	for _, b := range balancers {
+		names = append(names, b.Node)
+	}
+	return names
 }
