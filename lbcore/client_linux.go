@@ -262,7 +262,7 @@ func (c *client) parse(buf []byte) bool {
 
 // refuse answers a request that is not understood or not wanted.
 func (c *client) refuse(status int, reason string) {
-	c.count().badRequest.Add(1)
+	c.count().refuse(status)
 	c.x.rec.close('P', 'R', reason)
 	c.phase = phaseBusy
 	c.x.answer(status)

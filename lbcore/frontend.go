@@ -49,7 +49,7 @@ type frontendSlot struct {
 	http2 http2Counts
 
 	badRequest, noRule, noBackend, badGateway, timeout, headerTime, aborted, cut atomic.Uint64
-	badProxy, badHello                                                           atomic.Uint64
+	badProxy, badHello, largeBody                                                atomic.Uint64
 	queueFull, queueTimeout                                                      atomic.Uint64
 	full                                                                         atomic.Uint64
 	refused                                                                      [refusals]atomic.Uint64
@@ -99,6 +99,15 @@ func (f *frontend) roomMade() {
 	}
 }
 
+// refuse counts a request that was answered with status for what it is itself.
+func (n *frontendSlot) refuse(status int) {
+	if status == 413 {
+		n.largeBody.Add(1)
+	} else {
+		n.badRequest.Add(1)
+	}
+}
+
 func (f *frontend) snapshot() FrontendSnapshot {
 	v := f.view.Load()
 	s := FrontendSnapshot{Name: f.name, Pool: v.cfg.Pool, Rules: v.rules.snapshot()}
@@ -123,6 +132,7 @@ func (c *FrontendCounters) add(n *frontendSlot) {
 	c.TLS.add(&n.tls)
 	c.HTTP2.add(&n.http2)
 	c.Errors.BadRequest += n.badRequest.Load()
+	c.Errors.LargeBody += n.largeBody.Load()
 	c.Errors.NoRule += n.noRule.Load()
 	c.Errors.NoBackend += n.noBackend.Load()
 	c.Errors.BadGateway += n.badGateway.Load()

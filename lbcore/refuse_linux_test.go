@@ -43,8 +43,8 @@ func TestRefusedRequestsGetTheirStatusAndAClosedConnection(t *testing.T) {
 			c.Close()
 		})
 	}
-	if n := l.counters(); n.Errors.BadRequest != 11 {
-		t.Errorf("%d bad requests counted, want 11", n.Errors.BadRequest)
+	if n := l.counters(); n.Errors.BadRequest != 9 || n.Errors.LargeBody != 2 {
+		t.Errorf("%d bad requests and %d large bodies counted, want 9 and 2", n.Errors.BadRequest, n.Errors.LargeBody)
 	}
 	eventually(t, "connections end", func() bool { return l.counters().Current == 0 })
 }

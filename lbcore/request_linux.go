@@ -67,7 +67,7 @@ func (x *exchange) begin(buf []byte, n int) {
 
 // refused notes what is wrong with the request.
 func (x *exchange) refused(err *http1.Error) {
-	x.c.count().badRequest.Add(1)
+	x.c.count().refuse(err.Status)
 	x.rec.close('P', 'R', err.Reason)
 }
 

@@ -87,7 +87,7 @@ func (x *exchange) boundBody(most int64) bool {
 	if x.req.Body.Kind != http1.Length || x.req.Body.Length <= most {
 		return true
 	}
-	x.c.count().badRequest.Add(1)
+	x.c.count().refuse(413)
 	x.rec.close('P', 'R', "body-too-large")
 	x.answer(413)
 	return false

@@ -93,7 +93,8 @@ type FrontendCounters struct {
 
 // FrontendErrors counts by kind.
 type FrontendErrors struct {
-	BadRequest uint64 // refused by the codec, a limit, or a rule's look at the path
+	BadRequest uint64 // refused by the codec, a limit of its head, or a rule's look at the path
+	LargeBody  uint64 // 413: its body is larger than the frontend or the rule allows
 	NoRule     uint64 // met no rule where there is no other pool: 404
 	NoBackend  uint64 // 503
 	BadGateway uint64 // 502

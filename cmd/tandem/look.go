@@ -147,7 +147,7 @@ func printStatus(w io.Writer, s api.Status) error {
 	for _, f := range s.Frontends {
 		fmt.Fprintf(w, "\nfrontend %s: %d requests, %d connections now, %s, 4xx %d\n", ink.Bold(f.Name), f.Requests, f.Current,
 			counted(ink, f.Status["5xx"], fmt.Sprintf("5xx %d", f.Status["5xx"])), f.Status["4xx"])
-		if r := refusedSources(f.Errors); r != "" {
+		if r := refusedBy(f.Errors); r != "" {
 			fmt.Fprintf(w, "  %s %s\n", ink.Yellow("refused:"), r)
 		}
 		if t := f.TLS; t != nil {
@@ -252,11 +252,11 @@ func printGroup(w io.Writer, g api.Group, now time.Time) {
 	}
 }
 
-// refusedSources says how much of a frontend's was refused for whose it was; "" if nothing was.
-func refusedSources(errors map[string]uint64) string {
+// refusedBy says how much of a frontend's its limits have refused; "" if nothing was.
+func refusedBy(errors map[string]uint64) string {
 	var said []string
 	for _, r := range []struct{ reason, what string }{
-		{"source_denied", "by network"}, {"source_rate", "by source_rate"}, {"source_maxconn", "by source_maxconn"},
+		{"source_denied", "by network"}, {"source_rate", "by source_rate"}, {"source_maxconn", "by source_maxconn"}, {"max_body_bytes", "by max_body_bytes"},
 	} {
 		if n := errors[r.reason]; n > 0 {
 			said = append(said, fmt.Sprintf("%d %s", n, r.what))

@@ -31,7 +31,7 @@ func newTop() *cobra.Command {
 		GroupID: groupLook,
 		Args:    cobra.NoArgs,
 		Long: `Show, over and over, who is active, and for each frontend, pool and backend the requests
-and errors a second, how long requests took (half of them no longer than p50, one in a
+and errors a second, what limits have refused of them, how long requests took (half of them no longer than p50, one in a
 hundred longer than p99), and connections: over the last 5 s, of all balancers together,
 or of --node.
 

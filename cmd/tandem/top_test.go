@@ -18,7 +18,7 @@ import (
 func busy() api.Cluster {
 	c := exampleCluster(context.Background())
 	live := func(n float64, p99 time.Duration) *api.Live {
-		return &api.Live{Requests: n, Errors: n / 100, BytesIn: 1 << 10, BytesOut: 3 << 20, P50: p99 / 10, P95: p99 / 2, P99: p99}
+		return &api.Live{Requests: n, Errors: n / 100, Refused: n / 10, BytesIn: 1 << 10, BytesOut: 3 << 20, P50: p99 / 10, P95: p99 / 2, P99: p99}
 	}
 	for i, n := range []float64{500, 1} {
 		s := c.Nodes[i].Status
@@ -35,7 +35,7 @@ func TestTopAddsUpWhatAllBalancersThatAreHeardSay(t *testing.T) {
 		t.Fatalf("%d frontends, %d pools", len(frontends), len(pools))
 	}
 	f := frontends[0]
-	if f.Live.Requests != 501 || f.Current != 10 || f.Live.P99 != 40*time.Millisecond {
+	if f.Live.Requests != 501 || f.Live.Refused != 50.1 || f.Current != 10 || f.Live.P99 != 40*time.Millisecond {
 		t.Errorf("frontend: %+v", f)
 	}
 	if b := pools[0].children[0]; b.State != "up on lb1, down on lb2" || b.Live.Requests < 450.8 || b.Live.Requests > 451 {

@@ -42,6 +42,7 @@ func (r *topRow) add(l *api.Live, current int64) {
 	}
 	r.Live.Requests += l.Requests
 	r.Live.Errors += l.Errors
+	r.Live.Refused += l.Refused
 	r.Live.BytesIn += l.BytesIn
 	r.Live.BytesOut += l.BytesOut
 	r.Live.Window = max(r.Live.Window, l.Window)
@@ -176,6 +177,14 @@ func errorRate(ink paint.Ink, v float64) string {
 		return perSecond(v)
 	}
 	return ink.Red(perSecond(v))
+}
+
+// refusedRate is a rate of what limits have refused, as they should; why there is so much is worth a look.
+func refusedRate(ink paint.Ink, v float64) string {
+	if v == 0 {
+		return perSecond(v)
+	}
+	return ink.Yellow(perSecond(v))
 }
 
 func bytesPerSecond(v float64) string {

@@ -90,9 +90,9 @@ func (m *topModel) print(w io.Writer) error {
 	}
 	frontends, pools := topRows(m.cluster)
 	fmt.Fprintln(w)
-	t := newTable(w, "FRONTEND", "REQ/S", "ERR/S", "P50", "P95", "P99", "CONNECTIONS", "IN/S", "OUT/S")
+	t := newTable(w, "FRONTEND", "REQ/S", "ERR/S", "REFUSED/S", "P50", "P95", "P99", "CONNECTIONS", "IN/S", "OUT/S")
 	for _, f := range frontends {
-		t.row(f.Name, perSecond(f.Live.Requests), errorRate(t.ink, f.Live.Errors), briefly(f.Live.P50), briefly(f.Live.P95), briefly(f.Live.P99),
+		t.row(f.Name, perSecond(f.Live.Requests), errorRate(t.ink, f.Live.Errors), refusedRate(t.ink, f.Live.Refused), briefly(f.Live.P50), briefly(f.Live.P95), briefly(f.Live.P99),
 			fmt.Sprint(f.Current), bytesPerSecond(f.Live.BytesIn), bytesPerSecond(f.Live.BytesOut))
 	}
 	if err := t.flush(); err != nil {

@@ -8,6 +8,7 @@ type Live struct {
 	Window   time.Duration `json:"window"`         // it was measured over; about 5 s
 	Requests float64       `json:"requests_per_s"` // a pool's: answers of its backends
 	Errors   float64       `json:"errors_per_s"`   // of a frontend: answers of 500 and above, and those that were cut off
+	Refused  float64       `json:"refused_per_s"`  // of a frontend, by its limits, as [Refused] counts; no part of Errors
 	BytesIn  float64       `json:"bytes_in_per_s"`
 	BytesOut float64       `json:"bytes_out_per_s"`
 	P50      time.Duration `json:"p50"` // half of the requests took no longer; 0: there were none

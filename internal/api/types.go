@@ -201,6 +201,18 @@ type Frontend struct {
 	Rules   []Rule            `json:"rules,omitempty"` // in their order
 }
 
+// Refusals are the reasons in a frontend's Errors that are limits of its configuration, each called by
+// its key there, but source_denied: allow or deny.
+var Refusals = []string{"source_denied", "source_rate", "source_maxconn", "max_body_bytes"}
+
+// Refused counts what a frontend's limits have refused: requests, and connections that were closed before any.
+func Refused(errors map[string]uint64) (n uint64) {
+	for _, reason := range Refusals {
+		n += errors[reason]
+	}
+	return n
+}
+
 // Rule counts the requests that met one of a frontend's rules.
 type Rule struct {
 	Name     string `json:"name"`

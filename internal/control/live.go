@@ -45,6 +45,7 @@ func (r *reports) add(s *ipc.ProxyState, now time.Time) lives {
 type tally struct {
 	requests, errors, in, out uint64
 	latency                   ipc.Histogram
+	refused                   uint64
 }
 
 // between compares two reports of one proxy. What is new in the second one counted from 0.
@@ -60,7 +61,7 @@ func between(was, is *ipc.ProxyState, took time.Duration) lives {
 		}
 		l := &api.Live{
 			Window: took, Requests: rate(then.requests, now.requests), Errors: rate(then.errors, now.errors),
-			BytesIn: rate(then.in, now.in), BytesOut: rate(then.out, now.out),
+			Refused: rate(then.refused, now.refused), BytesIn: rate(then.in, now.in), BytesOut: rate(then.out, now.out),
 		}
 		h := api.Histogram(now.latency).Sub(api.Histogram(then.latency))
 		l.P50, l.P95, l.P99 = h.Quantile(0.50, is.LatencyBounds), h.Quantile(0.95, is.LatencyBounds), h.Quantile(0.99, is.LatencyBounds)
@@ -72,12 +73,12 @@ func between(was, is *ipc.ProxyState, took time.Duration) lives {
 func tallies(s *ipc.ProxyState) map[liveKey]tally {
 	out := make(map[liveKey]tally)
 	for _, f := range s.Frontends {
-		out[liveKey{frontend: f.Name}] = tally{f.Requests, f.Status["5xx"] + f.Errors["cut"], f.BytesIn, f.BytesOut, f.Latency}
+		out[liveKey{frontend: f.Name}] = tally{f.Requests, f.Status["5xx"] + f.Errors["cut"], f.BytesIn, f.BytesOut, f.Latency, api.Refused(f.Errors)}
 	}
 	for _, p := range s.Pools {
 		sum := tally{requests: p.Requests, errors: p.NoBackend, latency: p.Latency}
 		for _, b := range p.Backends {
-			one := tally{b.Requests, b.Errors, b.BytesIn, b.BytesOut, b.Latency}
+			one := tally{requests: b.Requests, errors: b.Errors, in: b.BytesIn, out: b.BytesOut, latency: b.Latency}
 			sum.errors, sum.in, sum.out = sum.errors+one.errors, sum.in+one.in, sum.out+one.out
 			out[liveKey{p.Name, b.ID, ""}] = one
 		}

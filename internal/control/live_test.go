@@ -15,7 +15,7 @@ func said(n uint64) *ipc.ProxyState {
 		LatencyBounds: []time.Duration{time.Millisecond, 3 * time.Millisecond},
 		Frontends: []ipc.FrontendState{{
 			Name: "http", Requests: 100 * n, BytesIn: 1000 * n, BytesOut: 2000 * n, Latency: h,
-			Status: map[string]uint64{"2xx": 99 * n, "5xx": n}, Errors: map[string]uint64{"cut": n},
+			Status: map[string]uint64{"2xx": 99 * n, "5xx": n}, Errors: map[string]uint64{"cut": n, "source_rate": 2 * n, "max_body_bytes": n, "maxconn": 9 * n},
 		}},
 		Pools: []ipc.PoolState{{Name: "web", Requests: 100 * n, Latency: h, NoBackend: n, Backends: []ipc.BackendState{
 			{ID: "web1", Requests: 60 * n, Errors: n, BytesOut: 10 * n}, {ID: "web2", Requests: 40 * n, BytesOut: 5 * n},
@@ -34,7 +34,7 @@ func TestRatesAreOfTheLastFiveSeconds(t *testing.T) {
 		l = r.add(said(n+1), began.Add(time.Duration(n+1)*time.Second))
 	}
 	f := l[liveKey{frontend: "http"}]
-	if f == nil || f.Window != liveWindow || f.Requests != 100 || f.Errors != 2 || f.BytesIn != 1000 || f.BytesOut != 2000 {
+	if f == nil || f.Window != liveWindow || f.Requests != 100 || f.Errors != 2 || f.Refused != 3 || f.BytesIn != 1000 || f.BytesOut != 2000 {
 		t.Errorf("frontend: %+v", f)
 	}
 	if f.P50 != 2*time.Millisecond || f.P99 <= f.P95 || f.P99 > 3*time.Millisecond {

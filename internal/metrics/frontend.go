@@ -30,7 +30,7 @@ var frontendFamilies = []family{
 		eachFrontendMap(func(f api.Frontend) map[string]uint64 { return f.Status }),
 	},
 	{
-		"tandem_frontend_errors_total", counter, "What went wrong: bad_request, no_rule (404), no_backend (503), queue_full and queue_timeout (503), bad_gateway (502), timeout (504), client_timeout, aborted (by the client), cut (an answer that had begun), source_denied (403), source_rate and source_maxconn (429, or a reset), maxconn (times that it was reached, and clients waited).", labels("frontend", "reason"),
+		"tandem_frontend_errors_total", counter, "What went wrong: bad_request, no_rule (404), no_backend (503), queue_full and queue_timeout (503), bad_gateway (502), timeout (504), client_timeout, aborted (by the client), cut (an answer that had begun), source_denied (403), source_rate and source_maxconn (429, or a reset), max_body_bytes (413), maxconn (times that it was reached, and clients waited).", labels("frontend", "reason"),
 		eachFrontendMap(func(f api.Frontend) map[string]uint64 { return f.Errors }),
 	},
 	{

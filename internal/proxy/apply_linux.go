@@ -118,7 +118,7 @@ func state(s lbcore.Snapshot) *ipc.ProxyState {
 			BytesIn: c.BytesIn, BytesOut: c.BytesOut, Status: classes(c.Responses),
 			Tunnels: c.Tunnels, Retries: c.Retries,
 			Errors: map[string]uint64{
-				"bad_request": c.Errors.BadRequest, "no_rule": c.Errors.NoRule, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
+				"bad_request": c.Errors.BadRequest, "max_body_bytes": c.Errors.LargeBody, "no_rule": c.Errors.NoRule, "no_backend": c.Errors.NoBackend, "bad_gateway": c.Errors.BadGateway,
 				"timeout": c.Errors.Timeout, "client_timeout": c.Errors.HeaderTime, "aborted": c.Errors.Aborted, "cut": c.Errors.Cut,
 				"bad_proxy_header": c.Errors.BadProxy, "bad_tls_greeting": c.Errors.BadHello,
 				"queue_full": c.Errors.QueueFull, "queue_timeout": c.Errors.QueueTime,

@@ -219,17 +219,20 @@ function keys(f, list) {
   sync(f.keys, list, ([name]) => name, ([name, color]) => el("span", "key", el("i", color), name), () => {});
 }
 
-// limits are the reasons for which a frontend refuses by whose a request is.
-const limits = ["source_denied", "source_rate", "source_maxconn"];
+// limits are the reasons for which a frontend's limits refuse, and what they are called.
+const limits = { source_denied: "network", source_rate: "source_rate", source_maxconn: "source_maxconn", max_body_bytes: "max_body_bytes" };
 
 function showFrontend(e, name, parts, c, colors, now, at) {
   const live = parts.filter(({ v }) => heard(v));
   const sum = (of) => live.reduce((n, p) => n + (of(p.f) ?? 0), 0);
   const busy = live.map(({ f }) => f).sort((a, b) => (b.live?.requests_per_s ?? 0) - (a.live?.requests_per_s ?? 0))[0];
   const errors = sum((f) => f.live?.errors_per_s);
-  text(e.about, `${count(sum((f) => f.requests))} requests so far, ${count(sum((f) => f.status["5xx"]))} errors, ${count(sum((f) => f.retries))} retries, ${count(sum((f) => limits.reduce((n, l) => n + (f.errors?.[l] ?? 0), 0)))} refused by limits`);
+  const by = Object.entries(limits).map(([l, name]) => [name, sum((f) => f.errors?.[l])]).filter(([, n]) => n > 0);
+  const refused = by.length === 0 ? "0 refused by limits" : `refused ${by.map(([name, n]) => `${count(n)} by ${name}`).join(", ")}`;
+  const refusals = sum((f) => f.live?.refused_per_s);
+  text(e.about, `${count(sum((f) => f.requests))} requests so far, ${count(sum((f) => f.status["5xx"]))} errors, ${count(sum((f) => f.retries))} retries, ${refused}`);
   sync(e.figures, [
-    ["requests/s", rate(sum((f) => f.live?.requests_per_s))], ["errors/s", rate(errors), errors > 0 ? "bad" : ""],
+    ["requests/s", rate(sum((f) => f.live?.requests_per_s))], ["errors/s", rate(errors), errors > 0 ? "bad" : ""], ["refused/s", rate(refusals), refusals > 0 ? "warn" : ""],
     ["p50", duration(busy?.live?.p50)], ["p95", duration(busy?.live?.p95)], ["p99", duration(busy?.live?.p99)],
     ["connections", count(sum((f) => f.current))], ["sent/s", bytes(sum((f) => f.live?.bytes_out_per_s))],
   ], ([k]) => k, ([k]) => el("div", "", el("dt", "", k), el("dd")), (d, [, v, color]) => { text(d.lastChild, v); cls(d.lastChild, color ?? ""); });
