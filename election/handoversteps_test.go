@@ -104,7 +104,7 @@ func TestHandoverInterruptedAtEachStep(t *testing.T) {
 	const bound = 3*80*time.Millisecond + 110*time.Millisecond
 	for name, fault := range faults {
 		for _, step := range []MessageKind{MsgOffer, MsgReady, MsgTake, MsgDrained} {
-			for seed := range uint64(6) {
+			for seed := range uint64(12) {
 				t.Run(fmt.Sprintf("%v/%s/%d", step, name, seed), func(t *testing.T) {
 					w, a, b := newPair(t, seed, 2)
 					struck := false

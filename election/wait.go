@@ -83,15 +83,18 @@ func (m *Machine) askRound(w wait) {
 		m.solicitAt = m.now.Add(w.interval)
 		m.do(Solicit{})
 	}
-	if w.p == nil || missed && !w.p.active() { // the adverts of whoever has it, beside that claim or drain, may not come
+	if w.p == nil {
 		m.query(nil, AllPaths)
 		return
 	}
-	via := PathDirect
+	to, via := w.p, PathDirect
 	switch {
 	case missed:
 		w.p.path = 0 // if one served, it does no longer: whoever answers first will
 		via = AllPaths
+		if !w.p.active() || m.othersHold(w.p) {
+			to = nil // the adverts of whoever else has it may not come
+		}
 	case w.p.path == 0:
 		m.round = -1
 	case m.now.Sub(m.askedAll) >= pingInterval:
@@ -102,7 +105,7 @@ func (m *Machine) askRound(w wait) {
 	if via == AllPaths {
 		m.askedAll = m.now
 	}
-	m.query(w.p, via)
+	m.query(to, via)
 }
 
 // nextInBackup returns when a backup wants its next Tick, adverts aside.
