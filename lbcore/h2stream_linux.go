@@ -62,6 +62,7 @@ func (c *client) readStream(buf []byte) (n int, ok bool) {
 
 // writeStream is client.write of a stream.
 func (c *client) writeStream(buf []byte) int {
+	c.via.stream.h.makeRoom(len(buf))
 	n, ok := c.via.stream.s.Write(buf)
 	c.broken = c.broken || !ok
 	if n < len(buf) {
