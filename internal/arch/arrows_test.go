@@ -69,7 +69,7 @@ var parts = []part{
 	{"internal/hook", nil, "a leaf"},
 	{"internal/render", nil, "a leaf"},
 	{"internal/doctor", nil, "looks at the machine, not at our code"},
-	{"internal/importer", []string{"internal/config", "lbcore/check"}, "writes what config reads"},
+	{"internal/importer", []string{"internal/config", "lbcore/check", "lbcore/route"}, "writes what config reads; its test asks rules what becomes of a request"},
 	{"internal/testneed", nil, "a leaf: what a test does that lacks something"},
 	{"internal/guide", nil, "a leaf: reads the documents for tests that hold them to what they say"},
 	{"internal/arch", nil, "reads the others as text"},

@@ -198,7 +198,8 @@ func (b *builder) drop(blk *block, why string) {
 	from, to := i, i+1
 	if blk.head == tlsHead && i > 0 {
 		from--
-	} else if to < len(b.blocks) && b.blocks[to].head == tlsHead {
+	}
+	for b.blocks[from].head == "[[frontend]]" && to < len(b.blocks) && (b.blocks[to].head == tlsHead || b.blocks[to].head == ruleHead) {
 		to++
 	}
 	for _, x := range b.blocks[from:to] {

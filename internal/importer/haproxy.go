@@ -114,7 +114,8 @@ type proxy struct {
 	poolName string
 	tcp      bool // connections are passed on as they are
 	limits   limits
-	proto    string // what the servers are sent first: v1, v2, or "none"; "": no server yet
+	ruled    map[place]verdict // what rules say
+	proto    string            // what the servers are sent first: v1, v2, or "none"; "": no server yet
 }
 
 // haproxy imports a haproxy.cfg.
@@ -208,6 +209,8 @@ func (b *builder) proxy(p *proxy) {
 		became, note := b.proxyLine(p, d)
 		if v, said := p.limits.said[d.place]; said {
 			became, note = v.became, v.note
+		} else if v, said := p.ruled[d.place]; said {
+			became, note = v.became, v.note
 		}
 		if i < p.own && became == Left {
 			continue // another section may have a use for it
@@ -248,7 +251,7 @@ func (b *builder) fronts(p *proxy, name string) {
 				b.took(d.place, Left, "an address and one port are needed: "+addr)
 				continue
 			}
-			if pool == "" {
+			if pool == "" && !p.leadsSomewhere() {
 				b.took(d.place, Left, "the frontend has no default_backend")
 				continue
 			}
@@ -259,7 +262,9 @@ func (b *builder) fronts(p *proxy, name string) {
 				f.set("name", quote(fmt.Sprintf("%s-%d", name, count)), p.from.place)
 			}
 			f.vital("listen", quote(listen), d.place)
-			f.vital("pool", quote(pool), poolFrom)
+			if pool != "" {
+				f.vital("pool", quote(pool), poolFrom)
+			}
 			b.secure(f, d)
 			if p.tcp {
 				f.vital("mode", quote("tcp"), p.from.place)
@@ -268,8 +273,19 @@ func (b *builder) fronts(p *proxy, name string) {
 				frontLine(f, x, p.tcp)
 			}
 			f.lines = append(f.lines, p.limits.lines...)
+			if !p.tcp {
+				b.decide(p, f, slices.Contains(d.words, "ssl"))
+			}
 		}
 	}
+}
+
+// leadsSomewhere says that a frontend without a default_backend has lines that say what becomes of requests.
+func (p *proxy) leadsSomewhere() bool {
+	return !p.tcp && slices.ContainsFunc(p.body, func(d directive) bool {
+		does, _, ok := deedOf(d.words)
+		return ok && (does.pool != "" || does.redirect != "")
+	})
 }
 
 // secure adds the certificates of a bind line, or has the frontend left out: without them it

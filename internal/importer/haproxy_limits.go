@@ -13,6 +13,8 @@ import (
 type limits struct {
 	lines []line // for its frontends
 	said  map[place]verdict
+
+	denied, admitted []netip.Prefix // of the lines; admitted is nil for all
 }
 
 // verdict is what becomes of a directive.
@@ -32,18 +34,29 @@ type condition struct {
 // half would let in, or refuse, whom it should not.
 func (b *builder) limits(p *proxy) limits {
 	l := limits{said: map[place]verdict{}}
+	lists := map[string]*list{}
 	for _, d := range p.body {
-		switch {
-		case d.words[0] == "maxconn" && len(d.words) == 2:
+		if d.words[0] == "maxconn" && len(d.words) == 2 {
 			if _, err := strconv.Atoi(d.words[1]); err == nil {
 				l.set("maxconn", d.words[1], d.place, verdict{Taken, "frontend.maxconn: what is more waits, as there"})
 			}
-		case !refuses(d.words, p.tcp):
-		case slices.ContainsFunc(p.body, excepts):
-			l.said[d.place] = verdict{Left, "an allow or accept beside it may let some through: write allow and deny of the frontend by hand"}
-		default:
-			b.refusal(p, d, &l)
+			continue
 		}
+		name, does, cond := ruling(d.words)
+		if name == "" || name == "http-request" && p.tcp {
+			continue
+		}
+		if lists[name] == nil {
+			lists[name] = &list{http: name == "http-request"}
+		}
+		if does == "accept" || does == "allow" {
+			lists[name].except(p, d, cond, &l)
+		} else {
+			b.refusal(p, lists[name], d, cond, &l)
+		}
+	}
+	for _, x := range lists {
+		x.end(&l)
 	}
 	return l
 }
@@ -53,68 +66,155 @@ func (l *limits) set(key, value string, from place, v verdict) {
 	l.said[from] = v
 }
 
-// refuses: http-request deny, or tcp-request connection reject.
-func refuses(w []string, tcp bool) bool {
-	deny := len(w) > 3 && w[0] == "http-request" && w[1] == "deny" && !tcp
-	return deny || len(w) > 4 && w[0] == "tcp-request" && w[1] == "connection" && w[2] == "reject"
+// list is one of HAProxy's lists of rules, as far as it was read: the first that fits decides, and accept or allow ends it.
+type list struct {
+	http     bool           // its rules can become rules, too
+	accepted []netip.Prefix // let through, whatever follows
+	unclear  *place         // an accept that lets through others, too
+	waits    bool           // nothing was refused behind that yet
 }
 
-func excepts(d directive) bool {
-	w := d.words
-	return len(w) > 1 && w[0] == "http-request" && w[1] == "allow" || len(w) > 2 && w[0] == "tcp-request" && w[2] == "accept"
-}
-
-// refusal takes over one line that refuses.
-func (b *builder) refusal(p *proxy, d directive, l *limits) {
-	i := slices.IndexFunc(d.words, func(w string) bool { return w == "if" || w == "unless" })
-	if i < 0 {
-		return
-	}
-	c, ok := p.condition(d.words[i+1:])
-	if !ok {
-		l.said[d.place] = verdict{Left, "its condition is not understood: allow, deny, source_rate and source_maxconn of the frontend refuse by address"}
-		return
-	}
-	c.negated = c.negated != (d.words[i] == "unless")
-	status := "403"
-	if k := slices.Index(d.words, "deny_status"); k > 0 && k+1 < i {
-		status = d.words[k+1]
-	}
+// ruling reads a line that lets through or refuses: of which list it is, what it does, and its condition.
+func ruling(w []string) (name, does string, cond []string) {
 	switch {
-	case len(c.networks) > 0:
-		l.networks(c, d.place, status)
-	case c.negated:
-		l.said[d.place] = verdict{Left, "it refuses those who do little"}
-	default:
-		b.counted(p, c, d, l)
+	case len(w) > 1 && w[0] == "http-request" && (w[1] == "deny" || w[1] == "allow"):
+		return w[0], w[1], w[2:]
+	case len(w) > 2 && w[0] == "tcp-request" && (w[2] == "reject" || w[2] == "accept"):
+		return w[0] + " " + w[1], w[2], w[3:]
 	}
-	if l.said[d.place].became != Left {
-		for _, a := range c.acls {
-			l.said[a.place] = verdict{Taken, ""}
+	return "", "", nil
+}
+
+// except takes in a line that lets through.
+func (x *list) except(p *proxy, d directive, cond []string, l *limits) {
+	networks, negated, acls, ok := p.networks(cond)
+	switch {
+	case ok && !negated:
+		x.accepted = union(x.accepted, networks)
+		if !x.http {
+			l.said[d.place] = verdict{Taken, "what is refused behind it leaves these networks out"}
+			l.take(acls)
 		}
+	case x.unclear == nil:
+		x.unclear, x.waits = &d.place, true
 	}
 }
 
-// networks takes over who is denied, or who alone is let in.
-func (l *limits) networks(c condition, from place, status string) {
-	key, v := "deny", verdict{Taken, "frontend.deny"}
-	if c.negated {
-		key, v = "allow", verdict{Taken, "frontend.allow"}
+// end says what became of an accept that was not understood.
+func (x *list) end(l *limits) {
+	switch {
+	case x.http || x.unclear == nil:
+	case x.waits:
+		l.said[*x.unclear] = verdict{Taken, "nothing is refused behind it"}
+	default:
+		l.said[*x.unclear] = verdict{Left, "its condition is not understood: allow and deny of the frontend go by networks"}
 	}
-	if status != "403" {
-		v = verdict{Changed, v.note + "; the status is 403"}
+}
+
+func (l *limits) take(acls []place) {
+	for _, a := range acls {
+		l.said[a] = verdict{Taken, ""}
 	}
-	all := quoteList(c.networks)
-	for _, x := range l.lines {
-		switch {
-		case x.key == key && c.negated:
-			l.said[from] = verdict{Left, "there is one list of those who are let in: put together in allow who is in all of them"}
-			return
-		case x.key == key:
-			all = strings.TrimSuffix(x.value, "]") + ", " + strings.TrimPrefix(all, "[")
+}
+
+// refusal takes over one line that refuses. What it says nothing of, a rule may.
+func (b *builder) refusal(p *proxy, x *list, d directive, cond []string, l *limits) {
+	status := "403"
+	if len(cond) > 1 && (cond[0] == "deny_status" || cond[0] == "status") {
+		status, cond = cond[1], cond[2:]
+	}
+	networks, negated, acls, pure := p.networks(cond)
+	c, counts := condition{}, false
+	if len(cond) > 1 {
+		c, counts = p.condition(cond[1:])
+		c.negated = c.negated != (cond[0] == "unless")
+		counts = counts && c.counter != ""
+	}
+	overlaps := len(intersect(networks, x.accepted)) > 0
+	switch {
+	case x.unclear != nil && (!x.http || counts):
+		x.waits = false
+		l.said[d.place] = verdict{Left, "an accept or allow before it may let some through: write allow and deny of the frontend by hand"}
+	case counts && (c.negated || len(x.accepted) > 0):
+		l.said[d.place] = verdict{Left, "it refuses those who do little, or an accept or allow before it lets some do more: source_rate and source_maxconn hold for every source alike"}
+	case counts:
+		b.counted(p, c, d, l)
+		if l.said[d.place].became != Left {
+			l.take(placesOf(c.acls))
+		}
+	case x.unclear != nil, x.http && (!pure || status != "403" || !negated && overlaps):
+		// a rule can say it
+	case !pure:
+		l.said[d.place] = verdict{Left, "what it refused is let in now: its condition is not understood: allow, deny, source_rate and source_maxconn of the frontend refuse by address"}
+	case negated:
+		l.admit(union(networks, x.accepted), d.place)
+		l.take(acls)
+	default:
+		l.deny(subtract(networks, x.accepted), d.place)
+		l.take(acls)
+	}
+}
+
+func placesOf(lines []directive) (all []place) {
+	for _, d := range lines {
+		all = append(all, d.place)
+	}
+	return all
+}
+
+// everywhere has all addresses.
+var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
+
+// deny adds networks to those that are denied.
+func (l *limits) deny(networks []netip.Prefix, from place) {
+	if l.denied = union(l.denied, networks); len(networks) == 0 {
+		l.said[from] = verdict{Taken, "nobody is left whom it refuses"}
+		return
+	}
+	l.set("deny", quoteList(networksOf(l.denied)), from, verdict{Taken, "frontend.deny"})
+}
+
+// admit lets in nobody else any more.
+func (l *limits) admit(networks []netip.Prefix, from place) {
+	if l.admitted != nil {
+		networks = intersect(l.admitted, networks)
+	}
+	if len(networks) == 0 { // no list says that
+		l.deny(everywhere, from)
+		return
+	}
+	l.admitted = networks
+	l.set("allow", quoteList(networksOf(networks)), from, verdict{Taken, "frontend.allow"})
+}
+
+// networks reads a condition that goes by the client's address alone. No condition is one that all meet: none that is in no network.
+func (p *proxy) networks(cond []string) (networks []netip.Prefix, negated bool, acls []place, ok bool) {
+	if len(cond) == 0 {
+		return nil, true, nil, true
+	}
+	alternatives, err := reader{body: p.body}.condition(cond[1:], cond[0] == "unless")
+	if err != nil || cond[0] != "if" && cond[0] != "unless" {
+		return nil, false, nil, false
+	}
+	negated = alternatives[0][0].negated
+	for _, a := range alternatives {
+		if len(a) > 1 && !negated || len(alternatives) > 1 && negated {
+			return nil, false, nil, false
+		}
+		for _, x := range a {
+			if x.negated != negated || len(x.any) == 0 {
+				return nil, false, nil, false
+			}
+			for _, m := range x.any {
+				if len(m.sources) == 0 || !(match{sources: m.sources}).equals(m) {
+					return nil, false, nil, false
+				}
+				networks = union(networks, m.sources)
+			}
+			acls = append(acls, x.acls...)
 		}
 	}
-	l.set(key, all, from, v)
+	return networks, negated, acls, true
 }
 
 // counted takes over a bound for what a stick table counts.

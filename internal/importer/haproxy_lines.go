@@ -2,7 +2,6 @@ package importer
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,8 +26,6 @@ func frontLine(f *block, d directive, tcp bool) {
 		if t, ok := span(d.words[2]); ok {
 			f.set(frontTimeouts[d.words[1]], quoteSpan(t), d.place)
 		}
-	case isRedirect(d.words):
-		f.set("redirect", quote("https"), d.place)
 	case isHeader(d.words):
 		value := quote(d.words[2] + ": " + d.words[3])
 		for i := range f.lines {
@@ -42,16 +39,6 @@ func frontLine(f *block, d directive, tcp bool) {
 }
 
 func last(words []string) string { return words[len(words)-1] }
-
-// isRedirect: to HTTPS, always or unless it is that already.
-func isRedirect(w []string) bool {
-	w = slices.DeleteFunc(slices.Clone(w), func(s string) bool { return s == "http-request" })
-	if len(w) > 3 && w[len(w)-2] == "code" {
-		w = w[:len(w)-2]
-	}
-	rest := strings.Join(w, " ")
-	return rest == "redirect scheme https" || rest == "redirect scheme https if !{ ssl_fc }" || rest == "redirect scheme https unless { ssl_fc }"
-}
 
 // isHeader: http-response set-header NAME VALUE, without a condition or a variable.
 func isHeader(w []string) bool {
@@ -72,7 +59,9 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 	switch w[0] {
 	case "mode", "default_backend":
 		return Taken, ""
-	case "acl", "use-server", "stick", "cookie", "compression", "filter", "tcp-request", "http-reuse":
+	case "acl":
+		return Left, "no line that was taken over uses it"
+	case "use-server", "stick", "cookie", "compression", "filter", "tcp-request", "http-reuse":
 		return Left, "there is nothing like it"
 	case "bind":
 		return b.last(d.place)
@@ -94,11 +83,16 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 	case "tcp-check":
 		return p.tcpCheck(d)
 	case "redirect", "http-request", "http-response":
-		if front && !p.tcp && (isRedirect(w) || isHeader(w)) {
+		switch {
+		case front && !p.tcp && isHeader(w):
 			return Taken, ""
+		case p.from.kind == "backend" && (arg(1) == "deny" || arg(1) == "allow"):
+			return Left, "what it refused is let in now: rules belong to a frontend; write it there, with what leads to this backend"
+		case arg(1) == "auth" || arg(1) == "tarpit" || arg(1) == "reject" || arg(1) == "silent-drop":
+			return Left, "what it refused is let in now: there is allow, deny, source_rate and rules with a status, and no password"
 		}
 	case "use_backend":
-		return Left, "requests are not routed by host, path or header yet: all go to the default_backend"
+		return Left, "these requests go to the default_backend: rules of a frontend route by host, path, method, header and source; for TCP, sni_pools by the server name"
 	case "stats":
 		return Left, "'tandem status' and the page on port 1936 show it"
 	case "log":
