@@ -44,7 +44,7 @@ func (r reader) condition(w []string, unless bool) (alternatives [][]literal, er
 			}
 		}
 		if i == len(w) {
-			return nil, errors.New("its condition ends behind a !")
+			return nil, errors.New("its condition ends where a negated part should follow")
 		}
 		if w[i] == "or" || w[i] == "||" {
 			alternatives, now = append(alternatives, now), []literal{}
