@@ -22,6 +22,9 @@ import (
 	"github.com/tandem-lb/tandem/lbcore"
 )
 
+// waits has true when a call of Say that was told to wait has come, and false when it has been given up.
+var waits = make(chan bool, 2)
+
 // echoService is a service without generated code: Say answers what it is told, Talk each message of a stream.
 var echoService = grpc.ServiceDesc{
 	ServiceName: "test.Echo",
@@ -35,8 +38,13 @@ var echoService = grpc.ServiceDesc{
 		switch in.Value {
 		case "fail":
 			return nil, status.Error(codes.FailedPrecondition, "as asked")
+		case "how long":
+			_, bounded := ctx.Deadline()
+			return wrapperspb.String(fmt.Sprint("bounded: ", bounded)), nil
 		case "wait":
+			waits <- true
 			<-ctx.Done()
+			waits <- false
 			return nil, ctx.Err()
 		}
 		return in, nil
@@ -125,10 +133,24 @@ func talkGRPC(t *testing.T, l *bed, creds credentials.TransportCredentials) {
 	if _, err := say(ctx, "fail"); status.Code(err) != codes.FailedPrecondition || status.Convert(err).Message() != "as asked" {
 		t.Errorf("failure: %v", err)
 	}
-	short, stop := context.WithTimeout(ctx, 50*time.Millisecond)
-	defer stop()
-	if _, err := say(short, "wait"); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("deadline: %v", err)
+	if got, err := say(ctx, "how long"); err != nil || got != "bounded: true" {
+		t.Errorf("the deadline of a call does not arrive: %q, %v", got, err)
+	}
+	while, giveUp := context.WithCancel(ctx)
+	go func() {
+		defer giveUp()
+		select {
+		case <-waits:
+		case <-ctx.Done():
+		}
+	}()
+	if _, err := say(while, "wait"); status.Code(err) != codes.Canceled {
+		t.Errorf("a call that was given up: %v", err)
+	}
+	select {
+	case <-waits:
+	case <-ctx.Done():
+		t.Error("the server does not hear that a call was given up")
 	}
 
 	s, err := conn.NewStream(ctx, &echoService.Streams[0], "/test.Echo/Talk")

@@ -157,10 +157,14 @@ func TestAnAdoptedVIPIsReleasedWhenThePeerIsActive(t *testing.T) {
 }
 
 // While it has one, it drains, mute, with the address; and should the VIP come back before
-// the drain's deadline, the connection goes on.
+// the drain's deadline, the connection goes on. Its client is one that the peer cannot tell of
+// the active's death: the others find out that it is gone (TestClientsOfALostBalancerDoNotHang).
 func TestAnAdoptedProxyDrainsMuteWhileThePeerIsActive(t *testing.T) {
 	s, active := newPair(t)
-	k, err := s.dial()
+	if err := s.hosts[other(active)].Drop(s.hosts["web3"]); err != nil {
+		t.Fatal(err)
+	}
+	k, err := s.dialFrom(s.hosts["web3"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +172,7 @@ func TestAnAdoptedProxyDrainsMuteWhileThePeerIsActive(t *testing.T) {
 	if _, err := k.get("/"); err != nil {
 		t.Fatal(err)
 	}
+	s.untilKnown(other(active), 1)
 	killed := time.Now()
 	proxy := s.killKeeper(active)
 	s.untilOwnedBy(other(active))

@@ -102,15 +102,20 @@ func TestABlipOfTheOnlyBalancersPortLosesNoConnection(t *testing.T) {
 	s.startApp("web1", "web2")
 	s.untilServedBy("web1", "web2")
 	conns := s.keepAlives(20)
-	up := s.blip("lb1", 500*time.Millisecond)
-	s.until("a request is answered", func() (bool, string) {
-		app, err := s.get()
-		return err == nil, fmt.Sprint(app, err)
-	})
-	took := time.Since(up)
-	t.Logf("a request was answered %v after the link was up", took)
-	if took > 5*time.Second {
-		t.Errorf("a request was answered only %v after the link was up: the checks did not start anew", took)
+	for try := 1; ; try++ { // on a busy machine a check may fail for nothing, and costs the same 10 s
+		up := s.blip("lb1", 500*time.Millisecond)
+		s.until("a request is answered", func() (bool, string) {
+			app, err := s.get()
+			return err == nil, fmt.Sprint(app, err)
+		})
+		took := time.Since(up)
+		t.Logf("a request was answered %v after the link was up", took)
+		if took < 5*time.Second {
+			break
+		}
+		if try == 3 {
+			t.Fatalf("a request was answered only %v after the link was up, %d times: the checks did not start anew", took, try)
+		}
 	}
 	for i, k := range conns {
 		if err := k.ask(); err != nil {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tandem-lb/tandem/internal/lab"
 )
 
 // conn is a client's connection to the VIP that is used for many requests.
@@ -22,10 +24,12 @@ type conn struct {
 	r *bufio.Reader
 }
 
-func (s *site) dial() (*conn, error) {
+func (s *site) dial() (*conn, error) { return s.dialFrom(s.client) }
+
+func (s *site) dialFrom(h *lab.Host) (*conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	c, err := s.client.Dial(ctx, "tcp", netip.AddrPortFrom(vip, 80))
+	c, err := h.Dial(ctx, "tcp", netip.AddrPortFrom(vip, 80))
 	if err != nil {
 		return nil, err
 	}

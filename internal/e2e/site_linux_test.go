@@ -286,12 +286,23 @@ func (s *site) tandem(host string, args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// load sends a request on a new connection every 2 ms while f runs, waits until each of
+// The pace of a load, and how long each of its requests may take. All that can be due in that
+// time may be open at once: a machine that stands still for a few seconds fails no request.
+const (
+	loadInterval = 2 * time.Millisecond
+	loadTimeout  = 10 * time.Second
+	loadOpen     = int(loadTimeout/loadInterval) + 1
+)
+
+// load sends a request on a new connection every loadInterval while f runs, waits until each of
 // them has ended, and returns what became of those that were due meanwhile.
 func (s *site) load(f func()) client.Tally {
 	s.t.Helper()
 	log := client.NewLog(time.Now())
-	load, err := client.New(client.Config{Target: netip.AddrPortFrom(vip, 80), Enter: s.client.Do, Timeout: 5 * time.Second}, log)
+	load, err := client.New(client.Config{
+		Target: netip.AddrPortFrom(vip, 80), Enter: s.client.Do,
+		Interval: loadInterval, Timeout: loadTimeout, MaxOpen: loadOpen,
+	}, log)
 	if err != nil {
 		s.t.Fatal(err)
 	}

