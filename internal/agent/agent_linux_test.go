@@ -178,7 +178,8 @@ func startWith(t *testing.T, keys [][]byte, how string, change func(*fixture, *a
 		cfg.Processes[i].MinBackoff, cfg.Processes[i].MaxBackoff = 20*time.Millisecond, 500*time.Millisecond
 	}
 	agentCtx, stopAgent := context.WithCancel(context.Background())
-	wg.Go(func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		code, err := agent.Run(agentCtx, cfg, f.signals)
 		if err != nil {
 			t.Errorf("agent: %v", err)
@@ -187,6 +188,7 @@ func startWith(t *testing.T, keys [][]byte, how string, change func(*fixture, *a
 	})
 	t.Cleanup(func() {
 		stopAgent()
+		running.Wait() // while there is somebody who answers its goodbye
 		cancel()
 		balancer.Close()
 		wg.Wait()
