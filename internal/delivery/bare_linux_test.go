@@ -33,6 +33,14 @@ var bareSystems struct {
 	isBare, isFurnished     bool
 }
 
+// What all begin with is made first, both at a time: the systems wait for downloads, the release for
+// the compiler. A test that runs on its own makes what it needs.
+func TestBareSystemsAndTheReleaseAreMade(t *testing.T) {
+	asked(t)
+	t.Run("systems", func(t *testing.T) { t.Parallel(); furnishedSystem(t) })
+	t.Run("release", func(t *testing.T) { t.Parallel(); theRelease(t) })
+}
+
 // bareSystem makes the root file system that all machines begin with, once, and returns its
 // one layer.
 func bareSystem(t *testing.T) []string {
@@ -76,7 +84,7 @@ func furnishedSystem(t *testing.T) []string {
 			root := overlayOn(t, layer, below)
 			defer unix.Unmount(root, unix.MNT_DETACH)
 			in := func(script string) { run(t, "", nil, "chroot", root, "sh", "-ec", script) }
-			in("export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -qq --no-install-recommends " + furniture + "; apt-get clean")
+			in("export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -qq --no-install-recommends " + furniture + "; apt-get clean; rm -rf /var/lib/apt/lists/*") // which each apt would read
 			in("systemctl disable keepalived haproxy; ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519; cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys; echo 'StrictHostKeyChecking no' > /root/.ssh/config")
 		})
 	})

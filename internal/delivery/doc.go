@@ -9,12 +9,13 @@
 // memory, in mount and process namespaces of the test's own, and ends with it; machines have
 // network namespaces of their own, joined by a bridge in another. Docker Engine is this machine's.
 //
-// All of that is done only when asked for, as root and with what .ci/run installs:
+// This takes both processors for minutes, and other packages' tests measure: so it is done only when
+// asked for, as root, with what .ci/run installs, and go test ./... skips it:
 //
 //	TANDEM_TEST_SYSTEMS=1 go test -timeout 25m ./internal/delivery
 //
-// go test ./... skips it, so that it boots no system beside the tests of other packages.
-//
-// The tests run beside each other, since they wait for machines. What they type and how long it
-// took is printed with -v; deploy/docs/install.md has the figures.
+// The tests that count what a client loses within a second have the machine to themselves, the demo
+// and the Docker lab, after what all begin with is made. Then the others run, four beside each other,
+// since they wait for machines half of the time. What they type and how long it took is printed with
+// -v; deploy/docs/install.md has the figures.
 package delivery

@@ -102,7 +102,7 @@ func (m *machine) untilBooted() {
 		if m.leader == 0 {
 			return false, "no systemd"
 		}
-		out, _ := m.try("systemctl is-system-running")
+		out, _ := m.try("timeout 120 systemctl is-system-running --wait") // fails until systemd listens
 		return strings.TrimSpace(out) == "running", out
 	})
 }
@@ -156,10 +156,13 @@ func (m *machine) journal() string {
 	return out
 }
 
+// patience is how long a condition may take to come: only a failure takes that long, on whatever machine.
+const patience = 3 * time.Minute
+
 // until waits for a condition, and fails the test when it does not come.
 func (m *machine) until(what string, cond func() (bool, string)) {
 	m.t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for {
 		ok, now := cond()
 		if ok {
@@ -168,6 +171,6 @@ func (m *machine) until(what string, cond func() (bool, string)) {
 		if time.Now().After(deadline) {
 			m.t.Fatalf("%s: waited in vain until %s: %s\n%s", m.name, what, now, m.journal())
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // what is asked for begins a program, too
 	}
 }

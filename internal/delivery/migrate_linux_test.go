@@ -92,7 +92,7 @@ func newMigration(t *testing.T) *migration {
 		m.run("dpkg -i /root/tandem.deb && systemctl enable --now haproxy keepalived")
 	}
 	g.apps.untilServed()
-	g.apps.run(`: > /tmp/answers; systemd-run -q bash -c 'while :; do curl -s -o /dev/null -m 2 -w "%{http_code}\n" http://192.168.42.42/; sleep 0.02; done > /tmp/answers'`)
+	g.apps.asks()
 	return g
 }
 
@@ -149,16 +149,10 @@ func (g *migration) follow(heading string, from, to int) {
 // bound is given.
 func (g *migration) loses(what string, most int, f func()) {
 	g.t.Helper()
-	lines := func() []string { return strings.Fields(g.apps.run("cat /tmp/answers")) }
-	before := len(lines())
+	before := len(g.apps.answers())
 	f()
-	all := lines()[before:]
-	failed := 0
-	for _, code := range all {
-		if code != "200" {
-			failed++
-		}
-	}
+	all := g.apps.answers()[before:]
+	failed := failures(all)
 	g.t.Logf("%s: %d of %d requests failed", what, failed, len(all))
 	if most >= 0 && failed > most || len(all) == 0 {
 		g.t.Errorf("%s: %d of %d requests failed, want %d at most", what, failed, len(all), most)

@@ -26,10 +26,9 @@ func yourDesk(t *testing.T, name string) *desk {
 	return d
 }
 
-// What the README says for who has Go and a clone. The demo counts failures and milliseconds, so it is
-// typed before the others begin, which run beside each other. With the tests of other packages beside it
-// the machine may be busy all the same, and the demo says so: then what it says of the site is no matter
-// here. (.ci/run has the demo to itself, too, and there it is.)
+// What the README says for who has Go and a clone. The demo counts failures and milliseconds, so no other
+// test runs beside it. Something else may, and the demo says so, that the machine was busy: then what it
+// says of the site is no matter here. (.ci/run has the demo to itself, too, and there it is.)
 func TestTheReadmesFirstMinuteIsWordForWord(t *testing.T) {
 	asked(t)
 	d := yourDesk(t, "desk")

@@ -110,7 +110,7 @@ func TestTheVagrantfileMakesASiteThatServes(t *testing.T) {
 			p.provision(tree, machines[owner])
 		}
 	}
-	client.run("curl -sf -m 1 http://192.168.42.42/")
+	client.run("curl -sf -m 5 http://192.168.42.42/")
 
 	demonstrate(t, tree, machines)
 }
