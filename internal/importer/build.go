@@ -14,7 +14,8 @@ import (
 type line struct {
 	key, value string
 	from       place
-	vital      bool // without it the block means something else
+	vital      bool    // without it the block means something else
+	also       []place // lines that are in the value, too
 }
 
 // block is one table of the output.
@@ -195,6 +196,15 @@ func (b *builder) drop(blk *block, why string) {
 	if i < 0 {
 		return // with the one that it is a part of
 	}
+	for _, x := range slices.Clone(b.blocks) {
+		if poolTLSHead(x.head) == blk.head {
+			b.unserve(x, why)
+		}
+		if poolTLSHead(blk.head) == x.head {
+			b.drop(x, why)
+		}
+	}
+	i = slices.Index(b.blocks, blk)
 	from, to := i, i+1
 	if blk.head == tlsHead && i > 0 {
 		from--
@@ -206,6 +216,18 @@ func (b *builder) drop(blk *block, why string) {
 		b.took(x.from, Left, why)
 	}
 	b.blocks = slices.Delete(b.blocks, from, to)
+}
+
+// unserve leaves the backends of a pool out: without its TLS they would be spoken to in the clear.
+func (b *builder) unserve(pool *block, why string) {
+	pool.lines = slices.DeleteFunc(pool.lines, func(l line) bool {
+		if l.key == "backends" {
+			for _, from := range append(l.also, l.from) {
+				b.took(from, Left, why)
+			}
+		}
+		return l.key == "backends"
+	})
 }
 
 const tlsHead = "[frontend.tls]"

@@ -115,6 +115,7 @@ type proxy struct {
 	tcp      bool // connections are passed on as they are
 	limits   limits
 	ruled    map[place]verdict // what rules say
+	spoken   *tlsKeys          // how the servers are spoken to; nil: no server yet
 	proto    string            // what the servers are sent first: v1, v2, or "none"; "": no server yet
 }
 

@@ -234,7 +234,7 @@ func (p *proxy) tcpCheck(d directive) (string, string) {
 
 // serverCheck takes over what a server line says of its check. All servers of a pool are
 // checked alike.
-func (p *proxy) serverCheck(word, value string, d directive) (note string) {
+func (p *proxy) serverCheck(word, value string, d directive, tls bool) (note string) {
 	once := func(key, value string) {
 		for _, l := range p.pool.lines {
 			if l.key == key && l.value != value {
@@ -244,12 +244,14 @@ func (p *proxy) serverCheck(word, value string, d directive) (note string) {
 		}
 		p.pool.set(key, value, d.place)
 	}
-	if !slices.Contains(d.words, "check-ssl") && slices.Contains([]string{"check-sni", "ca-file", "verify"}, word) {
+	if !tls && slices.Contains([]string{"check-sni", "ca-file", "verify"}, word) {
 		return word + " means nothing without check-ssl"
 	}
 	switch word {
 	case "check-ssl":
 		once("check.tls", "true")
+	case "plain": // at a port of its own the check speaks TLS only if it is told to
+		once("check.tls", "false")
 	case "check-sni":
 		once("check.server_name", quote(value))
 	case "port":

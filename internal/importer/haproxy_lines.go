@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -70,7 +69,11 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 	case "balance":
 		return p.balance(d, arg(1))
 	case "server":
-		return p.server(d)
+		return b.server(p, d)
+	case "default-server":
+		if p.pool != nil {
+			return Taken, "each server below has it"
+		}
 	case "retries":
 		if n, err := strconv.Atoi(arg(1)); err == nil && p.pool != nil {
 			p.pool.set("retries", strconv.Itoa(n), d.place)
@@ -183,93 +186,4 @@ func (p *proxy) option(d directive, what string) (string, string) {
 		return Taken, "it is so always, or needs no telling"
 	}
 	return Left, "there is no such option"
-}
-
-// server reads server NAME ADDRESS:PORT and what follows.
-func (p *proxy) server(d directive) (became, note string) {
-	w := d.words
-	if p.pool == nil || len(w) < 3 {
-		return Left, "it belongs to a backend, with a name and an address"
-	}
-	addr, err := netip.ParseAddrPort(w[2])
-	if err != nil {
-		return Left, "a backend is an IP address and a port here: a host name would mean something else from time to time"
-	}
-	became = Taken
-	proto, words := "none", ""
-	for i := 3; i < len(w); i++ {
-		next := ""
-		if i+1 < len(w) {
-			next = w[i+1]
-		}
-		switch w[i] {
-		case "send-proxy", "send-proxy-v2":
-			proto = map[string]string{"send-proxy": "v1", "send-proxy-v2": "v2"}[w[i]]
-		case "backup":
-			words += " backup"
-		case "disabled", "ssl":
-			return Left, w[i] + ": there is nothing like it, and without it the server would get what it should not"
-		case "inter", "fastinter", "downinter":
-			if t, ok := span(next); ok && w[i] == "inter" {
-				p.pool.set("check.interval", quoteSpan(t), d.place)
-			}
-			i++
-		case "rise", "fall":
-			if n, err := strconv.Atoi(next); err == nil {
-				p.pool.set("check."+w[i], strconv.Itoa(n), d.place)
-			}
-			i++
-		case "weight":
-			words += " weight=" + next
-			if next != "1" && next != "100" {
-				became, note = Changed, "who has no weight has 100 here, and 1 there"
-			}
-			i++
-		case "check":
-		case "check-ssl", "check-sni", "port", "ca-file", "verify", "check-send-proxy", "check-alpn", "check-proto":
-			if what := p.serverCheck(w[i], next, d); what != "" {
-				became, note = Changed, strings.TrimPrefix(note+"; "+what, "; ")
-			}
-			if w[i] != "check-ssl" && w[i] != "check-send-proxy" {
-				i++
-			}
-		case "maxconn":
-			words += " maxconn=" + next
-			i++
-		case "slowstart":
-			if t, ok := span(next); ok {
-				p.pool.set("slowstart", quoteSpan(t), d.place)
-			}
-			i++
-		case "cookie", "observe", "error-limit", "on-error":
-			became, note = Changed, w[i]+" is not there"
-			i++
-		default:
-			became, note = Changed, w[i]+" is not understood"
-		}
-	}
-	switch {
-	case p.proto == "" && proto != "none":
-		p.pool.set("send_proxy", quote(proto), d.place)
-	case p.proto != "" && p.proto != proto:
-		return Left, "the servers of a pool are all sent a PROXY header, or none is"
-	}
-	p.proto = proto
-	addBackend(p.pool, addr, words, d.place)
-	return became, note
-}
-
-// addBackend adds a static backend with what is said of it behind its address.
-func addBackend(pool *block, addr netip.AddrPort, words string, from place) {
-	value := quote(addr.String() + words)
-	for i := range pool.lines {
-		l := &pool.lines[i]
-		if l.key == "backends" {
-			if !strings.Contains(l.value, `"`+addr.String()+`"`) && !strings.Contains(l.value, `"`+addr.String()+` `) {
-				l.value = strings.TrimSuffix(l.value, "]") + ", " + value + "]"
-			}
-			return
-		}
-	}
-	pool.set("backends", "["+value+"]", from)
 }

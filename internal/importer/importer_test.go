@@ -1,10 +1,16 @@
 package importer
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +27,30 @@ import (
 var update = flag.Bool("update", false, "write testdata/*.golden anew; read the diff before you commit")
 
 func noFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
+
+// authority is a file with a certificate that may sign others.
+const authority = "/etc/ssl/certs/backends.pem"
+
+// oneFile makes that file readable, and no other.
+func oneFile(t *testing.T) func(string) ([]byte, error) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, ca, ca, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return func(name string) ([]byte, error) {
+		if name != authority {
+			return noFile(name)
+		}
+		return text, nil
+	}
+}
 
 // features are the files that show one each.
 func features() (files []string) {
@@ -50,13 +80,14 @@ func TestEachFeatureBecomesWhatItsGoldenFileSays(t *testing.T) {
 	if len(files) < 20 {
 		t.Fatalf("%d files", len(files))
 	}
+	readFile := oneFile(t)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			data, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := Import([]Source{{filepath.Base(file), data}}, "lb1", noFile)
+			r, err := Import([]Source{{filepath.Base(file), data}}, "lb1", readFile)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,15 +104,15 @@ func TestEachFeatureBecomesWhatItsGoldenFileSays(t *testing.T) {
 			if diff := cmp.Diff(string(want), written(r)); diff != "" {
 				t.Errorf("- want, + got (go test ./internal/importer -update writes it anew):\n%s", diff)
 			}
-			checkResult(t, r, string(data))
+			checkResult(t, r, string(data), readFile)
 		})
 	}
 }
 
 // checkResult: it passes 'tandem check', and no line is forgotten.
-func checkResult(t *testing.T, r Result, source string) {
+func checkResult(t *testing.T, r Result, source string, readFile func(string) ([]byte, error)) {
 	t.Helper()
-	if _, err := config.Parse("imported.toml", []byte(r.TOML), noFile); err != nil {
+	if _, err := config.Parse("imported.toml", []byte(r.TOML), readFile); err != nil {
 		t.Errorf("what was written does not pass the check:\n%s\n%v", r.TOML, err)
 	}
 	said := map[int]bool{}
@@ -133,7 +164,7 @@ func TestSamplesOfDebiansPackagesAreImported(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkResult(t, r, string(data))
+			checkResult(t, r, string(data), noFile)
 		})
 	}
 }
@@ -189,6 +220,6 @@ func TestALargeFileIsImportedInShortTime(t *testing.T) {
 	if err != nil || !strings.Contains(r.TOML, "[[frontend]]") {
 		t.Fatalf("%d bytes, %v", len(r.TOML), err)
 	}
-	checkResult(t, r, b.String())
+	checkResult(t, r, b.String(), noFile)
 	t.Log("took", time.Since(began))
 }
