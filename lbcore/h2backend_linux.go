@@ -273,6 +273,7 @@ func (u *upstream) writeStream(buf []byte) (n int, ok bool) {
 	if c.t.dead {
 		return 0, false
 	}
+	c.t.conn.Out = u.w.growOut(c.t.conn.Out, len(buf))
 	n, ok = c.s.Write(buf)
 	if n < len(buf) {
 		u.writable = false

@@ -218,13 +218,6 @@ func (h *h2session) wake(v *client, again bool) {
 	h.c.w.Again(h.c.token)
 }
 
-// makeRoom has what waits for the client in one of the loop's buffers, with room for as much of n bytes as a stream may
-// write now: grown piece by piece, large bodies would be garbage several times over.
-func (h *h2session) makeRoom(n int) {
-	out := h.conn.Out
-	h.conn.Out = h.c.w.grow(out, min(n, max(0, h2Out-len(out)))+smallBuffer/4)
-}
-
 // flush sends what waits for the client, as far as it takes it.
 func (h *h2session) flush() {
 	c := h.c

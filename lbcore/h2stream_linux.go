@@ -62,7 +62,8 @@ func (c *client) readStream(buf []byte) (n int, ok bool) {
 
 // writeStream is client.write of a stream.
 func (c *client) writeStream(buf []byte) int {
-	c.via.stream.h.makeRoom(len(buf))
+	conn := c.via.stream.h.conn
+	conn.Out = c.w.growOut(conn.Out, len(buf))
 	n, ok := c.via.stream.s.Write(buf)
 	c.broken = c.broken || !ok
 	if n < len(buf) {

@@ -126,6 +126,12 @@ func (w *worker) grow(b []byte, n int) []byte {
 	return c
 }
 
+// growOut gives what waits on an HTTP/2 connection room for as much of n bytes as a stream may write now: grown piece by
+// piece, large bodies would be garbage several times over.
+func (w *worker) growOut(out []byte, n int) []byte {
+	return w.grow(out, min(n, max(0, h2Out-len(out)))+smallBuffer/4)
+}
+
 // newExchange returns an exchange for c.
 func (w *worker) newExchange(c *client) *exchange {
 	var x *exchange
