@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tandem-lb/tandem/internal/lab"
 	"github.com/tandem-lb/tandem/internal/lab/client"
 	"github.com/tandem-lb/tandem/internal/testneed"
 )
@@ -186,22 +187,12 @@ func TestE8AHealedPartitionLeavesOneActiveAndBreaksNoConnection(t *testing.T) {
 	active := s.untilOwnedBy("")
 	s.untilLinked(active)
 	here, there := []string{active, "web1", "client"}, []string{other(active), "web2", "web3"}
-	halves := func(do func(a, b string) error) {
-		t.Helper()
-		for _, a := range here {
-			for _, b := range there {
-				if err := do(a, b); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
 	r := s.work(client.CrowdConfig{Target: netip.AddrPortFrom(vip, 80), Streams: 20, Uploads: 1}, func() {
-		halves(func(a, b string) error { return s.hosts[a].CutLink(s.hosts[b]) })
+		s.between(here, there, (*lab.Host).CutLink)
 		s.untilState(other(active), "active")
 		s.untilState(active, "active")
 		s.untilServedBy("web1")
-		halves(func(a, b string) error { return s.hosts[a].HealLink(s.hosts[b]) })
+		s.between(here, there, (*lab.Host).HealLink)
 		s.untilState(active, "draining")
 		s.untilOwnedBy(other(active))
 		s.stays(other(active), time.Second)
@@ -213,6 +204,33 @@ func TestE8AHealedPartitionLeavesOneActiveAndBreaksNoConnection(t *testing.T) {
 	s.untilServedBy("web1")
 	s.untilClean(active)
 	s.untilClean(other(active))
+}
+
+// Two halves of a partition heal but for the balancers, who still cannot hear each other: they learn of each other
+// through members, and one yields.
+func TestE8ActivesMeetThroughMembers(t *testing.T) {
+	s := newSite(t)
+	active := s.pair()
+	here, there := []string{active, "web1", "client"}, []string{other(active), "web2", "web3"}
+	s.between(here, there, (*lab.Host).CutLink)
+	s.untilState(other(active), "active")
+	s.untilState(active, "active")
+	s.between(here, there[1:], (*lab.Host).HealLink)
+	s.between(here[1:], there[:1], (*lab.Host).HealLink)
+	s.stays(s.activeOf("lb1", "lb2"), time.Second)
+	s.untilServedBy("web1", "web2")
+}
+
+// between does it to each link between one of these hosts and one of those.
+func (s *site) between(these, those []string, do func(a, b *lab.Host) error) {
+	s.t.Helper()
+	for _, a := range these {
+		for _, b := range those {
+			if err := do(s.hosts[a], s.hosts[b]); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+	}
 }
 
 func (s *site) untilState(lb, state string) {
