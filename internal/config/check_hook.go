@@ -1,6 +1,9 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -13,7 +16,7 @@ func (c *checker) hooks(raws []*rawHook) []Hook {
 	names := map[string]place{}
 	for _, raw := range raws {
 		h := Hook{
-			Name: raw.Name.V, Command: c.argv(raw.Command, "command"), Format: raw.Format.V, User: c.user(raw.User),
+			Name: hookName(raw), Command: c.argv(raw.Command, "command"), Format: raw.Format.V, User: c.user(raw.User),
 			Timeout: raw.Timeout.V, Concurrency: raw.Concurrency.V, Queue: raw.Queue.V, ActiveOnly: raw.ActiveOnly.V,
 		}
 		h.Events = c.events(raw)
@@ -29,8 +32,8 @@ func (c *checker) hooks(raws []*rawHook) []Hook {
 		at := raw.Name.At
 		if raw.Name.Set {
 			c.name(raw.Name, "the hook's name")
-		} else if len(h.Command) > 0 {
-			h.Name, at = path.Base(h.Command[0]), raw.Command.At
+		} else {
+			at = raw.Command.At
 		}
 		if first, ok := names[h.Name]; ok && !raw.Name.Bad && h.Name != "" {
 			c.add(at, fmt.Sprintf("there are two hooks with the name %q", h.Name), fmt.Sprintf("give one of them another name; %s", listedBefore(first)))
@@ -39,6 +42,14 @@ func (c *checker) hooks(raws []*rawHook) []Hook {
 		hooks = append(hooks, h)
 	}
 	return hooks
+}
+
+// hookName is what it is called, else its program's name.
+func hookName(raw *rawHook) string {
+	if raw.Name.Set || len(raw.Command.V) == 0 {
+		return raw.Name.V
+	}
+	return path.Base(raw.Command.V[0].V)
 }
 
 // events reports what is no event, or none in the form that the hook is told in.
@@ -70,6 +81,9 @@ func (c *checker) templates(raws []*rawTemplate) []Template {
 			Source: c.path(raw.Source, "source"), Target: c.path(raw.Target, "target"), User: c.user(raw.User),
 			Timeout: raw.Timeout.V, Quiescence: raw.Quiescence.V, Keep: raw.Keep.V,
 		}
+		if raw.Source.Set && !raw.Source.Bad {
+			t.Sum = c.sumOf(t.Source)
+		}
 		if raw.Check.Set {
 			t.Check = c.argv(raw.Check, "check")
 			if t.Check != nil && !strings.Contains(strings.Join(t.Check[1:], " "), FileWord) {
@@ -88,6 +102,25 @@ func (c *checker) templates(raws []*rawTemplate) []Template {
 		templates = append(templates, t)
 	}
 	return templates
+}
+
+// sumOf is of a file that this process may not be able to read, nor need to.
+func (c *checker) sumOf(file string) string {
+	text, err := c.readFile(file)
+	if err != nil && !errors.Is(err, errTooOpen) {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Version is another one when anything about the template is different, be it what its source
+// says.
+func (t Template) Version() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q", []any{
+		t.Source, t.Sum, t.Target, t.Check, t.Reload, t.User, t.Timeout.String(), t.Quiescence.String(), t.Keep,
+	}))
+	return hex.EncodeToString(sum[:8])
 }
 
 // argv returns the words of a command that must be given, nil if it cannot be one.

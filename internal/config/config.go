@@ -166,6 +166,7 @@ var (
 // make another text of it.
 type Template struct {
 	Source     string        // Go's text/template; an absolute path
+	Sum        string        // of what it says, by which another is known; empty: it cannot be read here
 	Target     string        // unique; an absolute path
 	Check      []string      // a program that must accept the new file, FileWord being its name, before it takes the old one's place; nil: none
 	Reload     []string      // a program to run afterwards; nil: none

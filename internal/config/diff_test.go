@@ -48,6 +48,12 @@ func TestADiffNamesEachKeyAndWhetherAReloadSuffices(t *testing.T) {
 		"tables":                 {edit("[pool.web]", "[pool.api]\n[pool.web]") + "[[frontend]]\nlisten = \":81\"\npool = \"api\"\n", []string{"+ frontend.:81", "+ pool.api"}},
 		"a frontend instead":     {edit(`":80"`, `":81"`), []string{"+ frontend.:81", "- frontend.:80"}},
 		"a VIP":                  {diffBase + "[[vip]]\naddress = \"192.168.42.43\"\n", []string{"+ vip.192.168.42.43  (needs a restart)"}},
+		"a hook": {
+			diffBase + "[[hook]]\nevents = [\"fault\"]\ncommand = [\"/bin/page\"]\n", []string{"+ hook.page"},
+		},
+		"a template": {
+			diffBase + "[[template]]\nsource = \"/a.tmpl\"\ntarget = \"/a.cfg\"\n", []string{"+ template./a.cfg"},
+		},
 		"encryption": {
 			edit("[cluster]", "[cluster]\ngossip_key_file = \"gossip.key\""),
 			[]string{`~ cluster.gossip_key_file: none → "gossip.key"  (needs a restart)`},
@@ -75,6 +81,52 @@ func TestOtherKeysInAKeyFileAreAChange(t *testing.T) {
 	}
 	if old.Hash() != new.Hash() {
 		t.Error("the keys themselves go into the hash, which everybody may see")
+	}
+}
+
+func TestHooksAndTemplatesAreKnownByTheirNamesAndChangeLive(t *testing.T) {
+	const text = diffBase + `
+[[hook]]
+name = "first"
+events = ["fault"]
+command = ["/bin/first"]
+[[hook]]
+name = "second"
+events = ["fault"]
+command = ["/bin/second"]
+[[template]]
+source = "/etc/a.tmpl"
+target = "/etc/a.cfg"
+`
+	edit := func(from, to string) string { return strings.Replace(text, from, to, 1) }
+	for name, c := range map[string]struct {
+		text string
+		want []string
+	}{
+		"the first is removed": {edit("[[hook]]\nname = \"first\"\nevents = [\"fault\"]\ncommand = [\"/bin/first\"]\n", ""), []string{"- hook.first"}},
+		"a command":            {edit("/bin/second", "/bin/other"), []string{`~ hook.second.command: ["/bin/second"] → ["/bin/other"]`}},
+		"a check":              {edit(`"/etc/a.cfg"`, "\"/etc/a.cfg\"\nkeep = 0"), []string{"~ template./etc/a.cfg.keep: 3 → 0"}},
+		"another file":         {edit(`"/etc/a.cfg"`, `"/etc/b.cfg"`), []string{"+ template./etc/b.cfg", "- template./etc/a.cfg"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, change := range Diff(parseOn(t, "lb1", text), parseOn(t, "lb1", c.text)) {
+				got = append(got, change.String())
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("- want, + got:\n%s", diff)
+			}
+		})
+	}
+
+	old, new := parseOn(t, "lb1", text), parseOn(t, "lb1", text)
+	new.Templates[0].Sum = "another"
+	got := Diff(old, new)
+	if len(got) != 1 || got[0].String() != "~ template./etc/a.cfg.source: the file holds something else" || !got[0].Live {
+		t.Errorf("its source says something else: %v", got)
+	}
+	if was, is := old.Templates[0].Version(), new.Templates[0].Version(); was == is {
+		t.Error("its source says something else, and it has the same version")
 	}
 }
 

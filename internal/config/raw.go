@@ -16,8 +16,8 @@ type rawConfig struct {
 	Frontend []*rawFrontend       `toml:"frontend" max:"256" reload:"live"`
 	Pool     map[string]*rawPool  `toml:"pool" max:"1000" reload:"live"`
 	Track    map[string]*rawTrack `toml:"track" max:"32" reload:"live"`
-	Hook     []*rawHook           `toml:"hook" max:"32"`
-	Template []*rawTemplate       `toml:"template" max:"32"`
+	Hook     []*rawHook           `toml:"hook" max:"32" reload:"live"`
+	Template []*rawTemplate       `toml:"template" max:"32" reload:"live"`
 	Access   rawAccess            `toml:"access_log" reload:"live"`
 	Control  rawControl           `toml:"control"`
 	Proxy    rawProxy             `toml:"proxy"`

@@ -68,6 +68,10 @@ func elementName(element any, i int) string {
 		return cmp.Or(e.Name.V, e.Listen.V)
 	case *rawRule:
 		return ruleName(e, i)
+	case *rawHook:
+		return hookName(e)
+	case *rawTemplate:
+		return e.Target.V
 	}
 	return strconv.Itoa(i + 1)
 }

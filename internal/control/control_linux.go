@@ -64,7 +64,7 @@ type Process struct {
 
 	mu      sync.Mutex // protects what follows
 	pic     picture
-	listed  *ipc.Pools                   // who is in the pools
+	listed  *ipc.Pools                   // who is in the pools, without what a reload under way brings
 	settled bool                         // every seed has been tried
 	proxies []*proxyLink                 // the proxies, in the order in which they first reported
 	asked   map[uint64]chan *ipc.Outcome // orders that the keeper has not answered yet
@@ -301,15 +301,13 @@ func (p *Process) refresh(seedsTried bool) {
 	if left := p.refused.leftOut; left > 0 {
 		p.log.Warn("more apps were not taken into pools; 'tandem members' shows who announces what", "apps", left)
 	}
-	if time.Since(p.began) < inheritTime {
-		for _, l := range p.proxies {
-			inherit(lists, l.state.Pools, members)
-		}
-	}
+	p.inherit(lists)
 	p.known = lists
 	p.outside = outside(members, refused, lists)
 	lists = p.hands.apply(lists)
-	p.listed = lists
+	if p.prepare == nil {
+		p.listed = lists
+	}
 	for _, l := range p.proxies {
 		if !reflect.DeepEqual(l.pools, lists) && l.conn.Send(lists) == nil {
 			l.pools = lists // else it is tried again with the next look

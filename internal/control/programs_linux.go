@@ -25,9 +25,9 @@ const (
 // programs has hooks run. Its goroutine owns everything but the queue and the counts.
 type programs struct {
 	log    *slog.Logger
-	start  *ipc.ControlStart
+	start  *ipc.ControlStart                              // in effect
 	upNow  func() (up map[string]int, active, known bool) // what the pools' minimums are held against
-	in     chan any                                       // hook.Event, poolsChanged, runnerLink, runnerGone or runnerSaid
+	in     chan any                                       // hook.Event, *trial, trialOver, *ipc.ControlStart (a reload's), runnerLink, runnerGone or runnerSaid
 	done   chan struct{}                                  // closed when run has returned
 	counts atomic.Pointer[[]hook.Stats]
 	feed   *feed // for whoever watches
@@ -40,7 +40,10 @@ type programs struct {
 	data      []byte // that the templates were last told of
 	files     atomic.Pointer[[]api.Template]
 
+	trial   *trial               // of the reload under way; nil: none is
 	runners map[string]*ipc.Conn // by user
+	ran     map[uint64]*ipc.Conn // who runs a program, by its ID
+	parting []*ipc.Conn          // runners of users that have nothing to run any more
 	seq     uint64               // of the newest event
 }
 
@@ -54,15 +57,12 @@ type (
 	runnerSaid struct{ m ipc.Message }
 )
 
-// poolsChanged are the pools after a reload.
-type poolsChanged []ipc.StaticPool
-
 func newPrograms(
 	start *ipc.ControlStart, log *slog.Logger, upNow func() (map[string]int, bool, bool), dataNow func() (render.Data, bool),
 ) *programs {
 	p := &programs{
 		log: log, start: start, upNow: upNow, in: make(chan any, maxRaised), done: make(chan struct{}),
-		feed: newFeed(), sched: hook.NewScheduler(hookRules(start.Hooks)), minimums: minimums(start.Pools, nil), runners: make(map[string]*ipc.Conn), templates: templates(start.Templates), dataNow: dataNow,
+		feed: newFeed(), sched: hook.NewScheduler(hookRules(start.Hooks)), minimums: minimums(start.Pools, nil), runners: make(map[string]*ipc.Conn), ran: make(map[uint64]*ipc.Conn), templates: templates(start.Templates, nil), dataNow: dataNow,
 	}
 	p.publish()
 	return p
@@ -82,6 +82,8 @@ func (p *programs) run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		now := time.Now()
+		p.lookAtTrial()
+		p.part()
 		p.lookAtMinimums(now)
 		p.begin()
 		timer.Reset(p.lookAtTemplates(now))
@@ -101,16 +103,20 @@ func (p *programs) take(in any) {
 	switch in := in.(type) {
 	case hook.Event:
 		p.happened(in)
-	case poolsChanged:
-		p.minimums = minimums(in, p.minimums)
+	case *trial:
+		in.begin(p.start)
+		p.trial = in
+	case trialOver:
+		p.trial = nil
+	case *ipc.ControlStart:
+		p.set(in)
 	case runnerLink:
-		p.lost(in.user) // the word that the one before is gone may come later
-		p.runners[in.user] = in.conn
+		p.runners[in.user] = in.conn // the word that the one before is gone may come later
 	case runnerGone:
 		if p.runners[in.user] == in.conn {
 			delete(p.runners, in.user)
-			p.lost(in.user)
 		}
+		p.lost(in.conn)
 	case runnerSaid:
 		p.said(in.m)
 	}
@@ -148,9 +154,10 @@ func (p *programs) begin() {
 	ready := func(rule int) bool { return p.runners[p.start.Hooks[rule].User] != nil }
 	for _, run := range p.sched.Start(ready) {
 		h := p.start.Hooks[run.Rule]
+		p.ran[run.ID] = p.runners[h.User]
 		in, err := run.Event.Input(hook.Format(h.Format), hook.Self{Name: p.start.Node, Tags: h.SerfTags})
 		if err == nil {
-			err = p.runners[h.User].Send(&ipc.RunHook{ID: run.ID, Hook: h.Name, Env: in.Env, Stdin: in.Stdin})
+			err = p.runners[h.User].Send(&ipc.RunHook{ID: run.ID, Programs: p.start.Programs, Hook: h.Name, Env: in.Env, Stdin: in.Stdin})
 		}
 		if err != nil {
 			p.ended(run.ID, hook.Result{Err: err.Error(), At: time.Now()})
@@ -164,26 +171,26 @@ func (p *programs) said(m ipc.Message) {
 	case *ipc.HookEnded:
 		p.ended(m.ID, hookResult(m))
 	case *ipc.Rendered:
-		if t := p.template(m.Target); t != nil {
+		if m.Trial {
+			p.tried(m)
+		} else if t := p.template(m.Target); t != nil {
 			p.rendered(time.Now(), t, m.Changed, m.Error)
 		}
 	}
 }
 
 // lost ends what a runner ran that is gone.
-func (p *programs) lost(user string) {
-	p.lostTemplates(user)
-	for i, h := range p.start.Hooks {
-		if h.User != user {
-			continue
-		}
-		for _, id := range p.sched.Running(i) {
+func (p *programs) lost(runner *ipc.Conn) {
+	p.lostTemplates(runner)
+	for id, at := range p.ran {
+		if at == runner {
 			p.ended(id, hook.Result{Err: "the process that ran it has ended", At: time.Now()})
 		}
 	}
 }
 
 func (p *programs) ended(id uint64, r hook.Result) {
+	delete(p.ran, id)
 	name := p.sched.Ended(id, r)
 	switch {
 	case name == "": // of an earlier control process

@@ -44,8 +44,10 @@ func TestABackendIsUpOrDownWhenThatIsNews(t *testing.T) {
 
 // runnerEnd is the other end of a runner's link.
 type runnerEnd struct {
-	conn   *ipc.Conn
-	orders chan *ipc.RunHook
+	conn    *ipc.Conn
+	orders  chan *ipc.RunHook
+	renders chan *ipc.Render
+	hungUp  chan struct{} // closed when the link has ended
 }
 
 func (e *runnerEnd) order(t *testing.T) *ipc.RunHook {
@@ -78,8 +80,18 @@ func startPrograms(t *testing.T, start *ipc.ControlStart) (*programs, func() *ru
 		if err != nil {
 			t.Fatal(err)
 		}
-		end := &runnerEnd{conn: ours, orders: make(chan *ipc.RunHook, 64)}
-		go ours.Run(ctx, func(m ipc.Message, _ []*os.File) { end.orders <- m.(*ipc.RunHook) })
+		end := &runnerEnd{conn: ours, orders: make(chan *ipc.RunHook, 64), renders: make(chan *ipc.Render, 64), hungUp: make(chan struct{})}
+		go func() {
+			defer close(end.hungUp)
+			ours.Run(ctx, func(m ipc.Message, _ []*os.File) {
+				switch m := m.(type) {
+				case *ipc.RunHook:
+					end.orders <- m
+				case *ipc.Render:
+					end.renders <- m
+				}
+			})
+		}()
 		go p.link(ctx, "u", theirs)
 		return end
 	}

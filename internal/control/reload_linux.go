@@ -16,15 +16,16 @@ import (
 )
 
 // prepareReload takes in what this process will be told to be. From now on the proxy gets to
-// know the backends that are new, so that it can check them; nothing else changes.
+// know the backends that are new, so that it can check them, and runners try the templates that
+// are different; nothing else changes.
 func (p *Process) prepareReload(m *ipc.Prepare) {
-	answer := &ipc.Prepared{ID: m.ID}
+	answer := func(failed string) { p.keeper.Send(&ipc.Prepared{ID: m.ID, Error: failed}) }
 	if err := p.mayReload(m.Control); err != nil {
-		answer.Error = err.Error()
-	} else {
-		p.setReload(m)
+		answer(err.Error())
+		return
 	}
-	p.keeper.Send(answer)
+	p.setReload(m)
+	p.programs.tell(&trial{next: m.Control, data: p.dataAfter(m.Control), answer: answer})
 }
 
 func (p *Process) mayReload(next *ipc.ControlStart) error {
@@ -55,25 +56,34 @@ func (p *Process) commitReload(m *ipc.Commit) {
 	p.mu.Lock()
 	was := p.prepare
 	p.prepare = nil
-	p.mu.Unlock()
 	if was == nil || was.ID != m.ID {
+		p.mu.Unlock()
 		p.keeper.Send(&ipc.Committed{ID: m.ID, Error: "control is not prepared for it"})
 		return
 	}
 	next := was.Control
 	p.now.Store(next)
+	if p.listed != nil {
+		p.listed = p.listedAfter(next) // at once: templates are made of it
+	}
+	p.mu.Unlock()
 	p.level.Set(slog.Level(next.LogLevel))
 	answer := &ipc.Committed{ID: m.ID}
 	if err := p.cluster.SetSeeds(next.Join); err != nil { // they were checked
 		answer.Error = err.Error()
 	}
-	p.programs.tell(poolsChanged(next.Pools))
+	p.programs.tell(next)
 	wake(p.nudge)
 	wake(p.changed)
 	p.keeper.Send(answer)
 }
 
-func (p *Process) abortReload() { p.setReload(nil) }
+func (p *Process) abortReload() {
+	p.setReload(nil)
+	if p.joining.Load() {
+		p.programs.tell(trialOver{})
+	}
+}
 
 // lists computes every pool's whole list; while a reload is prepared, with what it brings.
 // p.mu must be held.
@@ -85,6 +95,23 @@ func (p *Process) lists(members []membership.Member, at time.Time) (*ipc.Pools, 
 	}
 	coming, _ := poolLists(p.prepare.Control.Pools, members, well, at)
 	return reloadLists(now, coming, p.prepare.ID), refused
+}
+
+// listedAfter is who is in the pools after a reload. p.mu must be held.
+func (p *Process) listedAfter(next *ipc.ControlStart) *ipc.Pools {
+	lists, _ := poolLists(next.Pools, p.pic.members, p.wellSaid(), time.Now())
+	p.inherit(lists)
+	return p.hands.apply(lists)
+}
+
+// inherit adds to lists, in the first time of this process, what the proxies know. p.mu must be
+// held.
+func (p *Process) inherit(lists *ipc.Pools) {
+	if time.Since(p.began) < inheritTime {
+		for _, l := range p.proxies {
+			inherit(lists, l.state.Pools, p.pic.members)
+		}
+	}
 }
 
 // reloadLists adds to the lists in effect what those after a reload bring: whole pools, which

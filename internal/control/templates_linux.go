@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/api"
@@ -14,14 +15,23 @@ import (
 // template is one file that is made of what is known.
 type template struct {
 	ipc.Template
+	fresh bool      // it is new, or another than before the reload
+	at    *ipc.Conn // who renders it now; nil: nobody does
 	when  render.Schedule
 	state api.Template
 }
 
-func templates(start []ipc.Template) []*template {
+// templates is what is to be made; one for the same target as before goes on from there.
+func templates(start []ipc.Template, before []*template) []*template {
 	var out []*template
-	for _, t := range start {
-		out = append(out, &template{Template: t, when: render.Schedule{Quiescence: t.Quiescence}, state: api.Template{Target: t.Target}})
+	for _, s := range start {
+		t := &template{fresh: true, state: api.Template{Target: s.Target}}
+		if i := slices.IndexFunc(before, func(b *template) bool { return b.Target == s.Target }); i >= 0 {
+			t = before[i]
+			t.fresh = t.Version != s.Version
+		}
+		t.Template, t.when.Quiescence = s, s.Quiescence
+		out = append(out, t)
 	}
 	return out
 }
@@ -47,7 +57,8 @@ func (p *programs) lookAtTemplates(now time.Time) (again time.Duration) {
 			continue
 		}
 		if t.when.Due(now) {
-			if err := runner.Send(&ipc.Render{Target: t.Target, Data: p.data}); err != nil {
+			t.at = runner
+			if err := runner.Send(&ipc.Render{Programs: p.start.Programs, Target: t.Target, Data: p.data}); err != nil {
 				p.rendered(now, t, false, err.Error())
 			}
 		} else if next := t.when.Deadline(); !next.IsZero() {
@@ -59,6 +70,7 @@ func (p *programs) lookAtTemplates(now time.Time) (again time.Duration) {
 
 // rendered takes in what became of a template.
 func (p *programs) rendered(now time.Time, t *template, changed bool, failed string) {
+	t.at = nil
 	t.when.Ended(now, failed == "")
 	t.state.Last, t.state.LastErr = now, failed
 	if changed {
@@ -82,9 +94,9 @@ func (p *programs) template(target string) *template {
 }
 
 // lostTemplates ends what a runner rendered that is gone.
-func (p *programs) lostTemplates(user string) {
+func (p *programs) lostTemplates(runner *ipc.Conn) {
 	for _, t := range p.templates {
-		if t.User == user && t.when.Busy() {
+		if t.at == runner {
 			p.rendered(time.Now(), t, false, "the process that rendered it has ended")
 		}
 	}
@@ -99,6 +111,20 @@ func (p *Process) templateData() (render.Data, bool) {
 		return render.Data{}, false
 	}
 	return templateData(p.start.Node, p.pic, p.listed), true
+}
+
+// dataAfter is what templates will see after a reload, as JSON; nil: it is not known yet.
+func (p *Process) dataAfter(next *ipc.ControlStart) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.settled || p.listed == nil {
+		return nil
+	}
+	b, err := json.Marshal(templateData(p.start.Node, p.pic, p.listedAfter(next)))
+	if err != nil {
+		return nil // plain values: it cannot be
+	}
+	return b
 }
 
 func (p *Process) askTemplateData(context.Context) (any, error) {

@@ -15,13 +15,22 @@ func (s *site) process(lb, name string) int {
 	if name == "keeper" {
 		return keeper
 	}
-	for _, pid := range s.childrenOf(keeper) {
+	all := s.processes(lb, name)
+	if len(all) == 0 {
+		s.t.Fatalf("the keeper of %s has no child %s", lb, name)
+	}
+	return all[0]
+}
+
+// processes are the keeper's children of that name.
+func (s *site) processes(lb, name string) (all []int) {
+	s.t.Helper()
+	for _, pid := range s.childrenOf(s.procs[lb].Pid()) {
 		if args := s.args(pid); len(args) > 1 && args[1] == name {
-			return pid
+			all = append(all, pid)
 		}
 	}
-	s.t.Fatalf("the keeper of %s has no child %s", lb, name)
-	return 0
+	return all
 }
 
 func (s *site) kill(pid int) {

@@ -19,7 +19,8 @@
 // kind about members become one with all of them, and a newer shortage of a pool takes the
 // older one's place. So a hundred joins while a handler runs are one more run of it, in
 // the order in which things happened. Nothing is tried again: a program that fails has
-// failed, which is logged and counted.
+// failed, which is logged and counted. [Scheduler.Set] puts other rules in place, of which
+// those of the same name keep what waits for them.
 //
 // [Run] is the thin shell: a process group of its own, killed as a whole when its time is
 // over, with an environment that is given and nothing of the caller's, and output that is

@@ -43,44 +43,82 @@ type Stats struct {
 
 // Scheduler holds what waits for hooks, and what runs. It is pure; one goroutine owns it.
 type Scheduler struct {
-	rules   []Rule
-	waiting [][]Event
-	stats   []Stats
-	running map[uint64]int // the rule of each program that runs
+	queues  []*queue          // of the rules, in their order
+	running map[uint64]*queue // by program; also of rules that are no more
 	id      uint64
 	first   int // the rule that is asked first, so that none starves
 }
 
+// queue is one rule with what waits for it.
+type queue struct {
+	rule    Rule
+	waiting []Event
+	stats   Stats
+}
+
 // NewScheduler makes one for these hooks.
 func NewScheduler(rules []Rule) *Scheduler {
-	s := &Scheduler{rules: rules, waiting: make([][]Event, len(rules)), stats: make([]Stats, len(rules)), running: make(map[uint64]int)}
-	for i, r := range rules {
-		s.stats[i].Name = r.Name
-	}
+	s := &Scheduler{running: make(map[uint64]*queue)}
+	s.Set(rules)
 	return s
+}
+
+// Set puts other rules in the place of those there are. What waits for a rule, and what is
+// counted of it, is kept for the one of the same name; with a shorter queue the oldest events
+// make room. What runs goes on. It returns how many events each hook lost by this, one that
+// is no more all of those that waited for it.
+func (s *Scheduler) Set(rules []Rule) (dropped map[string]int) {
+	before := make(map[string]*queue)
+	for _, d := range s.queues {
+		before[d.rule.Name] = d
+	}
+	dropped = make(map[string]int)
+	s.queues, s.first = make([]*queue, len(rules)), 0
+	for i, r := range rules {
+		d := before[r.Name]
+		if d == nil {
+			d = &queue{stats: Stats{Name: r.Name}}
+		}
+		delete(before, r.Name)
+		d.rule, s.queues[i] = r, d
+		if n := len(d.waiting) - r.Queue; n > 0 {
+			d.drop(n)
+			dropped[r.Name] = n
+		}
+	}
+	for name, d := range before {
+		if n := len(d.waiting); n > 0 {
+			dropped[name] = n
+		}
+	}
+	return dropped
+}
+
+// drop loses the n oldest events.
+func (d *queue) drop(n int) {
+	d.waiting = slices.Delete(d.waiting, 0, n)
+	d.stats.Dropped += uint64(n)
 }
 
 // Add has an event wait for each hook that wants it. Where the queue is full the oldest
 // event makes room: what is newer says more about how things are. It returns the hooks
 // that lost one.
 func (s *Scheduler) Add(e Event) (dropped []string) {
-	for i, r := range s.rules {
-		if !r.wants(e) {
+	for _, d := range s.queues {
+		if !d.rule.wants(e) {
 			continue
 		}
-		queue := s.waiting[i]
-		if n := len(queue); n > 0 && queue[n-1].merge(e) {
+		if n := len(d.waiting); n > 0 && d.waiting[n-1].merge(e) {
 			continue
 		}
 		if e.Name == PoolBelowMinimum || e.Name == PoolMinimumMet { // what waits of this pool is out of date
-			queue = slices.DeleteFunc(queue, func(old Event) bool { return old.Name == PoolBelowMinimum && old.Pool == e.Pool })
+			d.waiting = slices.DeleteFunc(d.waiting, func(old Event) bool { return old.Name == PoolBelowMinimum && old.Pool == e.Pool })
 		}
-		if len(queue) >= r.Queue {
-			queue = slices.Delete(queue, 0, len(queue)-r.Queue+1)
-			s.stats[i].Dropped++
-			dropped = append(dropped, r.Name)
+		if n := len(d.waiting) - d.rule.Queue + 1; n > 0 {
+			d.drop(n)
+			dropped = append(dropped, d.rule.Name)
 		}
-		s.waiting[i] = append(queue, e)
+		d.waiting = append(d.waiting, e)
 	}
 	return dropped
 }
@@ -89,21 +127,22 @@ func (s *Scheduler) Add(e Event) (dropped []string) {
 // is not ready goes on waiting; nil: all are.
 func (s *Scheduler) Start(ready func(rule int) bool) []Started {
 	var out []Started
-	for n := range s.rules {
-		i := (s.first + n) % len(s.rules)
+	for n := range s.queues {
+		i := (s.first + n) % len(s.queues)
 		if ready != nil && !ready(i) {
 			continue
 		}
-		for len(s.waiting[i]) > 0 && s.stats[i].Running < s.rules[i].Concurrency && len(s.running) < MaxRunning {
+		d := s.queues[i]
+		for len(d.waiting) > 0 && d.stats.Running < d.rule.Concurrency && len(s.running) < MaxRunning {
 			s.id++
-			out = append(out, Started{ID: s.id, Rule: i, Event: s.waiting[i][0]})
-			s.waiting[i] = slices.Delete(s.waiting[i], 0, 1)
-			s.running[s.id] = i
-			s.stats[i].Running++
+			out = append(out, Started{ID: s.id, Rule: i, Event: d.waiting[0]})
+			d.waiting = slices.Delete(d.waiting, 0, 1)
+			d.stats.Running++
+			s.running[s.id] = d
 		}
 	}
-	if len(s.rules) > 0 {
-		s.first = (s.first + 1) % len(s.rules)
+	if len(s.queues) > 0 {
+		s.first = (s.first + 1) % len(s.queues)
 	}
 	return out
 }
@@ -111,12 +150,12 @@ func (s *Scheduler) Start(ready func(rule int) bool) []Started {
 // Ended takes in what became of a program. It returns the hook's name; empty: no such
 // program runs.
 func (s *Scheduler) Ended(id uint64, r Result) string {
-	i, runs := s.running[id]
-	if !runs {
+	d := s.running[id]
+	if d == nil {
 		return ""
 	}
 	delete(s.running, id)
-	st := &s.stats[i]
+	st := &d.stats
 	st.Running--
 	st.Runs++
 	st.Last = r.At
@@ -132,26 +171,15 @@ func (s *Scheduler) Ended(id uint64, r Result) string {
 
 // Busy says whether anything waits or runs.
 func (s *Scheduler) Busy() bool {
-	return len(s.running) > 0 || slices.ContainsFunc(s.waiting, func(w []Event) bool { return len(w) > 0 })
-}
-
-// Running returns the programs of one hook that run.
-func (s *Scheduler) Running(rule int) []uint64 {
-	var ids []uint64
-	for id, of := range s.running {
-		if of == rule {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
+	return len(s.running) > 0 || slices.ContainsFunc(s.queues, func(d *queue) bool { return len(d.waiting) > 0 })
 }
 
 // Stats returns the counts of all hooks, in the order of the rules.
 func (s *Scheduler) Stats() []Stats {
-	out := slices.Clone(s.stats)
-	for i := range out {
-		out[i].Waiting = len(s.waiting[i])
+	out := make([]Stats, len(s.queues))
+	for i, d := range s.queues {
+		out[i] = d.stats
+		out[i].Waiting = len(d.waiting)
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/tandem-lb/tandem/internal/hook"
@@ -202,6 +203,48 @@ func TestFailuresAreCounted(t *testing.T) {
 	}
 }
 
+func TestOtherRulesKeepWhatWaitsAndWhatRuns(t *testing.T) {
+	s := hook.NewScheduler([]hook.Rule{
+		{Name: "stays", Concurrency: 1, Queue: 4}, {Name: "goes", Concurrency: 1, Queue: 4}, {Name: "shrinks", Concurrency: 1, Queue: 4},
+	})
+	for i := range 4 { // the first one runs, three wait
+		s.Add(hook.Event{Name: hook.Fault, Seq: uint64(i)})
+		if i == 0 {
+			wantTold(t, s.Start(nil), "fault; fault; fault")
+		}
+	}
+	dropped := s.Set([]hook.Rule{
+		{Name: "fresh", Concurrency: 1, Queue: 4}, {Name: "shrinks", Events: []string{hook.Active}, Concurrency: 1, Queue: 1}, {Name: "stays", Concurrency: 2, Queue: 4},
+	})
+	if diff := cmp.Diff(map[string]int{"goes": 3, "shrinks": 2}, dropped); diff != "" {
+		t.Errorf("events dropped (-want +got):\n%s", diff)
+	}
+	run := s.Start(nil) // of stays, which may run two now
+	if len(run) != 1 || run[0].Rule != 2 || run[0].Event.Seq != 1 {
+		t.Errorf("started %+v, want the oldest that waits for the third rule", run)
+	}
+	for id, name := range map[uint64]string{1: "stays", 2: "goes", 3: "shrinks"} {
+		if got := s.Ended(id, hook.Result{}); got != name {
+			t.Errorf("program %d was of %q, want %q", id, got, name)
+		}
+	}
+	s.Add(hook.Event{Name: hook.Fault, Seq: 9})
+	var got []string
+	for run := s.Start(nil); len(run) > 0; run = s.Start(nil) {
+		for _, r := range run {
+			got = append(got, fmt.Sprint(s.Stats()[r.Rule].Name, " ", r.Event.Seq))
+			s.Ended(r.ID, hook.Result{})
+		}
+	}
+	slices.Sort(got)
+	if want := []string{"fresh 9", "shrinks 3", "stays 2", "stays 3", "stays 9"}; !slices.Equal(got, want) {
+		t.Errorf("then started %q, want %q", got, want)
+	}
+	if st := s.Stats(); st[1].Dropped != 2 || st[1].Runs != 2 || st[2].Runs != 4 || st[2].Running != 1 {
+		t.Errorf("counts %+v", st)
+	}
+}
+
 // Whatever comes in whatever order: no bound is broken, nothing is lost but what is counted,
 // and what one hook is told is in order.
 func TestTheSchedulerKeepsItsBoundsAndItsOrder(t *testing.T) {
@@ -220,6 +263,10 @@ func TestTheSchedulerKeepsItsBoundsAndItsOrder(t *testing.T) {
 			wanted[0]++
 			if name != hook.Backup {
 				wanted[1]++
+			}
+			if rapid.Bool().Draw(t, "set") { // the same names, with another bound
+				rules[0].Queue = rapid.IntRange(1, 5).Draw(t, "queue")
+				s.Set(rules)
 			}
 			if rapid.Bool().Draw(t, "start") {
 				for _, r := range s.Start(nil) {
@@ -240,7 +287,7 @@ func TestTheSchedulerKeepsItsBoundsAndItsOrder(t *testing.T) {
 				t.Fatalf("%d run", len(running))
 			}
 			for i, st := range s.Stats() {
-				if st.Running > rules[i].Concurrency || st.Waiting > rules[i].Queue || len(s.Running(i)) != st.Running {
+				if st.Running > rules[i].Concurrency || st.Waiting > rules[i].Queue {
 					t.Fatalf("%+v of %+v", st, rules[i])
 				}
 				if started[i]+uint64(st.Waiting)+st.Dropped != wanted[i] {

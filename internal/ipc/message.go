@@ -128,6 +128,7 @@ type ControlStart struct {
 	LogLevel   int          `json:"log_level"`             // of log/slog
 	ConfigHash string       `json:"config_hash,omitempty"` // the same on nodes with the same file
 	Routes     []Routes     `json:"routes,omitempty"`      // of the frontends that speak HTTP
+	Programs   uint64       `json:"programs"`              // number of what follows, by which runners know it
 	Hooks      []Hook       `json:"hooks,omitempty"`
 	Templates  []Template   `json:"templates,omitempty"`
 

@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// A reload brings another configuration into effect, in all three processes or in none. The
-// keeper asks the proxy and then control to get ready, and only when both are tells them to
-// do it:
+// A reload brings another configuration into effect, in all processes or in none. The keeper
+// asks one after the other to get ready, and only when all are tells them to do it:
 //
 //	keeper → proxy     Prepare   checks all, adds new pools beside those it has
-//	keeper → control   Prepare   checks all, tells the proxy of the new pools' backends, which
-//	                             get no request yet
+//	keeper → runners   Prepare   know what they may run then; one of a user that had none is started
+//	keeper → control   Prepare   checks all, has the runners try templates that are different,
+//	                             tells the proxy of the new pools' backends, which get no
+//	                             request yet
 //	proxy  → keeper    Warm      has checked those
-//	keeper → both      Commit    or Abort
+//	keeper → all       Commit    or Abort
 //
 // Until Commit everything goes on as before; a process that dies meanwhile ends the reload.
 // One that dies after it begins anew with the new configuration.
@@ -43,6 +44,7 @@ type Prepare struct {
 	ID      uint64        `json:"id"`
 	Control *ControlStart `json:"control,omitempty"`
 	Proxy   *ProxyStart   `json:"proxy,omitempty"`
+	Runner  *RunnerStart  `json:"runner,omitempty"`
 }
 
 // Prepared answers [Prepare].
@@ -57,7 +59,8 @@ type Warm struct {
 	ID uint64 `json:"id"`
 }
 
-// Commit tells a child to be what it was prepared for. It answers with [Committed].
+// Commit tells a child to be what it was prepared for. It answers with [Committed], but for a
+// runner, which cannot fail.
 type Commit struct {
 	ID uint64 `json:"id"`
 }
@@ -87,7 +90,7 @@ func (s *ProxyStart) Fixed(next *ProxyStart) string {
 
 // Fixed does the same for control.
 func (s *ControlStart) Fixed(next *ControlStart) string {
-	return fixed(s, next, "Join", "Pools", "LogLevel", "ConfigHash", "GossipKeys", "ProofKey", "ProvenBy", "Near", "Routes", "StatusHosts", "AdminTokens")
+	return fixed(s, next, "Join", "Pools", "LogLevel", "ConfigHash", "GossipKeys", "ProofKey", "ProvenBy", "Near", "Routes", "StatusHosts", "AdminTokens", "Programs", "Hooks", "Templates")
 }
 
 // fixed compares all fields of two structs but the live ones, and returns the key of one that differs.

@@ -8,9 +8,16 @@ import (
 // What is said to and by a runner, the process that runs hooks as one user. The keeper says
 // what it may run; control says when, over a link that the keeper makes; so control cannot
 // have it run anything else.
+//
+// A reload says anew what it may run, under another number, which each order names: so an
+// order that was given before the reload means what it meant then, in whatever order the
+// keeper's word and control's come. A runner knows the one in effect, the one before it, and
+// the one of a reload that is prepared.
 
-// RunnerStart is the keeper's first message to a runner.
+// RunnerStart is the keeper's first message to a runner. One that has neither hooks nor
+// templates after a reload ends, when what it runs has ended and control has hung up.
 type RunnerStart struct {
+	Programs  uint64        `json:"programs"` // its number; see ControlStart
 	Hooks     []Program     `json:"hooks,omitempty"`
 	Templates []TemplateJob `json:"templates,omitempty"`
 	LogLevel  int           `json:"log_level"`
@@ -25,10 +32,11 @@ type Program struct {
 
 // RunHook has a runner run a hook's program. It is answered by [HookEnded] with the same ID.
 type RunHook struct {
-	ID    uint64   `json:"id"`
-	Hook  string   `json:"hook"`
-	Env   []string `json:"env"` // TANDEM_… and SERF_… alone
-	Stdin []byte   `json:"stdin"`
+	ID       uint64   `json:"id"`
+	Programs uint64   `json:"programs"` // of which Hook is one
+	Hook     string   `json:"hook"`
+	Env      []string `json:"env"` // TANDEM_… and SERF_… alone
+	Stdin    []byte   `json:"stdin"`
 }
 
 // HookEnded says what became of a program.
@@ -53,16 +61,20 @@ type TemplateJob struct {
 
 // Render has a runner render a template. It is answered by [Rendered] of the same target.
 type Render struct {
-	Target string          `json:"target"`
-	Data   json.RawMessage `json:"data"` // what the template sees
+	Programs uint64          `json:"programs"` // of which Target is one
+	Target   string          `json:"target"`
+	Data     json.RawMessage `json:"data,omitempty"`  // what the template sees; none: a trial is only whether it parses
+	Trial    bool            `json:"trial,omitempty"` // change nothing, and say what would go wrong
 }
 
 // Rendered says what became of it.
 type Rendered struct {
-	Target  string        `json:"target"`
-	Changed bool          `json:"changed"`         // the target has another text now
-	Error   string        `json:"error,omitempty"` // also of a reload after that
-	Took    time.Duration `json:"took"`
+	Programs uint64        `json:"programs"`        // of the order
+	Trial    bool          `json:"trial,omitempty"` // likewise
+	Target   string        `json:"target"`
+	Changed  bool          `json:"changed"`         // the target has another text now
+	Error    string        `json:"error,omitempty"` // also of a reload after that
+	Took     time.Duration `json:"took"`
 }
 
 // Template is what control needs to know of a template.
@@ -70,6 +82,7 @@ type Template struct {
 	Target     string        `json:"target"`
 	User       string        `json:"user"` // names the runner
 	Quiescence time.Duration `json:"quiescence"`
+	Version    string        `json:"version"` // another one: something about it is different, be it the text in its source
 }
 
 // Hook is what control needs to know of a hook.

@@ -176,7 +176,7 @@ func (k *Keeper) buildProxy(level slog.Level) error {
 		return err
 	}
 	k.closers = append(k.closers, d.close)
-	c := k.newChild(proxyName, proxyUID) // looks its user up, which the loop has no time for
+	c := newChild(proxyName, proxyUID, k.log) // looks its user up, which the loop has no time for
 	d.another = func() (*proxyEnd, error) {
 		prog, err := newProgress(loops)
 		if err != nil {

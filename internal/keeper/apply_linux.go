@@ -102,7 +102,7 @@ func controlStart(c *config.Config, version string, level int) ipc.ControlStart 
 		}
 	}
 	for _, t := range c.Templates {
-		m.Templates = append(m.Templates, ipc.Template{Target: t.Target, User: t.User, Quiescence: t.Quiescence})
+		m.Templates = append(m.Templates, ipc.Template{Target: t.Target, User: t.User, Quiescence: t.Quiescence, Version: t.Version()})
 	}
 	for _, h := range c.Hooks {
 		m.Hooks = append(m.Hooks, ipc.Hook{

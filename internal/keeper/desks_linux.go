@@ -49,6 +49,7 @@ type controlDesk struct {
 	desk
 	start   ipc.ControlStart
 	runners []*runnerDesk // who run what control has them run
+	run     func(*child)  // starts one of these, and keeps it
 	files   []*os.File    // the listening admin socket, what openState returns, and the status page's socket
 }
 

@@ -44,7 +44,9 @@
 //	              it again, or to drain and release it (E11; adopt_linux.go)
 //
 // Where hooks are configured there is a runner for each user that they run as (package
-// runner, which says why). The keeper forks for it once, and not for an event.
+// runner, which says why). The keeper forks for it once, and not for an event. A reload tells it
+// what it may run from then on, starts one for a user that had none, and leaves one without work
+// to its end (reload_runners_linux.go).
 //
 // systemd is told when this balancer is ready, reloads or stops, what it does, and that its
 // loop comes round (systemd.go).

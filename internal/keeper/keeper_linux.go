@@ -165,12 +165,12 @@ func (k *Keeper) buildControl(version string, level slog.Level) error {
 		k.closers = append(k.closers, f.Close)
 		files = append(files, f)
 	}
-	runners, err := k.runnerDesks(int(level))
+	runners, err := newRunners(runnerStarts(k.cfg, 0), k.cfg, k.log)
 	if err != nil {
 		return err
 	}
 	k.loop.control = &controlDesk{
-		desk:    desk{child: k.newChild(controlName, controlUID), log: k.log},
+		desk:    desk{child: newChild(controlName, controlUID, k.log), log: k.log},
 		start:   controlStart(k.cfg, version, int(level)),
 		runners: runners,
 		files:   files,
@@ -178,8 +178,8 @@ func (k *Keeper) buildControl(version string, level slog.Level) error {
 	return nil
 }
 
-func (k *Keeper) newChild(name string, uid uint32) *child {
-	return &child{name: name, who: identityFor(name, uid), log: k.log, verdict: make(chan bool, 1)}
+func newChild(name string, uid uint32, log *slog.Logger) *child {
+	return &child{name: name, who: identityFor(name, uid), log: log, verdict: make(chan bool, 1)}
 }
 
 // Run is the balancer's life. It ends when ctx does: the VIPs are released, the peer is
@@ -235,8 +235,11 @@ func (k *Keeper) Run(ctx context.Context, force <-chan struct{}) error {
 		g.Go(func() error { return gr.run(work, l.adverts, k.channel, emit) })
 	}
 	g.Go(func() error { return l.control.child.run(work, force, emit, controlGrace) })
+	l.control.run = func(c *child) {
+		g.Go(func() error { return c.run(work, force, emit, runnerGrace) })
+	}
 	for _, r := range l.control.runners {
-		g.Go(func() error { return r.child.run(work, force, emit, runnerGrace) })
+		l.control.run(r.child)
 	}
 	l.proxy.run(l.proxy.now.child)
 	g.Go(func() error {

@@ -26,10 +26,7 @@ func (l *loop) childStarted(ev childStarted) {
 			l.join(&r.desk, r.user)
 		}
 	case runnerName:
-		if r := l.runnerOf(ev.child); r != nil {
-			r.started(ev.conn)
-			l.join(&r.desk, r.user)
-		}
+		l.runnerStarted(ev)
 	}
 }
 
@@ -61,7 +58,8 @@ func (l *loop) childMessage(ev childMessage) {
 	if _, ok := ev.m.(*ipc.Ready); ok {
 		l.changed = true
 	}
-	if ev.child.name != controlName { // a runner has nothing else to say
+	if ev.child.name != controlName {
+		l.runnerMessage(ev)
 		return
 	}
 	switch m := ev.m.(type) {
@@ -119,10 +117,7 @@ func (l *loop) childEnded(ev childEnded) {
 		l.lostForReload(controlName)
 		l.control.decide(true)
 	case runnerName:
-		if r := l.runnerOf(ev.child); r != nil {
-			r.ended()
-			r.decide(true)
-		}
+		l.runnerEnded(ev)
 	}
 }
 

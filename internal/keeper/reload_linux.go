@@ -15,15 +15,16 @@ import (
 	"github.com/tandem-lb/tandem/internal/ipc"
 )
 
-// A reload (see ipc/reload.go for what the three processes say to each other):
+// A reload (see ipc/reload.go for what the processes say to each other):
 //
-//	load ──► diff ──► listen ──► proxy prepares ──► control prepares ──► proxy is warm ──► commit
+//	load ──► diff ──► listen ──► proxy, runners, control prepare ──► proxy is warm ──► commit
 //
 // All before the commit can fail, and then nothing has changed: not a socket, not a pool, not
 // a word in the election. The commit cannot be refused; a process that fails at it is started
 // anew, with the new configuration.
 const (
-	// prepareLimit bounds all of it up to the commit: the proxy waits for the first checks.
+	// prepareLimit bounds all of it up to the commit: the proxy waits for the first checks, and
+	// programs check templates.
 	prepareLimit = 15 * time.Second
 	// commitLimit bounds the answers to the commit.
 	commitLimit = 5 * time.Second
@@ -49,7 +50,9 @@ type reload struct {
 	fresh   map[string][]*os.File // listening sockets opened for it, by Listen
 	control ipc.ControlStart
 	proxy   ipc.ProxyStart
-	log     *os.File // the access log, if it is another; nil: there is none any more
+	log     *os.File        // the access log, if it is another; nil: there is none any more
+	runners []*runnerDesk   // of users that had none
+	awaited map[*child]bool // runners that are not ready for it
 	by      time.Time
 	waits   map[string]bool // processes whose answer to the commit has not come
 	ready   bool            // control is prepared
@@ -65,10 +68,11 @@ type (
 		err error
 	}
 	socketsOpened struct {
-		id    uint64
-		files map[string][]*os.File
-		log   *os.File
-		err   error
+		id      uint64
+		files   map[string][]*os.File
+		log     *os.File
+		runners []*runnerDesk
+		err     error
 	}
 )
 
@@ -168,8 +172,10 @@ func count(n int, what string) string {
 func (l *loop) openSockets(r *reload) {
 	loops := l.proxy.start.Loops
 	r.control, r.proxy = controlStart(r.cfg, l.reloads.version, int(r.cfg.Log.Level)), proxyStart(r.cfg, loops, int(r.cfg.Log.Level))
+	r.control.Programs = r.id
 	have := l.proxy.sockets()
-	id, frontends := r.id, r.cfg.Frontends
+	id, frontends, cfg := r.id, r.cfg.Frontends, r.cfg
+	starts := l.newUsers(r)
 	otherLog := r.proxy.LogFile != l.proxy.start.LogFile
 	l.beside(func(context.Context) {
 		ev := socketsOpened{id: id, files: make(map[string][]*os.File)}
@@ -190,6 +196,9 @@ func (l *loop) openSockets(r *reload) {
 			ev.log, err = openAccessLog(r.proxy.LogFile)
 			ev.err = errors.Join(ev.err, err)
 		}
+		var err error
+		ev.runners, err = newRunners(starts, cfg, l.log)
+		ev.err = errors.Join(ev.err, err)
 		l.emit(ev)
 	})
 }
@@ -202,7 +211,7 @@ func (l *loop) opened(ev socketsOpened) {
 		ev.log.Close() // which may be nil
 		return
 	}
-	r.fresh, r.log = ev.files, ev.log
+	r.fresh, r.log, r.runners = ev.files, ev.log, ev.runners
 	var files []*os.File
 	for _, f := range r.proxy.Frontends {
 		files = append(files, r.fresh[f.Listen]...)
@@ -225,7 +234,7 @@ func (l *loop) prepared(who string, m *ipc.Prepared) {
 	case m.Error != "":
 		l.endReload(m.Error, "nothing has changed")
 	case who == proxyName:
-		l.control.send(&ipc.Prepare{ID: r.id, Control: &r.control})
+		l.prepareRunners(r)
 	default:
 		r.ready = true
 		l.commitWhenReady(r)
@@ -258,6 +267,7 @@ func (l *loop) commitWhenReady(r *reload) {
 	r.fresh, r.log = nil, nil
 	d.timeout, d.drainTime = r.cfg.Proxy.Timeout, r.cfg.Proxy.DrainTime
 	l.control.start = r.control
+	l.commitRunners(r)
 	l.set.seeds = seedAdverts(r.cfg.Cluster.Join, l.set.port, l.set.addr)
 	l.refreshPeers(time.Now())
 	for _, gc := range groupConfigs(r.cfg) {
@@ -361,6 +371,7 @@ func (l *loop) endReload(why, remedy string) {
 	l.reloads.now = nil
 	closeSockets(r.fresh)
 	r.log.Close() // which may be nil
+	l.abortRunners(r)
 	l.proxy.send(&ipc.Abort{ID: r.id})
 	l.control.send(&ipc.Abort{ID: r.id})
 	if !r.dry {
@@ -382,36 +393,4 @@ func ipcChanges(changes []config.Change) []ipc.Change {
 		out[i] = ipc.Change{Key: c.Key, From: c.From, To: c.To, What: c.What, Live: c.Live, Text: c.String()}
 	}
 	return out
-}
-
-// sockets returns what the proxy listens on, by Listen.
-func (d *proxyDesk) sockets() map[string][]*os.File {
-	out := make(map[string][]*os.File, len(d.start.Frontends))
-	for i, f := range d.start.Frontends {
-		out[f.Listen] = d.listeners[i*d.start.Loops : (i+1)*d.start.Loops]
-	}
-	return out
-}
-
-// adopt makes start what proxies are told from now on. Sockets of frontends that are left out
-// are closed here first, so that the proxy's are the last: it serves what waits on them.
-func (d *proxyDesk) adopt(start ipc.ProxyStart, fresh map[string][]*os.File) {
-	have := d.sockets()
-	var listeners []*os.File
-	for _, f := range start.Frontends {
-		files := have[f.Listen]
-		if files == nil {
-			files = fresh[f.Listen]
-		}
-		delete(have, f.Listen)
-		listeners = append(listeners, files...)
-	}
-	closeSockets(have)
-	d.start, d.listeners = start, listeners
-}
-
-func closeSockets(sockets map[string][]*os.File) {
-	for _, files := range sockets {
-		closeFiles(files)
-	}
 }

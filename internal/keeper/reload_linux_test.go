@@ -23,7 +23,7 @@ func told(t *testing.T, c *config.Config) string {
 	control := controlStart(c, "v", int(c.Log.Level))
 	control.ConfigHash = "" // it changes with everything
 	b, err := json.Marshal([]any{
-		control, proxyStart(c, 1, int(c.Log.Level)), c.Proxy, c.Log, c.Cluster.BalancerKeys, c.Tracks,
+		control, proxyStart(c, 1, int(c.Log.Level)), c.Proxy, c.Log, c.Cluster.BalancerKeys, c.Tracks, runnerStarts(c, 0),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,8 +2,11 @@ package keeper
 
 import (
 	"fmt"
+	"log/slog"
+	"maps"
 	"os"
 	"os/user"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,43 +27,60 @@ type runnerDesk struct {
 	desk
 	user  string
 	start ipc.RunnerStart
+	next  ipc.RunnerStart // of the reload that it was prepared for
 }
 
-// runnerDesks makes one for each user of hooks and templates. A user that there is not is an error.
-func (k *Keeper) runnerDesks(level int) ([]*runnerDesk, error) {
-	var desks []*runnerDesk
-	of := make(map[string]*runnerDesk)
-	deskOf := func(name string) (*runnerDesk, error) {
-		if d := of[name]; d != nil {
-			return d, nil
+// runnerStarts returns what the runner of each user of hooks and templates is told.
+func runnerStarts(c *config.Config, number uint64) map[string]ipc.RunnerStart {
+	starts := make(map[string]ipc.RunnerStart)
+	of := func(user string) ipc.RunnerStart {
+		if s, known := starts[user]; known {
+			return s
 		}
-		who, err := identityOf(name)
-		if err != nil {
-			return nil, err
-		}
-		c := k.newChild(runnerName, moverUID)
-		c.who = who
-		d := &runnerDesk{desk: desk{child: c, log: k.log}, user: name, start: ipc.RunnerStart{LogLevel: level}}
-		of[name], desks = d, append(desks, d)
-		return d, nil
+		return ipc.RunnerStart{Programs: number, LogLevel: int(c.Log.Level)}
 	}
-	for _, h := range k.cfg.Hooks {
-		d, err := deskOf(h.User)
-		if err != nil {
-			return nil, fmt.Errorf("hook %s: %w", h.Name, err)
-		}
-		d.start.Hooks = append(d.start.Hooks, ipc.Program{Name: h.Name, Argv: h.Command, Timeout: h.Timeout})
+	for _, h := range c.Hooks {
+		s := of(h.User)
+		s.Hooks = append(s.Hooks, ipc.Program{Name: h.Name, Argv: h.Command, Timeout: h.Timeout})
+		starts[h.User] = s
 	}
-	for _, t := range k.cfg.Templates {
-		d, err := deskOf(t.User)
-		if err != nil {
-			return nil, fmt.Errorf("template %s: %w", t.Source, err)
-		}
-		d.start.Templates = append(d.start.Templates, ipc.TemplateJob{
+	for _, t := range c.Templates {
+		s := of(t.User)
+		s.Templates = append(s.Templates, ipc.TemplateJob{
 			Source: t.Source, Target: t.Target, Check: t.Check, Reload: t.Reload, Timeout: t.Timeout, Keep: t.Keep,
 		})
+		starts[t.User] = s
+	}
+	return starts
+}
+
+// newRunners makes a desk for each user, in their order. A user that there is not is an error.
+func newRunners(starts map[string]ipc.RunnerStart, c *config.Config, log *slog.Logger) (desks []*runnerDesk, err error) {
+	for _, name := range slices.Sorted(maps.Keys(starts)) {
+		who, err := identityOf(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", firstOf(c, name), err)
+		}
+		child := newChild(runnerName, moverUID, log)
+		child.who = who
+		desks = append(desks, &runnerDesk{desk: desk{child: child, log: log}, user: name, start: starts[name]})
 	}
 	return desks, nil
+}
+
+// firstOf names the first hook or template of a user.
+func firstOf(c *config.Config, user string) string {
+	for _, h := range c.Hooks {
+		if h.User == user {
+			return "hook " + h.Name
+		}
+	}
+	for _, t := range c.Templates {
+		if t.User == user {
+			return "template " + t.Source
+		}
+	}
+	return "user " + user
 }
 
 // identityOf is a user that was asked for by name, with its groups. The default one need
@@ -96,14 +116,22 @@ func identityOf(name string) (identity, error) {
 	return identity{cred: cred}, nil
 }
 
-// runnerOf returns the desk of a child, or nil.
+// runnerOf returns the desk of a child, or nil: it has been let go.
 func (l *loop) runnerOf(c *child) *runnerDesk {
-	for _, d := range l.control.runners {
+	for _, d := range l.allRunners() {
 		if d.child == c {
 			return d
 		}
 	}
 	return nil
+}
+
+// allRunners are those there are, and those that a reload under way brings.
+func (l *loop) allRunners() []*runnerDesk {
+	if r := l.reloads.now; r != nil {
+		return slices.Concat(l.control.runners, r.runners)
+	}
+	return l.control.runners
 }
 
 func (d *runnerDesk) started(conn *ipc.Conn) {

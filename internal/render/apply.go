@@ -25,7 +25,21 @@ type Job struct {
 	// Run runs a program, and says what went wrong.
 	Run func(ctx context.Context, argv []string) error
 
-	owed bool // the target has changed, and the reload has not succeeded
+	Owed bool // the target has changed, and the reload has not succeeded
+}
+
+// Try says what would keep the target from saying what the template makes of data, other
+// than the reload. It changes nothing.
+func (j *Job) Try(ctx context.Context, data Data) error {
+	text, err := Text(j.Source, data)
+	if err != nil {
+		return err
+	}
+	file, err := j.candidate(ctx, j.place(), text)
+	if err == nil {
+		err = os.Remove(file)
+	}
+	return err
 }
 
 // Apply has the target say what the template makes of data. changed: it does now, and did
@@ -35,10 +49,7 @@ func (j *Job) Apply(ctx context.Context, data Data) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	target := j.Target
-	if real, err := filepath.EvalSymlinks(target); err == nil {
-		target = real // the link stays one
-	}
+	target := j.place()
 	old, err := os.ReadFile(target)
 	switch {
 	case err == nil && bytes.Equal(old, text):
@@ -46,30 +57,57 @@ func (j *Job) Apply(ctx context.Context, data Data) (changed bool, err error) {
 		if err := j.replace(ctx, target, text); err != nil {
 			return false, err
 		}
-		changed, j.owed = true, true
+		changed, j.Owed = true, true
 	default:
 		return false, err
 	}
-	if j.owed && j.Reload != nil {
+	if j.Owed && j.Reload != nil {
 		if err := j.Run(ctx, j.Reload); err != nil {
 			return changed, fmt.Errorf("reload: %w", err)
 		}
 	}
-	j.owed = false
+	j.Owed = false
 	return changed, nil
+}
+
+// place is where the target is: a link stays one.
+func (j *Job) place() string {
+	if real, err := filepath.EvalSymlinks(j.Target); err == nil {
+		return real
+	}
+	return j.Target
 }
 
 // replace puts text in the target's place, once the check has accepted it.
 func (j *Job) replace(ctx context.Context, target string, text []byte) error {
+	file, err := j.candidate(ctx, target, text)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file) // of no consequence when it has been renamed
+	if err := j.keep(target); err != nil {
+		return err
+	}
+	if err := os.Rename(file, target); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(target))
+}
+
+// candidate writes text into a file beside the target that the check has accepted.
+func (j *Job) candidate(ctx context.Context, target string, text []byte) (file string, err error) {
 	dir, base := filepath.Split(target)
 	f, err := os.CreateTemp(dir, "."+base+".*.new")
 	if err != nil {
-		return fmt.Errorf("%w; the user that renders it must be allowed to write there", err)
+		return "", fmt.Errorf("%w; the user that renders it must be allowed to write there", err)
 	}
-	defer os.Remove(f.Name()) // of no consequence when it has been renamed
-	err = errors.Join(likeTarget(f, target), writeAll(f, text))
-	if err != nil {
-		return err
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if err := errors.Join(likeTarget(f, target), writeAll(f, text)); err != nil {
+		return "", err
 	}
 	if j.Check != nil {
 		argv := make([]string, len(j.Check))
@@ -77,16 +115,10 @@ func (j *Job) replace(ctx context.Context, target string, text []byte) error {
 			argv[i] = strings.ReplaceAll(word, fileWord, f.Name())
 		}
 		if err := j.Run(ctx, argv); err != nil {
-			return fmt.Errorf("the check refuses the new file, so the old one stays: %w", err)
+			return "", fmt.Errorf("the check refuses the new file, so the old one stays: %w", err)
 		}
 	}
-	if err := j.keep(target); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), target); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return f.Name(), nil
 }
 
 func writeAll(f *os.File, text []byte) error {
@@ -131,7 +163,7 @@ func (j *Job) keep(target string) error {
 }
 
 func syncDir(dir string) error {
-	d, err := os.Open(filepath.Clean(dir))
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}

@@ -168,3 +168,22 @@ func TestATemplateThatCannotBeRenderedChangesNothing(t *testing.T) {
 	}
 	b.want("a.cfg=old")
 }
+
+func TestATrialSaysWhatWouldGoWrongAndChangesNothing(t *testing.T) {
+	b := newBed(t)
+	b.job.Check, b.job.Reload = []string{"check", "{file}"}, []string{"reload"}
+	b.apply(true, "x")
+	b.ran = nil
+	if err := b.job.Try(t.Context(), web("y")); err != nil || len(b.ran) != 1 || b.ran[0][0] != "check" {
+		t.Errorf("tried: %v; ran %q, want the check alone", err, b.ran)
+	}
+	b.err = errors.New("not so")
+	if err := b.job.Try(t.Context(), web("y")); err == nil || !strings.Contains(err.Error(), "not so") {
+		t.Errorf("the check refuses it, and the trial says %v", err)
+	}
+	b.write("a.tmpl", "one\n{{ end }}")
+	if err := b.job.Try(t.Context(), web("y")); err == nil || !strings.Contains(err.Error(), "a.tmpl:2:") {
+		t.Errorf("it does not parse, and the trial says %v", err)
+	}
+	b.want("a.cfg=x")
+}

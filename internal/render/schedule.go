@@ -52,9 +52,6 @@ func (s *Schedule) Deadline() time.Time {
 	return next
 }
 
-// Busy says whether it is being applied.
-func (s *Schedule) Busy() bool { return s.busy }
-
 // Ended says what became of it.
 func (s *Schedule) Ended(now time.Time, ok bool) {
 	s.busy = false

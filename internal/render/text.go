@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"text/template"
@@ -34,8 +33,27 @@ var functions = template.FuncMap{
 	"join":     strings.Join,
 }
 
-// Text renders the template in the file at source, of at most 1 MiB, into at most 16 MiB.
+// Text renders the template in the file at source, of at most 1 MiB, into at most 16 MiB. An
+// error names the file and the line.
 func Text(source string, data Data) ([]byte, error) {
+	t, err := parse(source)
+	if err != nil {
+		return nil, err
+	}
+	var out bounded
+	if err := t.Execute(&out, data); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// Parse says what is wrong with the template in the file at source, whatever the data.
+func Parse(source string) error {
+	_, err := parse(source)
+	return err
+}
+
+func parse(source string) (*template.Template, error) {
 	f, err := os.Open(source)
 	if err != nil {
 		return nil, fmt.Errorf("template: %w", err)
@@ -48,15 +66,7 @@ func Text(source string, data Data) ([]byte, error) {
 	if len(text) > maxSource {
 		return nil, fmt.Errorf("template: %s has more than %d bytes", source, maxSource)
 	}
-	t, err := template.New(filepath.Base(source)).Funcs(functions).Option("missingkey=error").Parse(string(text))
-	if err != nil {
-		return nil, err
-	}
-	var out bounded
-	if err := t.Execute(&out, data); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return template.New(source).Funcs(functions).Option("missingkey=error").Parse(string(text))
 }
 
 var errTooLong = errors.New("more than 16 MiB come out of it")

@@ -13,8 +13,12 @@
 //
 // Control says when and gives the input; it names a hook by its name, and the commands
 // come from the keeper alone. So a control process that was taken over by what it reads
-// from the network cannot have a program run that is not configured, nor give it
-// variables other than TANDEM_… and SERF_….
+// from the network cannot have a program run that is not configured, or was not before the
+// last reload, nor give it variables other than TANDEM_… and SERF_….
+//
+// A reload of the configuration changes what may be run (ipc/runner.go says how orders keep
+// their meaning meanwhile); what runs goes on as it began. A runner whose user has nothing to
+// run any more ends when all that has ended.
 //
 // What runs is bounded in time, output and number ([hook.Run], [hook.MaxRunning]). When the
 // runner is told to stop, or its keeper is gone, its programs are killed with it: with

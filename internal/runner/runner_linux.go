@@ -22,10 +22,13 @@ type Process struct {
 	level  *slog.LevelVar
 	keeper *ipc.Conn
 
-	start   *ipc.RunnerStart
-	jobs    map[string]*job // by target
-	running atomic.Int64    // programs
-	work    sync.WaitGroup  // links and programs
+	stop context.CancelFunc // ends it
+
+	book    book
+	running atomic.Int64 // programs of hooks
+	tasks   atomic.Int64 // links, hooks and templates
+	retired atomic.Bool  // it ends with the last of them
+	work    sync.WaitGroup
 }
 
 // Run is a runner's life: orders come over f, the end of a socketpair whose other end the
@@ -37,13 +40,13 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	p := &Process{log: log, level: level, keeper: conn}
 	ctx, stop := context.WithCancel(context.Background())
+	p := &Process{log: log, level: level, keeper: conn, stop: stop}
 	defer p.work.Wait()
 	defer stop()
 	var refused error
 	conn.Run(ctx, func(m ipc.Message, files []*os.File) {
-		if err := p.fromKeeper(ctx, stop, m, files); err != nil {
+		if err := p.fromKeeper(ctx, m, files); err != nil {
 			refused = err
 			stop()
 		}
@@ -52,28 +55,59 @@ func Run(f *os.File, level *slog.LevelVar, log *slog.Logger) error {
 }
 
 // fromKeeper is called with each of its messages, in order.
-func (p *Process) fromKeeper(ctx context.Context, stop func(), m ipc.Message, files []*os.File) error {
+func (p *Process) fromKeeper(ctx context.Context, m ipc.Message, files []*os.File) error {
 	switch m := m.(type) {
 	case *ipc.RunnerStart:
-		p.start, p.jobs = m, newJobs(m.Templates)
+		p.book.begin(m)
 		p.level.Set(slog.Level(m.LogLevel))
 		return p.keeper.Send(&ipc.Ready{})
+	case *ipc.Prepare:
+		p.book.prepare(m.Runner)
+		return p.keeper.Send(&ipc.Prepared{ID: m.ID})
+	case *ipc.Abort:
+		p.book.prepare(nil)
+	case *ipc.Commit:
+		p.reloaded(p.book.commit())
 	case *ipc.Link:
 		if len(files) == 1 {
 			conn, err := ipc.New(files[0])
 			if err != nil {
 				return fmt.Errorf("link to control: %w", err)
 			}
-			p.work.Go(func() { p.serve(ctx, conn) })
+			p.task(func() { p.serve(ctx, conn) })
 			return nil
 		}
 	case *ipc.Stop:
-		p.work.Go(func() { p.linger(ctx, m.Grace/2); stop() })
+		p.work.Go(func() { p.linger(ctx, m.Grace/2); p.stop() })
 	}
 	for _, f := range files {
 		f.Close()
 	}
 	return nil
+}
+
+// reloaded takes in what is in effect now. With nothing to run this process ends, once control
+// has hung up and all that runs has ended.
+func (p *Process) reloaded(now *ipc.RunnerStart) {
+	p.level.Set(slog.Level(now.LogLevel))
+	p.retired.Store(len(now.Hooks)+len(now.Templates) == 0)
+	p.endIfDone()
+}
+
+// task runs f beside whoever calls.
+func (p *Process) task(f func()) {
+	p.tasks.Add(1)
+	p.work.Go(func() {
+		f()
+		p.tasks.Add(-1)
+		p.endIfDone()
+	})
+}
+
+func (p *Process) endIfDone() {
+	if p.retired.Load() && p.tasks.Load() == 0 {
+		p.stop()
+	}
 }
 
 // linger gives programs that run now a moment to end: what an orderly end of this balancer
@@ -101,7 +135,7 @@ func (p *Process) serve(ctx context.Context, conn *ipc.Conn) {
 		case *ipc.RunHook:
 			p.begin(ctx, conn, m)
 		case *ipc.Render:
-			p.work.Go(func() { p.render(ctx, conn, m) })
+			p.task(func() { p.render(ctx, conn, m) })
 		}
 	})
 }
@@ -117,7 +151,7 @@ func (p *Process) begin(ctx context.Context, conn *ipc.Conn, order *ipc.RunHook)
 		p.report(conn, order, hook.Result{Err: err.Error(), At: time.Now()})
 		return
 	}
-	p.work.Go(func() {
+	p.task(func() {
 		defer p.running.Add(-1)
 		p.report(conn, order, hook.Run(ctx, program))
 	})
@@ -130,14 +164,11 @@ func (p *Process) program(order *ipc.RunHook) (hook.Program, error) {
 			return hook.Program{}, fmt.Errorf("control wants to set the variable %.20q, which is none of a hook's", v)
 		}
 	}
-	if p.start != nil {
-		for _, h := range p.start.Hooks {
-			if h.Name == order.Hook {
-				return hook.Program{Argv: h.Argv, Env: append([]string{hook.Path}, order.Env...), Stdin: order.Stdin, Timeout: h.Timeout}, nil
-			}
-		}
+	h, err := p.book.hook(order.Programs, order.Hook)
+	if err != nil {
+		return hook.Program{}, err
 	}
-	return hook.Program{}, fmt.Errorf("there is no hook %q of this user", order.Hook)
+	return hook.Program{Argv: h.Argv, Env: append([]string{hook.Path}, order.Env...), Stdin: order.Stdin, Timeout: h.Timeout}, nil
 }
 
 func (p *Process) report(conn *ipc.Conn, order *ipc.RunHook, r hook.Result) {

@@ -17,14 +17,20 @@ type bed struct {
 	keeper  *ipc.Conn
 	control *ipc.Conn
 	ended   chan *ipc.HookEnded
+	drawn   chan *ipc.Rendered
+	ready   chan *ipc.Prepared
 	done    chan error
 }
 
 func newBed(t *testing.T, hooks ...ipc.Program) *bed {
 	t.Helper()
-	b := &bed{t: t, ended: make(chan *ipc.HookEnded, 64), done: make(chan error, 1)}
+	b := &bed{t: t, ended: make(chan *ipc.HookEnded, 64), drawn: make(chan *ipc.Rendered, 64), ready: make(chan *ipc.Prepared, 64), done: make(chan error, 1)}
 	mine, its := pair(t)
-	b.keeper = conn(t, mine, nil)
+	b.keeper = conn(t, mine, func(m ipc.Message) {
+		if m, ok := m.(*ipc.Prepared); ok {
+			b.ready <- m
+		}
+	})
 	go func() { b.done <- Run(its, new(slog.LevelVar), slog.New(slog.DiscardHandler)) }()
 	b.send(b.keeper, &ipc.RunnerStart{Hooks: hooks})
 	b.relink()
@@ -36,8 +42,11 @@ func (b *bed) relink() {
 	b.t.Helper()
 	mine, its := pair(b.t)
 	b.control = conn(b.t, mine, func(m ipc.Message) {
-		if m, ok := m.(*ipc.HookEnded); ok {
+		switch m := m.(type) {
+		case *ipc.HookEnded:
 			b.ended <- m
+		case *ipc.Rendered:
+			b.drawn <- m
 		}
 	})
 	b.send(b.keeper, &ipc.Link{}, its)
@@ -78,15 +87,22 @@ func (b *bed) send(c *ipc.Conn, m ipc.Message, files ...*os.File) {
 func (b *bed) order(m *ipc.RunHook) *ipc.HookEnded {
 	b.t.Helper()
 	b.send(b.control, m)
+	e := await(b.t, b.ended)
+	if e.ID != m.ID {
+		b.t.Errorf("%d has ended, want %d", e.ID, m.ID)
+	}
+	return e
+}
+
+func await[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
 	select {
-	case e := <-b.ended:
-		if e.ID != m.ID {
-			b.t.Errorf("%d has ended, want %d", e.ID, m.ID)
-		}
-		return e
+	case v := <-c:
+		return v
 	case <-time.After(20 * time.Second):
-		b.t.Fatal("no word of a hook's end within 20 s")
-		return nil
+		var none T
+		t.Fatalf("no %T within 20 s", none)
+		return none
 	}
 }
 

@@ -3,37 +3,30 @@ package runner
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"github.com/tandem-lb/tandem/internal/hook"
 	"github.com/tandem-lb/tandem/internal/ipc"
 	"github.com/tandem-lb/tandem/internal/render"
 )
 
-// job is one template; two control processes may ask for it at one time.
-type job struct {
-	mu sync.Mutex // held while it is applied
-	render.Job
-}
+// trialLimit bounds a trial, for which a whole reload waits; the keeper gives up a little later.
+const trialLimit = 10 * time.Second
 
-func newJobs(templates []ipc.TemplateJob) map[string]*job {
-	jobs := make(map[string]*job)
-	for _, t := range templates {
-		run := func(ctx context.Context, argv []string) error {
-			return hook.Run(ctx, hook.Program{Argv: argv, Env: []string{hook.Path}, Timeout: t.Timeout}).Error()
-		}
-		jobs[t.Target] = &job{Job: render.Job{Source: t.Source, Target: t.Target, Check: t.Check, Reload: t.Reload, Keep: t.Keep, Run: run}}
-	}
-	return jobs
-}
-
-// render applies a template and says what became of it.
+// render applies a template, or tries to, and says what became of it.
 func (p *Process) render(ctx context.Context, conn *ipc.Conn, order *ipc.Render) {
 	began := time.Now()
-	changed, err := p.apply(ctx, order)
-	answer := &ipc.Rendered{Target: order.Target, Changed: changed, Took: time.Since(began)}
+	var changed bool
+	job, at, err := p.book.job(order.Programs, order.Target)
+	switch {
+	case err != nil:
+	case order.Trial:
+		err = try(ctx, job, order.Data)
+	default:
+		changed, err = at.apply(ctx, job, order.Data)
+	}
+	answer := &ipc.Rendered{Programs: order.Programs, Trial: order.Trial, Target: order.Target, Changed: changed, Took: time.Since(began)}
 	if err != nil {
 		answer.Error = err.Error()
 	}
@@ -42,16 +35,40 @@ func (p *Process) render(ctx context.Context, conn *ipc.Conn, order *ipc.Render)
 	}
 }
 
-func (p *Process) apply(ctx context.Context, order *ipc.Render) (changed bool, err error) {
-	j := p.jobs[order.Target]
-	if j == nil {
-		return false, fmt.Errorf("there is no template for %s of this user", order.Target)
+func (at *place) apply(ctx context.Context, job render.Job, data json.RawMessage) (changed bool, err error) {
+	d, err := dataOf(data)
+	if err != nil {
+		return false, err
 	}
-	var data render.Data
-	if err := json.Unmarshal(order.Data, &data); err != nil {
-		return false, fmt.Errorf("data of the template: %w", err)
+	at.mu.Lock()
+	defer at.mu.Unlock()
+	job.Owed = at.owed
+	changed, err = job.Apply(ctx, d)
+	at.owed = job.Owed
+	return changed, err
+}
+
+// try says what would go wrong, as far as that can be told with the data there are.
+func try(ctx context.Context, job render.Job, data json.RawMessage) error {
+	if len(data) == 0 {
+		return render.Parse(job.Source)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.Apply(ctx, data)
+	d, err := dataOf(data)
+	if err != nil {
+		return err
+	}
+	bound, cancel := context.WithTimeout(ctx, trialLimit)
+	defer cancel()
+	err = job.Try(bound, d)
+	if errors.Is(bound.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("its check has not ended within %v", trialLimit)
+	}
+	return err
+}
+
+func dataOf(b json.RawMessage) (d render.Data, err error) {
+	if err = json.Unmarshal(b, &d); err != nil {
+		err = fmt.Errorf("data of the template: %w", err)
+	}
+	return d, err
 }

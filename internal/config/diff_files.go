@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// changedFiles are the keys of frontends and pools under which other certificates or error pages are
-// read than before, be it that a file holds something else.
+// changedFiles are the keys of frontends, pools and templates under which other certificates, error
+// pages or texts are read than before, be it that a file holds something else.
 func changedFiles(old, new *Config) (keys []string) {
 	for _, f := range new.Frontends {
 		i := slices.IndexFunc(old.Frontends, func(o Frontend) bool { return o.Name == f.Name })
@@ -35,6 +35,12 @@ func changedFiles(old, new *Config) (keys []string) {
 		}
 		if a, b := was.Certificate, p.TLS.Certificate; a != nil && b != nil && !a.equal(*b) {
 			keys = append(keys, "pool."+p.Name+".tls.certificate")
+		}
+	}
+	for _, t := range new.Templates {
+		i := slices.IndexFunc(old.Templates, func(o Template) bool { return o.Target == t.Target })
+		if i >= 0 && old.Templates[i].Sum != t.Sum {
+			keys = append(keys, "template."+t.Target+".source")
 		}
 	}
 	return keys
