@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/netip"
 	"sync/atomic"
@@ -90,6 +92,7 @@ func (c *checker) pause(ctx context.Context, d time.Duration) {
 // probe is one way of asking whether something is well.
 type probe struct {
 	asker   *check.Asker
+	tls     *tls.Config // nil: plain text
 	target  netip.AddrPort
 	timeout time.Duration
 }
@@ -100,14 +103,28 @@ func newProbe(cfg config.Check, addr netip.Addr, port uint16) probe {
 		addr = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	asker, _ := check.New(cfg.Question)
-	return probe{asker: asker, target: netip.AddrPortFrom(addr, port), timeout: cfg.Timeout}
+	return probe{asker: asker, tls: tlsOf(cfg.TLS), target: netip.AddrPortFrom(addr, port), timeout: cfg.Timeout}
+}
+
+// tlsOf is how a check speaks TLS; nil: it does not. Sessions are not resumed, so that each check
+// sees the certificate.
+func tlsOf(t *config.PoolTLS) *tls.Config {
+	if t == nil {
+		return nil
+	}
+	cfg := &tls.Config{ServerName: t.ServerName, MinVersion: t.MinVersion, InsecureSkipVerify: !t.Verify}
+	if len(t.CAs) > 0 {
+		cfg.RootCAs = x509.NewCertPool()
+		cfg.RootCAs.AppendCertsFromPEM(t.CAs) // they were read before
+	}
+	return cfg
 }
 
 // ask asks once and returns why it is not well.
 func (p probe) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("timeout of %v", p.timeout))
 	defer cancel()
-	return p.asker.Ask(ctx, p.target, nil)
+	return p.asker.Ask(ctx, p.target, p.tls)
 }
 
 // until asks every eagerInterval until it is well, and reports whether it is; not when ctx ends before.

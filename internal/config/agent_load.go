@@ -24,6 +24,8 @@ type AgentFlags struct {
 
 	// Of every app given by flags.
 	Addr, CheckInterval, CheckTimeout, Rise, Fall string
+	CheckServerName, CheckCAFile                  string
+	CheckTLS                                      bool
 
 	// Command is what stands after --: the process called app, and of that one the rest.
 	Command                            []string
@@ -155,6 +157,11 @@ func (f *AgentFlags) apps(c *agentChecker, root *node) {
 		}
 		check.flag("interval", "--check-interval", kindText, f.CheckInterval)
 		check.flag("timeout", "--check-timeout", kindText, f.CheckTimeout)
+		if f.CheckTLS {
+			check.flag("tls", "--check-tls", kindBool, "true")
+		}
+		check.flag("server_name", "--check-server-name", kindText, f.CheckServerName)
+		check.flag("ca_file", "--check-ca-file", kindText, f.CheckCAFile)
 		check.flag("rise", "--rise", kindNumber, f.Rise)
 		check.flag("fall", "--fall", kindNumber, f.Fall)
 		app.put("check", check)

@@ -31,12 +31,22 @@ type rawMembership struct {
 
 type rawApp struct {
 	table
-	Pool    text     `toml:"pool" need:"web"`
-	Port    number   `toml:"port" need:"3000" min:"1" max:"65535"`
-	Addr    text     `toml:"addr"`
-	Weight  number   `toml:"weight" default:"100" min:"1" max:"256"`
-	Process text     `toml:"process"`
-	Check   rawCheck `toml:"check"`
+	Pool    text        `toml:"pool" need:"web"`
+	Port    number      `toml:"port" need:"3000" min:"1" max:"65535"`
+	Addr    text        `toml:"addr"`
+	Weight  number      `toml:"weight" default:"100" min:"1" max:"256"`
+	Process text        `toml:"process"`
+	Check   rawAppCheck `toml:"check"`
+}
+
+// rawAppCheck is an app's, which is asked at its own port.
+type rawAppCheck struct {
+	rawCheck
+	Protocol   text   `toml:"protocol" default:"http1" oneof:"http1,h2"`
+	TLS        toggle `toml:"tls"`
+	ServerName text   `toml:"server_name"`
+	CAFile     text   `toml:"ca_file"`
+	Verify     toggle `toml:"verify" default:"true"`
 }
 
 type rawProcess struct {

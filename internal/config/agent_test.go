@@ -45,6 +45,27 @@ func TestAnAgentNeedsNoFile(t *testing.T) {
 	}
 }
 
+func TestACheckSpeaksTLSWhereAnythingIsSaidAboutIt(t *testing.T) {
+	given := func(f AgentFlags) *PoolTLS {
+		t.Helper()
+		f.Name, f.Pools, f.Ports = "s1", []string{"web"}, []string{"3000"}
+		a, err := LoadAgent("", f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Apps[0].Check.TLS
+	}
+	if got := given(AgentFlags{Checks: []string{"/"}}); got != nil {
+		t.Errorf("nothing is said, and it speaks TLS: %+v", got)
+	}
+	if got := given(AgentFlags{Checks: []string{"/"}, CheckTLS: true}); got == nil || !got.Verify || got.ServerName != "" {
+		t.Errorf("--check-tls makes %+v", got)
+	}
+	if got := given(AgentFlags{CheckServerName: "web.example.com"}); got == nil || !got.Verify || got.ServerName != "web.example.com" {
+		t.Errorf("--check-server-name makes %+v", got)
+	}
+}
+
 func TestAFlagStandsInThePlaceOfTheFilesKey(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "agent.toml")

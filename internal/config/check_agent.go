@@ -108,7 +108,7 @@ func (c *agentChecker) apps(a *Agent, raw *rawAgent) {
 		if !r.Pool.Bad {
 			c.name(r.Pool, "the pool's name")
 		}
-		app := App{Pool: r.Pool.V, Port: uint16(r.Port.V), Addr: c.host(r.Addr), Weight: r.Weight.V, Check: c.healthCheck(&r.Check)}
+		app := App{Pool: r.Pool.V, Port: uint16(r.Port.V), Addr: c.host(r.Addr), Weight: r.Weight.V, Check: c.appCheck(&r.Check)}
 		if !r.Port.Bad && !r.Pool.Bad {
 			once(&c.checker, seen, served{app.Pool, r.Port.V}, r.Port.At, fmt.Sprintf("port %d for pool %s", app.Port, app.Pool))
 		}

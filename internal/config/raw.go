@@ -223,8 +223,7 @@ type rawCheck struct {
 	Fall     number `toml:"fall" default:"3" min:"1" max:"100"`
 }
 
-// rawPoolCheck is a pool's. An agent has none of the rest: it asks its own app, in plain text,
-// at the app's port.
+// rawPoolCheck is a pool's.
 type rawPoolCheck struct {
 	rawCheck
 	Port       number `toml:"port" default:"0" min:"0" max:"65535"`
