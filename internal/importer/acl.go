@@ -23,6 +23,7 @@ type literal struct {
 type reader struct {
 	body []directive
 	tls  bool // the bind speaks it
+	raw  bool // they are asked before any http-request line
 }
 
 // notUnderstood says which part of a condition there is no counterpart for.
@@ -154,6 +155,9 @@ var suffixes = map[string]string{"_beg": "beg", "_end": "end", "_sub": "sub", "_
 // criterion reads a fetch, its flags and its patterns.
 func (r reader) criterion(w []string) ([]match, error) {
 	fetch, how, fold, patterns, ok := flags(w)
+	if d, is := r.rewritten(fetch); is {
+		return nil, notUnderstood{fmt.Sprintf("line %d changes what it looks at", d.line)}
+	}
 	switch what := strings.Join(w, " "); {
 	case !ok:
 	case fetch == "always_true", fetch == "ssl_fc" && r.tls && len(patterns) == 0:
@@ -179,6 +183,28 @@ func (r reader) criterion(w []string) ([]match, error) {
 		}
 	}
 	return nil, notUnderstood{strings.Join(w, " ")}
+}
+
+// rewrites are words of lines that change what conditions see, and which fetches those are.
+var rewrites = map[string]string{
+	"set-src": "src", "set-method": "method", "set-path": "path", "set-pathq": "path", "set-uri": "path", "replace-path": "path", "replace-pathq": "path",
+	"replace-uri": "path", "normalize-uri": "path",
+}
+
+// rewritten finds a line that changes what a fetch looks at, wherever it stands: pools are chosen behind all of them.
+func (r reader) rewritten(fetch string) (d directive, is bool) {
+	header, _ := headerOf(fetch)
+	i := slices.IndexFunc(r.body, func(d directive) bool {
+		if len(d.words) < 3 || (d.words[0] != "http-request" || r.raw) && d.words[0] != "tcp-request" {
+			return false
+		}
+		touches := strings.HasSuffix(d.words[1], "-header") && header != "" && strings.EqualFold(d.words[2], header)
+		return touches || rewrites[d.words[1]] == fetch || rewrites[d.words[2]] == fetch
+	})
+	if i < 0 {
+		return d, false
+	}
+	return r.body[i], true
 }
 
 // flags takes a criterion apart; how is "" for the fetch's own way of matching.

@@ -20,13 +20,12 @@ type limits struct {
 // verdict is what becomes of a directive.
 type verdict struct{ became, note string }
 
-// condition is what stands behind "if", as far as it is understood.
+// condition is what stands behind "if" where that is a counter.
 type condition struct {
-	networks []string
-	counter  string // of a stick table: http_req_rate, conn_rate or conn_cur
-	most     int    // it is more than that
-	negated  bool
-	acls     []directive // that it names
+	counter string // of a stick table: http_req_rate, conn_rate or conn_cur
+	most    int    // it is more than that
+	negated bool
+	acls    []directive // that it names
 }
 
 // limits reads the lines of a section that refuse somebody by his address, or by what a stick
@@ -87,7 +86,7 @@ func ruling(w []string) (name, does string, cond []string) {
 
 // except takes in a line that lets through.
 func (x *list) except(p *proxy, d directive, cond []string, l *limits) {
-	networks, negated, acls, ok := p.networks(cond)
+	networks, negated, acls, ok := p.networks(cond, !x.http)
 	switch {
 	case ok && !negated:
 		x.accepted = union(x.accepted, networks)
@@ -123,12 +122,11 @@ func (b *builder) refusal(p *proxy, x *list, d directive, cond []string, l *limi
 	if len(cond) > 1 && (cond[0] == "deny_status" || cond[0] == "status") {
 		status, cond = cond[1], cond[2:]
 	}
-	networks, negated, acls, pure := p.networks(cond)
+	networks, negated, acls, pure := p.networks(cond, !x.http)
 	c, counts := condition{}, false
 	if len(cond) > 1 {
 		c, counts = p.condition(cond[1:])
 		c.negated = c.negated != (cond[0] == "unless")
-		counts = counts && c.counter != ""
 	}
 	overlaps := len(intersect(networks, x.accepted)) > 0
 	switch {
@@ -188,11 +186,11 @@ func (l *limits) admit(networks []netip.Prefix, from place) {
 }
 
 // networks reads a condition that goes by the client's address alone. No condition is one that all meet: none that is in no network.
-func (p *proxy) networks(cond []string) (networks []netip.Prefix, negated bool, acls []place, ok bool) {
+func (p *proxy) networks(cond []string, raw bool) (networks []netip.Prefix, negated bool, acls []place, ok bool) {
 	if len(cond) == 0 {
 		return nil, true, nil, true
 	}
-	alternatives, err := reader{body: p.body}.condition(cond[1:], cond[0] == "unless")
+	alternatives, err := reader{body: p.body, raw: raw}.condition(cond[1:], cond[0] == "unless")
 	if err != nil || cond[0] != "if" && cond[0] != "unless" {
 		return nil, false, nil, false
 	}
@@ -246,7 +244,7 @@ var counterName = regexp.MustCompile(`^(?:sc_|sc0_|src_)(http_req_rate|conn_rate
 
 // condition reads a condition of one part.
 func (p *proxy) condition(w []string) (c condition, ok bool) {
-	if len(w) == 0 {
+	if _, is := (reader{body: p.body}).rewritten("src"); is || len(w) == 0 {
 		return c, false
 	}
 	if first, negated := strings.CutPrefix(w[0], "!"); negated {
@@ -269,20 +267,10 @@ func (p *proxy) condition(w []string) (c condition, ok bool) {
 	return c, len(c.acls) > 0
 }
 
-// criterion reads "src NETWORK…" or "COUNTER gt NUMBER"; several of an ACL are alternatives.
+// criterion reads "COUNTER gt NUMBER".
 func (c *condition) criterion(w []string) bool {
-	if w[0] == "src" {
-		for _, s := range w[1:] {
-			n, ok := network(s)
-			if !ok {
-				return false
-			}
-			c.networks = append(c.networks, n)
-		}
-		return len(w) > 1 && c.counter == ""
-	}
 	m := counterName.FindStringSubmatch(w[0])
-	if m == nil || len(w) != 3 || c.counter != "" || len(c.networks) > 0 {
+	if m == nil || len(w) != 3 || c.counter != "" {
 		return false
 	}
 	n, err := strconv.Atoi(w[2])

@@ -60,7 +60,9 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 		return Taken, ""
 	case "acl":
 		return Left, "no line that was taken over uses it"
-	case "use-server", "stick", "cookie", "compression", "filter", "tcp-request", "http-reuse":
+	case "tcp-request":
+		return Left, either(arg(2) == "reject", "what it refused is let in now: allow and deny belong to a frontend, and go by networks", "there is nothing like it")
+	case "use-server", "stick", "cookie", "compression", "filter", "http-reuse":
 		return Left, "there is nothing like it"
 	case "bind":
 		return b.last(d.place)
@@ -87,6 +89,8 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 		return p.tcpCheck(d)
 	case "redirect", "http-request", "http-response":
 		switch {
+		case arg(1) == "set-src":
+			return Left, "the client is who connects, or whom the PROXY header of a network in accept_proxy names: no other header is believed"
 		case front && !p.tcp && isHeader(w):
 			return Taken, ""
 		case p.from.kind == "backend" && (arg(1) == "deny" || arg(1) == "allow"):

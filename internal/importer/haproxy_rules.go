@@ -23,7 +23,7 @@ type rules struct {
 // them is left out, and reported.
 func (p *proxy) rules(tls bool) *rules {
 	r := &rules{said: map[place]verdict{}}
-	read := reader{p.body, tls}
+	read := reader{body: p.body, tls: tls}
 	for _, routes := range []string{"", "redirect", "use_backend"} {
 		for _, d := range p.body {
 			if _, limited := p.limits.said[d.place]; limited || d.words[0] != cmp.Or(routes, "http-request") {

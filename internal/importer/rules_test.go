@@ -175,7 +175,7 @@ func TestRulesDecideAsHAProxysLinesDo(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	whole, all := 0, requests()
-	const rounds = 500
+	const rounds = 200
 	for range rounds {
 		var lines []ruleLine
 		var b strings.Builder
