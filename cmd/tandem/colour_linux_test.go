@@ -1,15 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/api"
+	"github.com/tandem-lb/tandem/internal/doctor"
+	"github.com/tandem-lb/tandem/internal/paint"
 )
 
 // all is everything that was written until the program ended, with the line ends that were written and not the
@@ -110,8 +114,47 @@ func TestColoursAreForATerminalThatShowsThem(t *testing.T) {
 }
 
 func TestDoctorsFindingsArePainted(t *testing.T) {
-	got := inTerminal(t, []string{"TERM=xterm", "NO_COLOR="}, "doctor", "--socket", "/nowhere", "--vip", "192.0.2.42", "--interface", "lo", "--wire", "1ms").all(exitFailed)
-	if !strings.Contains(got, "\x1b[31merror  \x1b[0m") || !strings.Contains(got, "\x1b[32mgood   \x1b[0m") {
-		t.Errorf("no colours in %q", got)
+	var b bytes.Buffer
+	found := []doctor.Finding{{ID: "a", Level: doctor.Error, What: "x"}, {ID: "b", Level: doctor.Warning, What: "y"}, {ID: "c", Level: doctor.Good, What: "z"}}
+	if err := printFindings(paint.With(&b, true), found, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"\x1b[31merror  \x1b[0m  x", "\x1b[33mwarning\x1b[0m  y", "\x1b[32mgood   \x1b[0m  z"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in %q", want, b.String())
+		}
+	}
+}
+
+func TestScreensArePaintedToo(t *testing.T) {
+	socket := serving(t, &api.Server{Status: example, Cluster: func(context.Context) api.Cluster { return busy() }})
+	for _, tc := range []struct {
+		args, env string
+		painted   bool
+	}{
+		{"status --watch", "NO_COLOR=", true},
+		{"status --watch", "NO_COLOR=1", false},
+		{"top", "NO_COLOR=1", false},
+	} {
+		t.Run(tc.args+" "+tc.env, func(t *testing.T) {
+			e := inTerminal(t, []string{"TERM=xterm", tc.env}, append(strings.Fields(tc.args), "--socket", socket)...)
+			text := func() string {
+				e.mu.Lock()
+				defer e.mu.Unlock()
+				return e.text.String()
+			}
+			for end := time.Now().Add(20 * time.Second); !strings.Contains(colour.ReplaceAllString(text(), ""), "web2"); time.Sleep(5 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("after 20 s there is %q", text())
+				}
+			}
+			if got := colour.MatchString(text()); got != tc.painted {
+				t.Errorf("colours: %v, in %q", got, text())
+			}
+			if err := e.cmd.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			e.all(exitDone)
+		})
 	}
 }
