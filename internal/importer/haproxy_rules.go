@@ -35,8 +35,16 @@ func (p *proxy) rules(tls bool) *rules {
 			}
 		}
 	}
+	for _, s := range r.steps {
+		if !s.does.allow && !slices.ContainsFunc(r.decisions, func(d decision) bool { return d.from == s.from }) {
+			r.said[s.from] = verdict{Taken, unmet}
+		}
+	}
 	return r
 }
+
+// unmet is said of a line behind others that have decided about all requests.
+const unmet = "no request comes as far as this line"
 
 // add reads the condition of one step and takes it over, if that can be.
 func (r *rules) add(read reader, s step, cond []string) {
@@ -204,9 +212,11 @@ func (b *builder) decide(p *proxy, f *block, tls bool) {
 		p.ruled = map[place]verdict{}
 	}
 	for at, v := range r.said {
-		if p.ruled[at].became != Left { // which is the last word, for whichever bind it is
-			p.ruled[at] = v
+		was, said := p.ruled[at]
+		if was.became == Left || said && v.note == unmet { // another bind has the last word
+			continue
 		}
+		p.ruled[at] = v
 	}
 	for _, at := range r.acls {
 		p.ruled[at] = verdict{Taken, ""}
