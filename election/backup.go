@@ -24,7 +24,7 @@ func (m *Machine) settleOnceHeard() {
 
 func (m *Machine) heardInBackup(p *peer, was peer) {
 	switch {
-	case p.holds():
+	case m.waitsFor(p):
 		m.relievedAt, m.voluntary, m.useless = time.Time{}, false, false
 		if !m.settled { // whoever hears the cluster need not look for it
 			m.settle()
@@ -36,7 +36,7 @@ func (m *Machine) heardInBackup(p *peer, was peer) {
 		if p.active() {
 			m.yielding = false
 		}
-	case was.holds() && was.until.After(m.now):
+	case !p.holds() && was.holds() && was.until.After(m.now):
 		// It yields, or came back from a restart: there is nothing to wait for but better candidates (E7).
 		m.floor, m.relievedAt = m.now, m.now
 		if was.claiming() && m.othersHold(p) {

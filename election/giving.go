@@ -326,7 +326,7 @@ func (m *Machine) giveDeadline() time.Time {
 	case m.mustGo():
 		end := m.floor
 		for _, p := range m.peers {
-			if p.holds() {
+			if m.waitsFor(p) {
 				end = later(end, p.until)
 			}
 		}

@@ -294,3 +294,29 @@ func TestE10AFitterPeerIsHandedTheVIP(t *testing.T) {
 		t.Errorf("%v after %v", m.give.why, m.now.Sub(began))
 	}
 }
+
+// Two nodes have told another one to take over, of a handover each, and neither has: the one with the better claim takes
+// its VIP back, though it hears the other one, and that one waits for it.
+func TestHandoverOfTwoWhoWaitOneTakesItsOwnBack(t *testing.T) {
+	for name, tc := range map[string]struct {
+		epoch uint64 // of the other one's claim
+		want  bool
+	}{"this one claimed last": {0, true}, "the other one did": {3, false}} {
+		m := newGiver(t)
+		m.Step(m.now, Handover{ID: 1, To: "b"})
+		m.Step(m.now, said(MsgReady, m.give.nonce))
+		c := from("c", 3, GroupAdvert{State: Draining, Priority: 100, Fitness: 255, Epoch: tc.epoch})
+		claimed := false
+		m.Step(m.now, said(MsgRefuse, m.give.nonce))
+		for end := m.now.Add(time.Second); m.now.Before(end) && !claimed; {
+			at := m.now.Add(5 * time.Millisecond)
+			for d := m.Deadline(); !d.IsZero() && !d.After(at) && !claimed; d = m.Deadline() {
+				claimed = slices.ContainsFunc(m.Tick(later(d, m.now)), isClaim)
+			}
+			m.Step(at, c)
+		}
+		if claimed != tc.want {
+			t.Errorf("%s: it claims: %v, want %v", name, claimed, tc.want)
+		}
+	}
+}

@@ -94,6 +94,8 @@ var mutants = []mutant{
 	{"§9: the taker keeps a promise too long", "taking.go", "if m.take.phase == takeReady && m.due(m.take.by) {", "if false {"},
 	{"§9: the giver never resumes", "wait.go", " || m.isolated || m.mustGo()", " || m.isolated || m.give.phase == giveHands"},
 	{"§9: the giver resumes at once", "giving.go", "m.now.Add(m.resumesAfter(ev.Message.For)), time.Time{}\n	m.lost", "m.now, m.now\n	m.lost"},
+	{"§9: two givers wait for each other", "peers.go", " && !(bothGive && m.claimRank().compare(p.claimRank()) > 0)", " && (bothGive || true)"},
+	{"§9: both of two givers resume", "peers.go", "bothGive && m.claimRank().compare(p.claimRank()) > 0", "bothGive"},
 	{"E4: the giver resumes without a question", "giving.go", "m.now.Add(m.resumesAfter(ev.Message.For)), time.Time{}\n	m.lost", "m.now.Add(m.resumesAfter(ev.Message.For)), m.now\n	m.lost"},
 	{"§9: what was told too late is not tried again", "again.go", "w.failed >= handoverTries ||", "true ||"},
 	{"§9: it is tried for ever", "again.go", "w.failed >= handoverTries ||", ""},

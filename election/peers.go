@@ -90,6 +90,13 @@ func (p *peer) holds() bool {
 	return p.active() || p.claiming() || p.Group.Priority > 0 && p.Group.State == Draining && !p.Group.Standby
 }
 
+// waitsFor: this node claims nothing while it hears that of p. But of two that each wait for somebody to take over from
+// them, the one with the better claim takes its own back: else they would wait for each other.
+func (m *Machine) waitsFor(p *peer) bool {
+	bothGive := m.state == Draining && p.Group.State == Draining
+	return p.holds() && !(bothGive && m.claimRank().compare(p.claimRank()) > 0)
+}
+
 // mayHold: the VIP may be there, wanted or not.
 func (p *peer) mayHold() bool {
 	return p.Group.State == Active || p.Group.State == Draining || p.Group.State == Backup && p.Group.Claiming

@@ -24,7 +24,7 @@ func (m *Machine) waiting() (wait, bool) {
 	}
 	for _, p := range m.peers {
 		switch {
-		case !p.holds():
+		case !m.waitsFor(p):
 		case p.until.After(w.until):
 			w = wait{p: p, from: p.from, until: p.until, interval: p.Interval, ordinary: p.at.Add(p.patience)}
 		case w.p == nil || p.until.After(w.p.until):
