@@ -66,6 +66,7 @@ func TestOurOwnAnswersCloseWhileDraining(t *testing.T) {
 // An idle connection outlives its idle timeout while draining, since closing it
 // could meet its next request; a connection that never asked does not.
 func TestDrainingNeverClosesAnIdleConnection(t *testing.T) {
+	t.Parallel()
 	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
 	l.Drain()
 	l.Resume()
@@ -119,6 +120,7 @@ func TestRequestsSentAheadAreAllAnsweredWhileDraining(t *testing.T) {
 }
 
 func TestRequestsInFlightRunOnWhileDraining(t *testing.T) {
+	t.Parallel()
 	came, release := make(chan bool), make(chan bool)
 	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "begun ")

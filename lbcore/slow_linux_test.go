@@ -20,6 +20,7 @@ func shortTimeouts(_ *lbcore.Config, f *lbcore.FrontendConfig, _ *lbcore.PoolCon
 }
 
 func TestSlowHeadIs408AndSilenceIsSilentlyClosed(t *testing.T) {
+	t.Parallel()
 	l := newBed(t, one(httpBackend(t, "s1", hello("s1"))), shortTimeouts)
 	for _, tc := range []struct{ name, say, want string }{
 		{"nothing", "", ""},
@@ -97,6 +98,7 @@ func TestDribbledBodyIs408(t *testing.T) {
 
 // The backend's time is not the client's.
 func TestABodyThatTheBackendTakesSlowlyGoesThrough(t *testing.T) {
+	t.Parallel()
 	const size = 64 << 20 // more than the kernel's buffers take
 	l := newBed(t, one(httpBackend(t, "s1", func(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(3 * time.Second)

@@ -175,6 +175,7 @@ func TestATCPConnectionInWhichNothingMovesIsClosed(t *testing.T) {
 }
 
 func TestConnectionsAreRoutedByServerNameAndNotTerminated(t *testing.T) {
+	t.Parallel()
 	a := newAuthority(t)
 	server := func(name string) lbcore.BackendConfig {
 		cert := a.sign(name, "*."+name)
@@ -188,7 +189,7 @@ func TestConnectionsAreRoutedByServerNameAndNotTerminated(t *testing.T) {
 		fe.SNI = []lbcore.SNIRoute{
 			{Names: []string{"a.example", "*.a.example"}, Pool: "a"}, {Names: []string{"B.example"}, Pool: "b"}, {Names: []string{"nowhere.example"}, Pool: "none"},
 		}
-		fe.Timeouts.Header = 500 * time.Millisecond
+		fe.Timeouts.Header = 2 * time.Second
 	})
 	must(t, l.SetPools([]lbcore.PoolConfig{l.pool, {Name: "a", Check: l.pool.Check}, {Name: "b", Check: l.pool.Check}}))
 	must(t, l.Pool("a").Set(one(server("a.example"))))
