@@ -81,7 +81,12 @@ func (s *sender) flush(bound time.Duration) {
 
 // run sends until ctx ends.
 func (s *sender) run(ctx context.Context) error {
-	runtime.LockOSThread()                                                                           // for good: no other work holds it up
+	runtime.LockOSThread()              // for good: no other work holds it up
+	if unix.Gettid() == unix.Getpid() { // the first thread, whose name is the process's: held while another sends
+		done := make(chan error)
+		go func() { done <- s.run(ctx) }()
+		return <-done
+	}
 	unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(unsafe.StringData("adverts\x00"))), 0, 0, 0) // as top -H shows it
 	stop := context.AfterFunc(ctx, s.kick)
 	defer stop()
