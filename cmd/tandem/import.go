@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,8 @@ report on standard error: changed (it means something a little else now) and lef
 is not there, and why); with --all also what was taken.
 
 Read the report before you use what was written, and compare with 'tandem check' and
-'tandem doctor'. The key files are still to be made: tandem keygen.`,
+'tandem doctor'. The exit code is 1 where a line that refuses requests could not be taken
+over: what was written lets in more then. The key files are still to be made: tandem keygen.`,
 		Example: `  tandem import /etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf > tandem.toml
   tandem import --node lb1 keepalived.conf`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,18 +50,38 @@ Read the report before you use what was written, and compare with 'tandem check'
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), r)
+				if err := printJSON(cmd.OutOrStdout(), r); err != nil {
+					return err
+				}
+				return letIn(r.Report)
 			}
 			if _, err := io.WriteString(cmd.OutOrStdout(), r.TOML); err != nil {
 				return err
 			}
-			return printImport(cmd.ErrOrStderr(), r.Report, all)
+			if err := printImport(cmd.ErrOrStderr(), r.Report, all); err != nil {
+				return err
+			}
+			return letIn(r.Report)
 		},
 	}
 	cmd.Flags().StringVar(&node, "node", "", "name of the balancer that keepalived.conf is from, for its priority")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print configuration and report as JSON")
 	cmd.Flags().BoolVar(&all, "all", false, "report what was taken, too")
 	return cmd
+}
+
+// letIn is the error that keeps a script from using a configuration that refuses less than its sources.
+func letIn(report []importer.Item) error {
+	var places []string
+	for _, i := range report {
+		if i.LetsIn {
+			places = append(places, fmt.Sprintf("%s:%d", i.File, i.Line))
+		}
+	}
+	if len(places) == 0 {
+		return nil
+	}
+	return fmt.Errorf("what was written lets requests in that %s refused: see the report, and refuse them by allow, deny or rules of the frontend before you use it", strings.Join(places, ", "))
 }
 
 func readBounded(name string) ([]byte, error) {

@@ -143,7 +143,7 @@ func (b *builder) refusal(p *proxy, x *list, d directive, cond []string, l *limi
 	case x.unclear != nil, x.http && (!pure || status != "403" || !negated && overlaps):
 		// a rule can say it
 	case !pure:
-		l.said[d.place] = verdict{Left, "what it refused is let in now: its condition is not understood: allow, deny, source_rate and source_maxconn of the frontend refuse by address"}
+		l.said[d.place] = verdict{Left, letsIn + "its condition is not understood: allow, deny, source_rate and source_maxconn of the frontend refuse by address"}
 	case negated:
 		l.admit(union(networks, x.accepted), d.place)
 		l.take(acls)

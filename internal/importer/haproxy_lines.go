@@ -61,7 +61,7 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 	case "acl":
 		return Left, "no line that was taken over uses it"
 	case "tcp-request":
-		return Left, either(arg(2) == "reject", "what it refused is let in now: allow and deny belong to a frontend, and go by networks", "there is nothing like it")
+		return Left, either(arg(2) == "reject", letsIn+"allow and deny belong to a frontend, and go by networks", "there is nothing like it")
 	case "use-server", "stick", "cookie", "compression", "filter", "http-reuse":
 		return Left, "there is nothing like it"
 	case "bind":
@@ -94,9 +94,9 @@ func (b *builder) proxyLine(p *proxy, d directive) (became, note string) {
 		case front && !p.tcp && isHeader(w):
 			return Taken, ""
 		case p.from.kind == "backend" && (arg(1) == "deny" || arg(1) == "allow"):
-			return Left, "what it refused is let in now: rules belong to a frontend; write it there, with what leads to this backend"
+			return Left, letsIn + "rules belong to a frontend; write it there, with what leads to this backend"
 		case arg(1) == "auth" || arg(1) == "tarpit" || arg(1) == "reject" || arg(1) == "silent-drop":
-			return Left, "what it refused is let in now: there is allow, deny, source_rate and rules with a status, and no password"
+			return Left, letsIn + "there is allow, deny, source_rate and rules with a status, and no password"
 		}
 	case "use_backend":
 		return Left, "these requests go to the default_backend: rules of a frontend route by host, path, method, header and source; for TCP, sni_pools by the server name"

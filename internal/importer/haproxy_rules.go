@@ -90,7 +90,7 @@ func leftNote(d deed) string {
 	case d.allow:
 		return "what is refused behind it is not taken over either: "
 	case d.status >= 400:
-		return "what it refused is let in now: "
+		return letsIn
 	}
 	return "these requests go to the default_backend: "
 }

@@ -19,8 +19,12 @@ type Item struct {
 	Line   int    `json:"line"` // 1-based; 0: of no line, added here
 	Text   string `json:"text"` // its first 200 characters
 	Became string `json:"became"`
-	Note   string `json:"note,omitempty"` // what it is now, or why it is not
+	Note   string `json:"note,omitempty"`    // what it is now, or why it is not
+	LetsIn bool   `json:"lets_in,omitempty"` // it refused requests that nothing refuses now
 }
+
+// letsIn begins the reason why a line was left that has refused something.
+const letsIn = "what it refused is let in now: "
 
 // Result is a configuration and how it came about.
 type Result struct {
@@ -39,7 +43,10 @@ type place struct {
 const maxText = 200
 
 func (p place) item(became, note string) Item {
-	return Item{File: p.file, Line: p.line, Text: cut(hideSecrets(p.text)), Became: became, Note: note}
+	return Item{
+		File: p.file, Line: p.line, Text: cut(hideSecrets(p.text)), Became: became, Note: note,
+		LetsIn: became == Left && strings.HasPrefix(note, letsIn),
+	}
 }
 
 // secretWords are followed by what a report must not repeat.
