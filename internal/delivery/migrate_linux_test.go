@@ -1,55 +1,11 @@
 package delivery
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tandem-lb/tandem/internal/guide"
-)
-
-// What a pair has that deploy/docs/migrate.md is for. lb1 has priority 101.
-const (
-	oldHAProxy = `global
-	maxconn 4000
-defaults
-	mode http
-	timeout connect 5s
-	timeout client 50s
-	timeout server 50s
-frontend site
-	bind *:80
-	default_backend web
-backend web
-	balance roundrobin
-	option httpchk GET /healthz
-	server web1 192.168.42.21:3000 check
-	server web2 192.168.42.22:3000 check
-	server web3 192.168.42.23:3000 check
-`
-	oldKeepalived = `global_defs {
-	script_user root
-	enable_script_security
-}
-vrrp_script haproxy {
-	script "/usr/bin/killall -0 haproxy"
-	interval 1
-}
-vrrp_instance site {
-	state %s
-	interface eth1
-	virtual_router_id 42
-	priority %d
-	advert_int 1
-	virtual_ipaddress {
-		192.168.42.42/24
-	}
-	track_script {
-		haproxy
-	}
-}
-`
 )
 
 // A migration is that pair, of systems that Debian's keepalived and HAProxy run on as services,
@@ -77,8 +33,8 @@ func newMigration(t *testing.T) *migration {
 		m := newFurnished(t, name)
 		m.put(deb, "/root/tandem.deb", 0o644)
 		m.write("/etc/hosts", "127.0.0.1 localhost\n192.168.42.11 lb1\n192.168.42.12 lb2\n", 0o644)
-		m.write("/etc/haproxy/haproxy.cfg", oldHAProxy, 0o644)
-		m.write("/etc/keepalived/keepalived.conf", fmt.Sprintf(oldKeepalived, []string{"MASTER", "BACKUP"}[i], 101-i), 0o644)
+		m.write("/etc/haproxy/haproxy.cfg", guide.OldHAProxy, 0o644)
+		m.write("/etc/keepalived/keepalived.conf", guide.OldKeepalived("/usr/bin/killall", "eth1", []string{"MASTER", "BACKUP"}[i], 101-i), 0o644)
 		m.powerOn()
 		g.hosts[name] = m
 	}

@@ -14,48 +14,6 @@ import (
 	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
-// What a pair has that deploy/docs/migrate.md is for. lb1 is given priority 101.
-const (
-	oldHAProxy = `global
-	maxconn 4000
-defaults
-	mode http
-	timeout connect 5s
-	timeout client 50s
-	timeout server 50s
-frontend site
-	bind *:80
-	default_backend web
-backend web
-	balance roundrobin
-	option httpchk GET /healthz
-	server web1 192.168.42.21:3000 check
-	server web2 192.168.42.22:3000 check
-	server web3 192.168.42.23:3000 check
-`
-	oldKeepalived = `global_defs {
-	script_user root
-}
-vrrp_script haproxy {
-	script "%s -0 haproxy"
-	interval 1
-}
-vrrp_instance site {
-	state %s
-	interface eth0
-	virtual_router_id 42
-	priority %d
-	advert_int 1
-	virtual_ipaddress {
-		192.168.42.42/24
-	}
-	track_script {
-		haproxy
-	}
-}
-`
-)
-
 // TestTheMigrationGuide does what deploy/docs/migrate.md says, there and back, in its own
 // words, with the keepalived and HAProxy that Debian has.
 func TestTheMigrationGuide(t *testing.T) {
@@ -147,8 +105,8 @@ func newMigration(s *site) *migration {
 	for i, lb := range balancers {
 		state := []string{"MASTER", "BACKUP"}[i]
 		must(etcOf(filepath.Join(dir, lb, "etc"), map[string]string{
-			"haproxy/haproxy.cfg":        oldHAProxy,
-			"keepalived/keepalived.conf": fmt.Sprintf(oldKeepalived, "/usr/bin/killall", state, 101-i),
+			"haproxy/haproxy.cfg":        guide.OldHAProxy,
+			"keepalived/keepalived.conf": guide.OldKeepalived("/usr/bin/killall", "eth0", state, 101-i),
 		}))
 		m.run(lb, "mount --bind "+filepath.Join(dir, lb, "etc")+" /etc")
 	}
