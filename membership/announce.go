@@ -12,8 +12,8 @@ import (
 
 // Bounds in time of what this node says.
 const (
-	leaveGossip = 200 * time.Millisecond // to gossip the goodbye: two ticks, to up to six members, who pass it on
-	leaveEnd    = 300 * time.Millisecond // to gossip that it is over
+	leaveGossip = 200 * time.Millisecond // to gossip the goodbye: a balancer's two ticks, to up to six members, who pass it on
+	leaveEnd    = agentGossipInterval    // to gossip that it is over: an agent's tick at least
 	maxPushing  = 16                     // balancers that are told at once
 )
 
@@ -130,7 +130,7 @@ func (c *Cluster) nodeOf(name string) (*memberlist.Node, error) {
 	return e.current.node(), nil
 }
 
-// Leave says goodbye, to every balancer directly and to everybody by gossip, and waits for half a second in which
+// Leave says goodbye, to every balancer directly and to everybody by gossip, and waits for 0.7 s at most, in which
 // that goes out, or until ctx ends. (Balancers that are there but do not answer can make that 3 s more; the error
 // names them.) Afterwards the Cluster can only be closed; to come back, Open another, at once if need be.
 func (c *Cluster) Leave(ctx context.Context) error {

@@ -173,12 +173,14 @@ const (
 	// Agents may be hundreds, on few processors, and join at once. What each of them repeats costs all of them together
 	// the square of their number, and one that is starved for longer than a probe waits is suspected: two more messages
 	// to all, which starve others. Their own news reaches balancers directly, so they can do with less: three times
-	// log10(members) each, in ticks of 200 ms, and a probe every second that may take half of it, or all by other paths.
+	// log10(members) each, to two members every half second, which bounds what all that costs in a second, and a probe
+	// every two seconds, which may take all of them, by other paths after the first half second.
 	// Whether the balancers live they ask themselves, sooner than that (see watch).
 	agentRetransmitMult = 3
-	agentGossipInterval = 200 * time.Millisecond
-	agentProbeInterval  = time.Second
-	agentProbeTimeout   = agentProbeInterval / 2
+	agentGossipInterval = 500 * time.Millisecond
+	agentGossipNodes    = 2
+	agentProbeInterval  = 2 * time.Second
+	agentProbeTimeout   = 500 * time.Millisecond
 
 	// Every 10 s each member compares the whole state with one other: what was lost is found within tens of seconds.
 	pushPullInterval = 10 * time.Second
@@ -202,6 +204,7 @@ func profile(wire string, role Role, keys *memberlist.Keyring) *memberlist.Confi
 		conf.ProbeInterval = agentProbeInterval
 		conf.ProbeTimeout = agentProbeTimeout
 		conf.GossipInterval = agentGossipInterval
+		conf.GossipNodes = agentGossipNodes
 		conf.RetransmitMult = agentRetransmitMult
 	}
 	conf.PushPullInterval = pushPullInterval

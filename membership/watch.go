@@ -11,7 +11,7 @@ import (
 // Constants of an agent's watch.
 const (
 	watchInterval = 300 * time.Millisecond // between two looks at the balancers; in a crowd they are further apart:
-	watchShare    = 2 * time.Millisecond   // per member, so that all balancers together are asked 500 times in a second
+	watchShare    = 5 * time.Millisecond   // per member, so that all balancers together are asked 200 times in a second
 	maxWatched    = 8                      // balancers that are asked, chosen at random where there are more
 	watchLate     = 200 * time.Millisecond // who waited for that long beyond the time was itself held up
 )
