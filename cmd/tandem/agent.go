@@ -89,7 +89,7 @@ same order. More processes, and what becomes of the lines they print, stand in a
 }
 
 func runAgent(cfg agent.Config) error {
-	runtime.GOMAXPROCS(1) // it has little to do, and a second thread that looks for work is what idling costs most
+	runtime.GOMAXPROCS(1) // it has little to do; a second thread that looks for work makes idling dearer
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, agent.Signals()...)
 	defer signal.Stop(signals)
