@@ -33,15 +33,6 @@ func haproxy(t *testing.T, conf string) {
 	})
 }
 
-// freePort is one that nobody listens on just now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // HAProxy in front of us, and we in front of HAProxy, by both versions of the PROXY
 // protocol, in TCP and HTTP, and over TLS: at the end of the chain the client's own
 // address is known.
@@ -52,7 +43,7 @@ func TestHAProxyAndWeTellEachOtherWhoTheClientIs(t *testing.T) {
 		number := map[string]int{"": 1, "-v2": 2}[version]
 		t.Run("to us"+version, func(t *testing.T) {
 			l := newBed(t, one(app), acceptProxy, secure(&lbcore.TLSConfig{Certificates: []tls.Certificate{a.sign("x")}}))
-			front := freePort(t)
+			front := fmt.Sprintf("127.0.0.1:%d", testneed.FreePort(t))
 			haproxy(t, fmt.Sprintf("listen front\n\tmode tcp\n\tbind %s\n\tserver us %s send-proxy%s\n", front, l.addr, version))
 			var c net.Conn
 			eventually(t, "HAProxy listens", func() bool {
@@ -71,7 +62,7 @@ func TestHAProxyAndWeTellEachOtherWhoTheClientIs(t *testing.T) {
 			}
 		})
 		t.Run("from us"+version, func(t *testing.T) {
-			back := freePort(t)
+			back := fmt.Sprintf("127.0.0.1:%d", testneed.FreePort(t))
 			haproxy(t, fmt.Sprintf("listen back\n\tmode http\n\tbind %s accept-proxy\n\thttp-request set-header X-Forwarded-For %%[src]\n\thttp-request set-header X-Forwarded-Port %%[dst_port]\n\tserver app %s\n", back, app.Addr))
 			for _, mode := range []lbcore.Mode{lbcore.ModeHTTP, lbcore.ModeTCP} {
 				l := newBed(t, []lbcore.BackendConfig{{ID: "back", Addr: netip.MustParseAddrPort(back)}}, acceptProxy,

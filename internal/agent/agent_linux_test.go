@@ -24,6 +24,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/agent"
 	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/internal/talk"
+	"github.com/tandem-lb/tandem/internal/testneed"
 	"github.com/tandem-lb/tandem/lbcore/check"
 	"github.com/tandem-lb/tandem/membership"
 )
@@ -116,16 +117,6 @@ func logTo(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
-// freePort returns a port on loopback that nobody listens on.
-func freePort(t *testing.T) uint16 {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return netip.MustParseAddrPort(l.Addr().String()).Port()
-}
-
 // gossipKey is what everybody here holds.
 var gossipKey = []byte("0123456789abcdef")
 
@@ -138,7 +129,7 @@ func start(t *testing.T, how string, change func(*fixture, *agent.Config)) *fixt
 func startWith(t *testing.T, keys [][]byte, how string, change func(*fixture, *agent.Config)) *fixture {
 	t.Helper()
 	f := &fixture{
-		t: t, port: freePort(t), signals: make(chan os.Signal, 8), out: &syncBuffer{}, code: make(chan int, 1), dir: t.TempDir(),
+		t: t, port: testneed.FreePort(t), signals: make(chan os.Signal, 8), out: &syncBuffer{}, code: make(chan int, 1), dir: t.TempDir(),
 	}
 	balancer, err := membership.Open(membership.Config{
 		Name: "lb1", Bind: netip.MustParseAddrPort("127.0.0.1:0"),
@@ -213,7 +204,7 @@ func (f *fixture) await(what string, cond func() bool) {
 	f.t.Helper()
 	for end := time.Now().Add(15 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
-			f.t.Fatalf("not seen: %s", what)
+			f.t.Fatalf("not seen: %s\n%s", what, f.out)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func awaitReaped() string {
 }
 
 func TestAsProcess1TheAgentReapsOrphansAndStillKnowsItsApp(t *testing.T) {
-	port := strconv.Itoa(int(freePort(t)))
+	port := strconv.Itoa(int(testneed.FreePort(t)))
 	file := "/tmp/tandem-agent-orphans-" + port
 	t.Cleanup(func() { os.Remove(file) })
 	orphans := `for i in 1 2 3 4 5; do sh -c 'sleep 0.1 & echo $! >> ` + file + `'; done; trap 'exit 9' TERM; while :; do sleep 0.05; done`
@@ -108,13 +108,14 @@ func TestAsProcess1TheAgentReapsOrphansAndStillKnowsItsApp(t *testing.T) {
 }
 
 func TestTheAppDiesWithItsAgent(t *testing.T) {
-	port := freePort(t)
+	port := testneed.FreePort(t)
 	cmd := exec.Command(os.Args[0], "/usr/bin/env", "-u", agentEnv, appEnv+"=polite", os.Args[0])
 	cmd.Env = append(os.Environ(), agentEnv+"=plain", "PORT="+strconv.Itoa(int(port)))
+	f := &fixture{t: t, port: port, out: &syncBuffer{}}
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = f.out, f.out, time.Second // an app that lives on has them, too
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t, port: port}
 	f.await("the app serves", func() bool { return f.get("/pid") != "" })
 	cmd.Process.Kill()
 	_ = cmd.Wait()
@@ -155,7 +156,7 @@ func TestSeveralAgentsFitOnOneHost(t *testing.T) {
 	var out syncBuffer
 	for i := range signals {
 		go func() {
-			cfg, err := config.LoadAgent("", config.AgentFlags{Pools: []string{"web"}, Ports: []string{strconv.Itoa(int(freePort(t)))}, Advertise: "127.0.0.1"})
+			cfg, err := config.LoadAgent("", config.AgentFlags{Pools: []string{"web"}, Ports: []string{strconv.Itoa(int(testneed.FreePort(t)))}, Advertise: "127.0.0.1"})
 			if err != nil {
 				t.Error(err)
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/tandem-lb/tandem/internal/agent"
 	"github.com/tandem-lb/tandem/internal/config"
 	"github.com/tandem-lb/tandem/internal/talk"
+	"github.com/tandem-lb/tandem/internal/testneed"
 	"github.com/tandem-lb/tandem/lbcore/check"
 	"github.com/tandem-lb/tandem/membership"
 )
@@ -31,7 +32,7 @@ func shell(name, script string) config.Process {
 }
 
 func TestProcessesStartWhenThoseBeforeThemAreReadyAndEndInReverse(t *testing.T) {
-	ready := freePort(t)
+	ready := testneed.FreePort(t)
 	f := start(t, "polite", func(_ *fixture, cfg *agent.Config) {
 		log := shell("log", `trap 'echo log ends; exit 0' TERM; printf '%0600d\n' 7; while :; do sleep 0.01; done`)
 		log.Ready, log.ReadyPort = &config.Check{Timeout: time.Second}, ready
@@ -87,7 +88,7 @@ func TestTheAgentEndsWithTheCodeOfAnAppThatIsNotStartedAgain(t *testing.T) {
 }
 
 func TestSeveralAppsOfOneAgentAreAnnouncedEachByItsOwnCheck(t *testing.T) {
-	other := freePort(t)
+	other := testneed.FreePort(t)
 	f := start(t, "polite", func(_ *fixture, cfg *agent.Config) {
 		second := cfg.Apps[0]
 		second.Pool, second.Port, second.Weight, second.Process, second.Check.Kind = "admin", other, 7, "", check.TCP

@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 // runChannel opens a channel on a free port of loopback; stop ends it as a dying process
 // would: listener and connections close.
 func runChannel(t *testing.T, node string, boot uint64, keys [][]byte) (c *channel, addr netip.AddrPort, stop func()) {
 	t.Helper()
-	c, err := openChannel(node, boot, freePort(t), keys, slog.New(slog.DiscardHandler))
+	c, err := openChannel(node, boot, testneed.FreePort(t), keys, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

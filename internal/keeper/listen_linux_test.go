@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tandem-lb/tandem/internal/testneed"
 )
 
 func TestAFrontendListensOnTheFamiliesItNames(t *testing.T) {
@@ -35,7 +37,7 @@ func TestAFrontendListensOnTheFamiliesItNames(t *testing.T) {
 		if addr.Is6() && !six {
 			continue
 		}
-		files, err := listenFrontend(netip.AddrPortFrom(addr, freePort(t)), 3)
+		files, err := listenFrontend(netip.AddrPortFrom(addr, testneed.FreePort(t)), 3)
 		if err != nil {
 			t.Fatalf("listen on %q: %v", tc.listen, err)
 		}
@@ -58,7 +60,7 @@ func TestAFrontendListensOnTheFamiliesItNames(t *testing.T) {
 }
 
 func TestAnAddressThatIsNotHereCanBeListenedOn(t *testing.T) {
-	files, err := listenFrontend(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.42"), freePort(t)), 1) // TEST-NET-1
+	files, err := listenFrontend(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.42"), testneed.FreePort(t)), 1) // TEST-NET-1
 	if err != nil {
 		t.Fatalf("a backup cannot listen on the VIP: %v", err)
 	}
@@ -67,7 +69,7 @@ func TestAnAddressThatIsNotHereCanBeListenedOn(t *testing.T) {
 
 // What is accepted has it from the listening socket: nobody sets it for each connection.
 func TestAcceptedConnectionsAreAskedWhetherTheirClientIsThereStill(t *testing.T) {
-	files, err := listenFrontend(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), freePort(t)), 1)
+	files, err := listenFrontend(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), testneed.FreePort(t)), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,17 +113,6 @@ func TestATakenPortIsExplained(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "ss -ltnp") || !strings.Contains(err.Error(), l.Addr().String()) {
 		t.Errorf("listen on a taken port: %v; want the address and how to find who has it", err)
 	}
-}
-
-// freePort returns a port that was free a moment ago.
-func freePort(t *testing.T) uint16 {
-	t.Helper()
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return netip.MustParseAddrPort(l.Addr().String()).Port()
 }
 
 func portOf(t *testing.T, fd int) string {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -28,16 +27,6 @@ func served(t *testing.T, name string) Backend {
 	t.Cleanup(s.Close)
 	ap := netip.MustParseAddrPort(s.Listener.Addr().String())
 	return Backend{Name: name, Host: ap.Addr().String(), Port: int(ap.Port()), Weight: 100, State: "up"}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // example writes one of deploy/examples into dir, with some of its words replaced.
@@ -159,7 +148,7 @@ func follow(t *testing.T, j *Job, addr string, begin func() *exec.Cmd, reload fu
 }
 
 func TestTheExampleForHAProxyDrivesHAProxy(t *testing.T) {
-	haproxy, dir, addr := tool(t, "haproxy", "haproxy"), t.TempDir(), freePort(t)
+	haproxy, dir, addr := tool(t, "haproxy", "haproxy"), t.TempDir(), fmt.Sprintf("127.0.0.1:%d", testneed.FreePort(t))
 	j := &Job{
 		Source: example(t, dir, "haproxy.cfg.tmpl", "127.0.0.1:8080", addr), Target: filepath.Join(dir, "haproxy.cfg"),
 		Check: []string{haproxy, "-c", "-f", "{file}"}, Keep: 3, Run: run,
@@ -170,7 +159,7 @@ func TestTheExampleForHAProxyDrivesHAProxy(t *testing.T) {
 }
 
 func TestTheExampleForNginxDrivesNginx(t *testing.T) {
-	nginx, dir, addr := tool(t, "nginx", "nginx-light"), t.TempDir(), freePort(t)
+	nginx, dir, addr := tool(t, "nginx", "nginx-light"), t.TempDir(), fmt.Sprintf("127.0.0.1:%d", testneed.FreePort(t))
 	temp := "access_log off;"
 	for _, of := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} { // elsewhere than the system's
 		temp += fmt.Sprintf(" %s_temp_path %s/%s;", of, dir, of)
