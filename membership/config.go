@@ -173,12 +173,11 @@ const (
 	// Agents may be hundreds, on few processors, and join at once. What each of them repeats costs all of them together
 	// the square of their number, and one that is starved for longer than a probe waits is suspected: two more messages
 	// to all, which starve others. Their own news reaches balancers directly, so they can do with less: three times
-	// log10(members) each, to two members every half second, which bounds what all that costs in a second, and a probe
+	// log10(members) each, in ticks of half a second, which bounds what all that costs in a second, and a probe
 	// every two seconds, which may take all of them, by other paths after the first half second.
 	// Whether the balancers live they ask themselves, sooner than that (see watch).
 	agentRetransmitMult = 3
 	agentGossipInterval = 500 * time.Millisecond
-	agentGossipNodes    = 2
 	agentProbeInterval  = 2 * time.Second
 	agentProbeTimeout   = 500 * time.Millisecond
 
@@ -204,7 +203,6 @@ func profile(wire string, role Role, keys *memberlist.Keyring) *memberlist.Confi
 		conf.ProbeInterval = agentProbeInterval
 		conf.ProbeTimeout = agentProbeTimeout
 		conf.GossipInterval = agentGossipInterval
-		conf.GossipNodes = agentGossipNodes
 		conf.RetransmitMult = agentRetransmitMult
 	}
 	conf.PushPullInterval = pushPullInterval

@@ -18,13 +18,12 @@ const (
 	slowFactor            = 10 // pauses grow to that many RejoinIntervals where there is no hurry
 	reachedFactor         = 30 // a place that answered is asked again after that many: it may be a VIP
 	firstRound            = 3 * time.Second
-	maxTrying             = 16                    // attempts under way at once
-	maxTryingOne          = 4                     // of these at one place
-	hurryFactor           = 4                     // while nobody can be served, attempts begin that often in a RejoinInterval
-	meetShare             = 4 * time.Millisecond  // per member: in a crowd, balancers are met at a random moment within that
-	silentShare           = 10 * time.Millisecond // per member: in a crowd, a balancer that is silent is given that long to answer after all
-	fewMembers            = 16                    // are no crowd
-	busyFactor            = 4                     // where somebody took the connection but had no time for more, pauses grow to that many
+	maxTrying             = 16                   // attempts under way at once
+	maxTryingOne          = 4                    // of these at one place
+	hurryFactor           = 4                    // while nobody can be served, attempts begin that often in a RejoinInterval
+	meetShare             = 4 * time.Millisecond // per member: in a crowd, balancers are met at a random moment within that
+	fewMembers            = 16                   // are no crowd
+	busyFactor            = 4                    // where somebody took the connection but had no time for more, pauses grow to that many
 	keyComplaint          = time.Minute
 )
 
@@ -117,7 +116,7 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 			t.running++
 			r.running++
 			if hurry {
-				t.next = now.Add(jitter(min(t.pause, r.c.cfg.RejoinInterval/hurryFactor)) + r.patience(s, known))
+				t.next = now.Add(jitter(min(t.pause, r.c.cfg.RejoinInterval/hurryFactor)))
 				next = earlier(next, t.next)
 			}
 			connected := new(atomic.Bool)
@@ -145,18 +144,14 @@ func (r *rejoiner) start(ctx context.Context) time.Duration {
 	return next.Sub(now)
 }
 
-// patience is how long a place waits for an attempt. A crowd that joins at once through one balancer knows the
-// other ones at once: to each of these everybody has to tell, and be told, all there is to know. And a crowd that finds
-// a busy balancer silent would keep it busy, and those out who know nobody yet, if all came to tell it everything.
+// patience is how long a place waits for its first attempt. A crowd that joins at once through one balancer knows the
+// other ones at once: to each of these everybody has to tell, and be told, all there is to know.
 func (r *rejoiner) patience(s seed, known places) time.Duration {
-	crowd, share := known.members-fewMembers, silentShare
-	if slices.Contains(known.unmet, s.addr) {
-		share = meetShare
-	}
-	if crowd <= 0 {
+	crowd := known.members - fewMembers
+	if crowd <= 0 || !slices.Contains(known.unmet, s.addr) {
 		return 0
 	}
-	return rand.N(time.Duration(crowd) * share)
+	return rand.N(time.Duration(crowd) * meetShare)
 }
 
 // asked returns the places of which the loop has to know whether somebody is there.
@@ -176,11 +171,7 @@ func (r *rejoiner) elsewhere(known places) []netip.AddrPort {
 			return t != nil && t.tried
 		})
 	}
-	failed := known.failed
-	if r.c.cfg.Meta.Role == RoleAgent && known.sure > 0 { // that one tries the agents
-		failed = known.failedBalancers
-	}
-	all := slices.Concat(failed, known.unmet, known.silent)
+	all := slices.Concat(known.failed, known.unmet, known.silent)
 	for _, addr := range r.remembered {
 		if !known.present[addr] && !slices.Contains(all, addr) {
 			all = append(all, addr)

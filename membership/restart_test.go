@@ -48,7 +48,7 @@ func TestAnAgentNoticesSoonThatNoBalancerAnswers(t *testing.T) {
 			nodes = append(nodes, w.start(fmt.Sprintf("s%d", i), 21+i, bothSeeds, nil))
 		}
 		s1 := nodes[2]
-		w.within(15*time.Second, "all are there", func() bool { return s1.present() == 22 }) // what gossip missed comes with the whole state, within ten
+		w.within(5*time.Second, "all are there", func() bool { return lb1.present() == 22 && lb2.present() == 22 && s1.present() > 11 })
 		w.net.Lose(0.1)
 		alone := func() bool {
 			return s1.member("lb1").State != membership.StateAlive && s1.member("lb2").State != membership.StateAlive
