@@ -9,6 +9,7 @@
 //     also meets each balancer once over TCP, so that a balancer's list never hangs on a few UDP packets.
 //   - An agent asks the balancers that it knows a few times a second whether they live (less often in a crowd), and goes
 //     back to the seeds when none answers; its other probes are rare, so that hundreds of agents cost each other little.
+//     An agent found dead is tried by the balancers alone while one of them is there.
 //   - A member that is re-created under its old name, at its old or at a new address, is the same member and no
 //     conflict. Two live members of one name are a conflict, reported by an Event and an error in the log of both.
 //   - Members carry datagrams for each other, to balancers' advert addresses alone and within bounds, for a node whose own

@@ -171,7 +171,11 @@ func (r *rejoiner) elsewhere(known places) []netip.AddrPort {
 			return t != nil && t.tried
 		})
 	}
-	all := slices.Concat(known.failed, known.unmet, known.silent)
+	failed := known.failed
+	if r.c.cfg.Meta.Role == RoleAgent && known.sure > 0 { // a balancer is there, which tries the agents
+		failed = known.failedBalancers
+	}
+	all := slices.Concat(failed, known.unmet, known.silent)
 	for _, addr := range r.remembered {
 		if !known.present[addr] && !slices.Contains(all, addr) {
 			all = append(all, addr)
