@@ -250,7 +250,7 @@ func (x *swarm) phase(ctx context.Context, name string, do func() error, want in
 			p.Usage[proc] = Usage{CPU: max(was.CPU, u.CPU-before[i].usage[proc].CPU), RSS: max(was.RSS, u.RSS)}
 		}
 	}
-	p.AgentCPU = (agentsCPU() - cpu).Seconds()
+	p.AgentCPU = usedSince(cpu).Seconds()
 	p.Suspected, p.Refuted, p.Declared = x.said.count(saidSuspect)-suspected, x.said.count(saidRefuted)-refuted, x.said.count(saidFailed)-declared
 	count := client.Count(x.log.Requests(), client.Window{From: from, To: x.log.Settled()})
 	p.Requests, p.Failed = count.Requests, count.Failed
@@ -351,20 +351,29 @@ func (c *wordCount) Write(b []byte) (int, error) {
 
 func (c *wordCount) count(word string) int { return int(c.n[slices.Index(c.words, word)].Load()) }
 
-// agentsCPU is the processor time of all agents so far, those that have ended left out.
-func agentsCPU() (sum time.Duration) {
+// agentsCPU is the processor time of each agent that lives, so far, by its process.
+func agentsCPU() map[int]time.Duration {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return 0
+		return nil
 	}
+	times := map[int]time.Duration{}
 	for _, e := range entries {
 		var pid int
 		if _, err := fmt.Sscan(e.Name(), &pid); err != nil {
 			continue
 		}
 		if args := cmdline(pid); len(args) > 1 && args[1] == "agent" {
-			sum += processTime(pid)
+			times[pid] = processTime(pid)
 		}
+	}
+	return times
+}
+
+// usedSince is what those that live have used since before was taken.
+func usedSince(before map[int]time.Duration) (sum time.Duration) {
+	for pid, now := range agentsCPU() {
+		sum += now - before[pid]
 	}
 	return sum
 }

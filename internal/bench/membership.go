@@ -152,7 +152,7 @@ func (r CrowdReport) writeMarkdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(r.heading())
 	if len(r.Crowds) > 0 {
-		b.WriteString("| change | members | both balancers know s | served so s | worst advert lateness ms | claims | failed of requests | slowest GET ms | keeper: CPU s, MB | control: CPU s, MB | proxy: CPU s, MB | all agents CPU s | agents suspected, refuted, declared failed |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| change | members | both balancers know s | served so s | worst advert lateness ms | claims | failed of requests | slowest GET ms | keeper: CPU s, MB | control: CPU s, MB | proxy: CPU s, MB | agents that live: CPU s | agents suspected, refuted, declared failed |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	}
 	for _, c := range r.Crowds {
 		for _, p := range c.Phases {
